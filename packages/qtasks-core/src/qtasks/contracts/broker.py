@@ -1,0 +1,177 @@
+"""The broker: moves messages and owns leases.
+
+Batch first: every call takes or returns many tasks, so that a busy worker pays a fraction of a
+round trip for each. All times are the broker's own; a worker's clock decides nothing.
+
+A broker whose server also keeps the records offers them as :attr:`BaseBroker.storage`; then
+``publish`` writes record and queue in one step and ``settle`` writes outcome, record and queue
+in one step. Otherwise the engine combines it with a storage elsewhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from typing_extensions import Self
+
+from qtasks.contracts.storage import BaseStorage
+from qtasks.schemas import (
+    Capabilities,
+    Claim,
+    Delivery,
+    Exchange,
+    Extension,
+    Held,
+    Message,
+    Presence,
+    QueueStats,
+    Receipt,
+    Settlement,
+    Swept,
+)
+
+__all__ = ["BaseBroker"]
+
+
+class BaseBroker(ABC):
+    """The contract of every broker; ``qtasks.testing.conformance`` is its executable form.
+
+    Errors of the driver never leave a broker: a passing trouble is raised as
+    :class:`~qtasks.exc.ServerUnavailableError`, anything else as
+    :class:`~qtasks.exc.ServerError`.
+
+    Attributes:
+        url: where the server is, as the user gave it.
+        capabilities: what it can do.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def storage(self) -> BaseStorage | None:
+        """The storage on the same server, written in the same step; None if there is none."""
+        return None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connects; calling it again is harmless.
+
+        Raises:
+            ServerUnavailableError: the server cannot be reached.
+            ConfigError: the URL or the server's version cannot be used.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Disconnects; calling it again, or before ``start``, is harmless."""
+
+    @abstractmethod
+    def client(self) -> Self | None:
+        """Returns a blocking twin with a connection of its own, or None if the driver has none.
+
+        The twin's coroutines block the calling thread and never suspend, so that one
+        ``send(None)`` completes them. It may be used from any thread, and after a fork it opens
+        its connection anew. The synchronous façade and the keeper thread work through twins.
+        """
+
+    @abstractmethod
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Queues messages, all or none, and returns one receipt each, in order.
+
+        A message whose id is known changes nothing, so a retried call never doubles a task.
+
+        Raises:
+            ServerError: nothing was acknowledged; the same call may be sent again.
+        """
+
+    @abstractmethod
+    async def claim(self, request: Claim) -> list[Delivery]:
+        """Hands out due messages at once, possibly none; it never waits.
+
+        By priority, then in the order they became due; a given-back message comes before the
+        others of its priority. Every delivery gets a token larger than any before it for that
+        task. At most ``request.suspects`` of them are suspects. Paused queues give nothing.
+        """
+
+    @abstractmethod
+    async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        """Writes outcomes, acknowledges and reschedules; returns the ids it refused.
+
+        A settlement is refused when a newer token exists or the lease was taken back; then
+        nothing is written for it. A settlement that was already applied is not refused, so the
+        whole call may be repeated after a lost reply.
+        """
+
+    async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
+        """Settles and claims; a broker that can do both in one round trip overrides this."""
+        refused = await self.settle(settlements) if settlements else []
+        deliveries = await self.claim(request) if request.limit > 0 else []
+        return Exchange(tuple(refused), tuple(deliveries))
+
+    @abstractmethod
+    async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - servers wait by themselves
+        """Waits until a claim from ``queues`` may find something, at most ``timeout`` seconds.
+
+        Returns True if it may, False when the time ran out; a needless True is allowed. It must
+        be safe to cancel. An idle worker spends its time here, so it costs next to nothing.
+        """
+
+    @abstractmethod
+    async def extend(self, held: Sequence[Held], lease: float) -> Extension:
+        """Renews leases for ``lease`` seconds from now, each only if its token is the newest.
+
+        Must never take back a delivery that has another holder by now.
+        """
+
+    @abstractmethod
+    async def sweep(self, limit: int = 100) -> Swept:
+        """Takes back expired leases, convicts, cancels expired tasks and drops old records.
+
+        Each kind at most ``limit`` times. A delivery taken back counts as lost and is due at
+        once, before the others of its priority; the third consecutive loss convicts the task:
+        status ``error``, reason ``worker_lost``. Taking back makes the old token stale.
+        """
+
+    @abstractmethod
+    async def expire(self, worker: str) -> int:
+        """Takes back at once all that ``worker`` holds, as if its leases had run out.
+
+        For a supervisor that saw its child die. Returns how many deliveries that were.
+        """
+
+    @abstractmethod
+    async def stats(self, queue: str) -> QueueStats:
+        """Counts the tasks of a queue by state."""
+
+    @abstractmethod
+    async def queues(self) -> list[str]:
+        """Lists the names of all queues that were ever published to, sorted."""
+
+    @abstractmethod
+    async def pause(self, queue: str) -> None:
+        """Stops claims from a queue; publishing and settling go on."""
+
+    @abstractmethod
+    async def resume(self, queue: str) -> None:
+        """Allows claims from a paused queue again."""
+
+    @abstractmethod
+    async def purge(self, queue: str) -> int:
+        """Removes all waiting tasks of a queue, delayed ones included; returns how many."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Removes everything this broker stores, in its own namespace only."""
+
+    @abstractmethod
+    async def report(self, presence: Presence, ttl: float) -> None:
+        """Notes that a worker is alive for the next ``ttl`` seconds; 0 removes it."""
+
+    @abstractmethod
+    async def workers(self) -> list[Presence]:
+        """Lists the workers that reported themselves and whose time has not run out."""

@@ -1,0 +1,36 @@
+"""Start-up hooks, called through pluggy; they are cold, so pluggy's own call is right for them.
+
+Triggers, which are hot, are declared in ``qtasks.contracts.triggers``.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.storage import BaseStorage
+
+__all__ = ["hookimpl", "hookspec", "qtasks_make_broker", "qtasks_make_storage"]
+
+hookspec = pluggy.HookspecMarker("qtasks")
+hookimpl = pluggy.HookimplMarker("qtasks")
+
+
+@hookspec(firstresult=True)
+def qtasks_make_broker(scheme: str, url: str) -> BaseBroker | None:  # type: ignore[empty-body]  # a specification has no body
+    """Makes the broker of a URL, or returns None to leave it to the next.
+
+    Args:
+        scheme: the part before ``://``, lower case.
+        url: the whole URL.
+    """
+
+
+@hookspec(firstresult=True)
+def qtasks_make_storage(scheme: str, url: str) -> BaseStorage | None:  # type: ignore[empty-body]  # a specification has no body
+    """Makes the storage of a URL, or returns None to leave it to the next.
+
+    Args:
+        scheme: the part before ``://``, lower case.
+        url: the whole URL.
+    """

@@ -1,0 +1,24 @@
+"""Every trigger of QTasks, declared once: one function per trigger, grouped by component.
+
+``CATALOGUE`` is made from them, and everything else is made from ``CATALOGUE``: registration
+checks, the compiled tables, the command line, the reference page and the tests.
+"""
+
+from qtasks.contracts.triggers import app, executor, worker
+from qtasks.contracts.triggers.spec import Kind, TriggerSpec, collect
+
+__all__ = ["CATALOGUE", "COMPONENTS", "Kind", "TriggerSpec"]
+
+#: All triggers by name.
+CATALOGUE: dict[str, TriggerSpec] = collect(app, worker, executor)
+
+#: Which trigger components ``add_plugin(component=...)`` stands for.
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "qtasks": ("qtasks",),
+    "worker": ("worker", "task_executor"),
+    "task_executor": ("task_executor",),
+    "broker": ("broker",),
+    "storage": ("storage",),
+    "global_config": ("global_config",),
+    "starter": ("starter",),
+}

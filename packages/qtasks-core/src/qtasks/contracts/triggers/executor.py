@@ -1,0 +1,55 @@
+"""Triggers of the task executor: the run of one delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qtasks.contracts.triggers.spec import Kind, trigger
+
+
+@trigger(Kind.FILTER, returns=("args", "kw"), since="1.0")
+def task_executor_args_replace(
+    task_executor: Any, args: tuple[Any, ...], kw: Mapping[str, Any]
+) -> Any:
+    """Fires before the function runs; may change its arguments.
+
+    Args:
+        task_executor: the executor of the run.
+        args: positional arguments.
+        kw: keyword arguments.
+    """
+
+
+@trigger(Kind.AROUND, since="1.0")
+def task_executor_execute(task_executor: Any, task_broker: Any) -> Any:
+    """Wraps the run of the function; subscribers return a context manager of either colour.
+
+    Args:
+        task_executor: the executor of the run.
+        task_broker: the delivery.
+    """
+
+
+@trigger(Kind.FILTER, returns=("result",), since="1.0")
+def task_executor_run_task(task_executor: Any, result: Any) -> Any:
+    """Fires when the function has returned; may replace the result.
+
+    Args:
+        task_executor: the executor of the run.
+        result: what it returned.
+    """
+
+
+@trigger(Kind.LAST, returns=("result",), since="1.0")
+def task_executor_run_task_trigger_error(
+    task_executor: Any, task_func: Any, task_broker: Any, e: Any
+) -> Any:
+    """Fires when the function raised ``TaskPluginTriggerError``; an answer becomes the result.
+
+    Args:
+        task_executor: the executor of the run.
+        task_func: the registered task.
+        task_broker: the delivery.
+        e: the exception.
+    """

@@ -1,0 +1,45 @@
+"""What crosses a boundary: frozen structs without behaviour or I/O."""
+
+from qtasks.schemas.capabilities import Capabilities
+from qtasks.schemas.definition import TaskDefinition
+from qtasks.schemas.delivery import Begun, Claim, Delivery, Exchange, Extension, Held, Swept
+from qtasks.schemas.error import TaskError
+from qtasks.schemas.history import HistoryEntry
+from qtasks.schemas.message import Message, Receipt
+from qtasks.schemas.outcome import Cancel, Fail, Outcome, Release, Retry, Settlement, Success
+from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
+from qtasks.schemas.stats import Presence, QueueStats
+from qtasks.schemas.status import TERMINAL, TaskStatusEnum
+from qtasks.schemas.verdict import Verdict
+
+__all__ = [
+    "TERMINAL",
+    "Begun",
+    "Cancel",
+    "CancelAnswer",
+    "Capabilities",
+    "Claim",
+    "Delivery",
+    "Exchange",
+    "Extension",
+    "Fail",
+    "Held",
+    "HistoryEntry",
+    "Message",
+    "Outcome",
+    "Page",
+    "Presence",
+    "QueueStats",
+    "Receipt",
+    "Record",
+    "RecordQuery",
+    "Release",
+    "Retry",
+    "Settlement",
+    "Success",
+    "Swept",
+    "TaskDefinition",
+    "TaskError",
+    "TaskStatusEnum",
+    "Verdict",
+]

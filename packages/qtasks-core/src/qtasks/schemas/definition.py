@@ -1,0 +1,53 @@
+"""A registered task: what the engine knows about a function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from qtasks.typing import Colour, Pool
+
+__all__ = ["TaskDefinition"]
+
+
+class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One registered task.
+
+    Attributes:
+        name: the name it is called by.
+        func: the function itself.
+        colour: what kind of function it is.
+        pool: where it runs.
+        signature: its signature, against which calls are checked.
+        queue: the queue its calls go to unless a call says otherwise.
+        priority: −128…127, lower runs earlier; None takes the app's default.
+        max_time: seconds a run may take, counted from its start; None for no limit.
+        store_result: whether the record outlives the run.
+        ack: ``immediate`` settles without waiting for ``commit_interval``.
+        executor: the executor class, or None for the default of its pool.
+        decode: turns the result into the value that is stored, or None.
+        description: a sentence for people.
+        tags: words for people and plugins.
+        where: file and line of the function, for messages.
+        extra: decorator keywords that core does not know; plugins read them.
+    """
+
+    name: str
+    func: Callable[..., Any]
+    colour: Colour
+    pool: Pool
+    signature: inspect.Signature
+    queue: str = "default"
+    priority: int | None = None
+    max_time: float | None = None
+    store_result: bool = True
+    ack: Literal["group", "immediate"] = "group"
+    executor: type[Any] | None = None
+    decode: Callable[[Any], Any] | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    where: str = ""
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
