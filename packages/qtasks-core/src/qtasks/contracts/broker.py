@@ -28,6 +28,7 @@ from qtasks.schemas import (
     Presence,
     QueueStats,
     Receipt,
+    Retention,
     Settlement,
     Swept,
 )
@@ -45,12 +46,14 @@ class BaseBroker(ABC):
     Attributes:
         url: where the server is, as the user gave it.
         capabilities: what it can do.
+        retention: how long it keeps what it ends by itself; the app sets it, twins inherit it.
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.retention = Retention()
 
     @property
     def storage(self) -> BaseStorage | None:

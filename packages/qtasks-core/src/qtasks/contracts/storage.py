@@ -27,6 +27,7 @@ from qtasks.schemas import (
     Receipt,
     Record,
     RecordQuery,
+    Retention,
     Settlement,
     Swept,
 )
@@ -42,12 +43,14 @@ class BaseStorage(ABC):
     Attributes:
         url: where the server is, as the user gave it.
         capabilities: what it can do.
+        retention: how long it keeps what it ends by itself; the app sets it, twins inherit it.
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.retention = Retention()
 
     # Life
 

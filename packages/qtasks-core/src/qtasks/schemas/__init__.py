@@ -8,11 +8,13 @@ from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
 from qtasks.schemas.outcome import Cancel, Fail, Outcome, Release, Retry, Settlement, Success
 from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
+from qtasks.schemas.retention import MAX_LOST, Retention
 from qtasks.schemas.stats import Presence, QueueStats
 from qtasks.schemas.status import TERMINAL, TaskStatusEnum
 from qtasks.schemas.verdict import Verdict
 
 __all__ = [
+    "MAX_LOST",
     "TERMINAL",
     "Begun",
     "Cancel",
@@ -34,6 +36,7 @@ __all__ = [
     "Record",
     "RecordQuery",
     "Release",
+    "Retention",
     "Retry",
     "Settlement",
     "Success",
