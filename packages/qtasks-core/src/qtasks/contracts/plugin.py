@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+from qtasks.schemas import TaskDefinition
+
 __all__ = ["PLUGIN_API_VERSION", "BasePlugin"]
 
 #: Version of the contract between core and plugins. A minor step adds, a major step breaks.
@@ -28,6 +30,14 @@ class BasePlugin(ABC):
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
+
+    def applies(self, task: TaskDefinition) -> bool:  # noqa: ARG002 - for subclasses
+        """Tells whether the plugin wants the triggers of a task; asked once for each task.
+
+        Args:
+            task: the registered task.
+        """
+        return True
 
     @abstractmethod
     def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The private engine. Nothing outside this package may rely on anything in here."""

@@ -1,0 +1,1 @@
+"""The trigger machinery: registrations are compiled into tables, tables are emitted."""
