@@ -1,0 +1,51 @@
+"""What the tests of the documentation share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+RUN_PAGE = Path(__file__).with_name("run_page.py")
+PAGE_TIMEOUT = 170  # seconds
+
+
+class RunPage(Protocol):
+    def __call__(self, page: Path) -> subprocess.CompletedProcess[str]:
+        """Runs the blocks of a page and returns how that went."""
+        ...
+
+
+@pytest.fixture
+def run_page(tmp_path: Path) -> RunPage:
+    """Runs pages in an empty directory, with warnings as errors and no settings of ours."""
+    directory = tmp_path / "reader"
+    directory.mkdir()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("QTASKS_")}
+    env |= {
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONWARNINGS": "error",
+        "TERM": "dumb",
+    }
+
+    def run(page: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, RUN_PAGE, page],
+            cwd=directory,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            timeout=PAGE_TIMEOUT,
+            check=False,
+        )
+
+    return run
