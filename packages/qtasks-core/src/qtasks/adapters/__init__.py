@@ -1,0 +1,1 @@
+"""One room per server: broker, storage and what they need, together."""

@@ -1,0 +1,100 @@
+"""What people and exporters may read of the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtasks.exc import ServerError
+from qtasks.schemas import Page, QueueStats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qtasks.adapters.memory.row import Row
+    from qtasks.adapters.memory.store import Store
+    from qtasks.schemas import RecordQuery
+
+__all__ = ["MAX_PAGE", "page", "stats"]
+
+#: The largest page.
+MAX_PAGE = 1000
+
+
+def page(store: Store, query: RecordQuery) -> Page:
+    """Returns one page of records, newest first; see :meth:`BaseStorage.list`.
+
+    Raises:
+        ServerError: the cursor is not one of ours.
+    """
+    limit = max(1, min(query.limit, MAX_PAGE))
+    before = None if query.cursor is None else position(query.cursor)
+    found: list[Row] = []
+    for row in candidates(store, query):
+        if (before is None or row.seq < before) and matches(row, query):
+            found.append(row)
+            if len(found) > limit:
+                break
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(tuple(row.record() for row in found), str(found[-1].seq) if more else None)
+
+
+def position(cursor: str) -> int:
+    """Returns the place in the order of creation that a cursor stands for."""
+    try:
+        return int(cursor)
+    except ValueError as error:
+        msg = f"{cursor!r} is not a cursor; pass on the one of the page before"
+        raise ServerError(msg) from error
+
+
+def candidates(store: Store, query: RecordQuery) -> Iterable[Row]:
+    """Lists the rows that may match, newest first."""
+    if query.dead:
+        return sorted(store.died.values(), key=lambda row: row.seq, reverse=True)
+    return reversed(store.rows.values())
+
+
+def matches(row: Row, query: RecordQuery) -> bool:
+    """Tells whether a row is what was asked for."""
+    return (
+        query.status in {None, row.status}
+        and query.queue in {None, row.queue}
+        and query.task in {None, row.message.task}
+        and query.dead in {None, row.dead}
+        and query.reason in {None, row.reason}
+        and (query.error_type is None or failed_with(row, query.error_type))
+        and (query.since is None or (moment(row, query) >= query.since))
+    )
+
+
+def failed_with(row: Row, name: str) -> bool:
+    """Tells whether the last failure was of a type, given qualified or bare."""
+    return row.error is not None and name in {row.error.type, row.error.type.rpartition(".")[2]}
+
+
+def moment(row: Row, query: RecordQuery) -> float:
+    """Returns the time that ``since`` is about."""
+    return (row.finished_at or 0.0) if query.dead else row.created_at
+
+
+def stats(store: Store, queue: str, now: float) -> QueueStats:
+    """Counts the tasks of a queue; see :meth:`BaseBroker.stats`."""
+    paused = queue in store.paused
+    lanes = store.queues.get(queue)
+    if lanes is None:
+        return QueueStats(queue, paused=paused)
+    lanes.promote(now)
+    oldest, next_due, leased_at = lanes.oldest(), lanes.delayed.first(), store.leased_since(queue)
+    return QueueStats(
+        queue,
+        ready=lanes.ready(),
+        delayed=len(lanes.delayed),
+        leased=lanes.leased,
+        dead=lanes.dead,
+        paused=paused,
+        oldest_ready_age=None if oldest is None else now - oldest,
+        oldest_lease_age=None if leased_at is None else now - leased_at,
+        next_due_in=None if next_due is None else next_due - now,
+        finished=lanes.finished,
+    )

@@ -1,0 +1,455 @@
+"""The life of tasks, as a pure model: no I/O, no clock, no locks.
+
+This is the executable form of the outcome table: what another broker does on its server must
+come to the same. Callers hold a lock around every call and pass the time.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qtasks.adapters.memory.heap import Heap
+from qtasks.adapters.memory.lanes import ORDINARY, RETURNED, SUSPECT, Lanes
+from qtasks.adapters.memory.row import Row
+from qtasks.schemas import (
+    MAX_LOST,
+    Extension,
+    Receipt,
+    Release,
+    Retry,
+    Success,
+    Swept,
+    TaskError,
+    TaskStatusEnum,
+)
+from qtasks.schemas import Cancel as Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from qtasks.schemas import (
+        CancelAnswer,
+        Claim,
+        Delivery,
+        Held,
+        Message,
+        Outcome,
+        Retention,
+        Settlement,
+    )
+
+__all__ = ["Store"]
+
+
+def ignore(_: str) -> None:
+    """Answers the store's calls while nobody listens."""
+
+
+class Store:
+    """All tasks of one server.
+
+    Attributes:
+        on_ready: called with the name of a queue in which a claim may find more than before.
+        on_end: called with the id of a task that ended or was removed.
+        rows: every known task by id.
+        queues: the waiting tasks by queue.
+        paused: names of the paused queues.
+        schedule: tasks that wait here for a broker elsewhere.
+        died: the dead letters by id.
+    """
+
+    def __init__(self) -> None:
+        self.on_ready: Callable[[str], None] = ignore
+        self.on_end: Callable[[str], None] = ignore
+        # Never set back, so that a token stays the newest of its task even if the task is
+        # removed and its id used again.
+        self._token = 0
+        self._seq = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.queues: dict[str, Lanes] = {}
+        self.paused: set[str] = set()
+        self.schedule = Heap()
+        self.died: dict[str, Row] = {}
+        self._leases = Heap()
+        self._finished = Heap()
+        self._deadlines = Heap()
+        self._holders: dict[str, Row] = {}
+        self._overdue: list[str] = []
+
+    def flush(self) -> None:
+        """Removes everything."""
+        ids = list(self.rows)
+        self._clear()
+        for id_ in ids:
+            self.on_end(id_)
+
+    # Publishing
+
+    def publish(
+        self, messages: Iterable[Message], now: float, *, beside: bool = False
+    ) -> list[Receipt]:
+        """Writes new tasks, all or none.
+
+        Args:
+            messages: the tasks.
+            now: the time.
+            beside: whether their broker is elsewhere.
+        """
+        receipts: list[Receipt] = []
+        new: dict[str, Row] = {}
+        held: dict[str, Row] = {}
+        for message in messages:
+            holder = None
+            if message.unique_key is not None:
+                holder = self._holders.get(message.unique_key) or held.get(message.unique_key)
+            if message.id in self.rows or message.id in new:
+                receipts.append(Receipt(message.id, created=False))
+            elif holder is not None:
+                receipts.append(Receipt(holder.id, created=False))
+            else:
+                self._seq += 1
+                row = new[message.id] = Row(message, self._seq, now, beside=beside)
+                if message.unique_key is not None:
+                    held[message.unique_key] = row
+                receipts.append(Receipt(message.id, created=True))
+        self.rows.update(new)
+        self._holders.update(held)
+        for row in new.values():
+            self.lanes(row)
+            self._watch(row)
+            if not beside:
+                self.line_up(row, ORDINARY, now)
+        return receipts
+
+    def lanes(self, row: Row) -> Lanes:
+        """Returns the queue of a task."""
+        lanes = self.queues.get(row.queue)
+        if lanes is None:
+            lanes = self.queues[row.queue] = Lanes()
+        return lanes
+
+    def line_up(self, row: Row, rank: int, now: float) -> None:
+        """Lets a task wait: in its lane, among the delayed, or on the schedule."""
+        if row.beside:
+            self.schedule.push(row.due_at, row)
+            row.home = self.schedule
+            return
+        lanes = self.lanes(row)
+        if row.due_at <= now:
+            lanes.push(row, rank)
+        else:
+            lanes.delay(row)
+        self.on_ready(row.queue)
+
+    def withdraw(self, row: Row) -> None:
+        """Takes a task from where it waits."""
+        if row.home is not None:
+            row.home.withdraw(row)
+            row.home = None
+
+    def _watch(self, row: Row) -> None:
+        if row.expires_at is not None:
+            self._deadlines.push(row.expires_at, row)
+
+    # Claiming
+
+    def claim(self, request: Claim, now: float, retention: Retention) -> list[Delivery]:
+        """Hands out due tasks; see :meth:`BaseBroker.claim`."""
+        deliveries: list[Delivery] = []
+        suspects = request.suspects
+        for queue in request.queues:
+            lanes = self.queues.get(queue)
+            if lanes is None or queue in self.paused:
+                continue
+            lanes.promote(now)
+            while len(deliveries) < request.limit:
+                row = lanes.pop(suspects=suspects > 0)
+                if row is None:
+                    break
+                row.home = None
+                if self.overdue(row, now):
+                    self.expire_waiting(row, now, retention)
+                    continue
+                suspects -= row.lost > 0
+                self.lease(row, request.worker, request.lease, now)
+                deliveries.append(row.delivery())
+        return deliveries
+
+    def overdue(self, row: Row, now: float) -> bool:
+        """Tells whether a task was not started in time."""
+        return row.expires_at is not None and row.expires_at <= now
+
+    def expire_waiting(self, row: Row, now: float, retention: Retention) -> None:
+        """Cancels a task that was not started in time; the next sweep reports it."""
+        self._overdue.append(row.id)
+        self.end(row, TaskStatusEnum.CANCEL, now, retention.result_ttl, reason="expired")
+
+    def lease(self, row: Row, worker: str, seconds: float, now: float) -> None:
+        """Hands a task to a worker under a new token."""
+        self.withdraw(row)
+        row.held = False
+        if row.expires_at is not None:
+            self._deadlines.withdraw(row)
+        self._token += 1
+        row.token = self._token
+        row.status = TaskStatusEnum.PROCESS
+        row.worker = worker
+        row.deliveries += 1
+        row.started_at = now
+        row.lease_until = now + seconds
+        self._leases.push(row.lease_until, row)
+        row.home = self._leases
+        self.lanes(row).leased += 1
+
+    def next_due(self, queues: Iterable[str], now: float) -> float:
+        """Returns when a claim may find something; in the past if it may now."""
+        earliest = inf
+        for queue in queues:
+            lanes = self.queues.get(queue)
+            if lanes is None or queue in self.paused:
+                continue
+            if lanes.ready():
+                return now
+            first = lanes.delayed.first()
+            earliest = earliest if first is None else min(earliest, first)
+        return earliest
+
+    def leased_since(self, queue: str) -> float | None:
+        """Returns when the oldest leased task of a queue was handed out, or None."""
+        started = (row.started_at for row in self._leases.rows() if row.queue == queue)
+        return min((at for at in started if at is not None), default=None)
+
+    # Settling
+
+    def settle(self, settlements: Iterable[Settlement], now: float) -> list[str]:
+        """Writes outcomes and returns the refused ids; see :meth:`BaseBroker.settle`."""
+        refused: list[str] = []
+        for settlement in settlements:
+            row = self.rows.get(settlement.id)
+            if row is None or row.token != settlement.token:
+                refused.append(settlement.id)
+            elif row.lease_until is not None:
+                self._write(row, settlement, now)
+        return refused
+
+    def _write(self, row: Row, settlement: Settlement, now: float) -> None:
+        row.attempts = settlement.attempts
+        row.snoozes = settlement.snoozes
+        if settlement.history is not None:
+            row.history = settlement.history
+        if settlement.headers is not None:
+            row.message = msgspec.structs.replace(row.message, headers=dict(settlement.headers))
+        outcome = settlement.outcome
+        if not isinstance(outcome, Release):
+            row.lost = 0
+        if isinstance(outcome, Retry | Release):
+            self._again(row, outcome, settlement.ttl, now)
+        else:
+            self._final(row, outcome, settlement.ttl, now)
+
+    def _final(self, row: Row, outcome: Outcome, ttl: float, now: float) -> None:
+        if isinstance(outcome, Success):
+            row.result = outcome.result
+            row.error = None
+            self.end(row, TaskStatusEnum.SUCCESS, now, ttl)
+        elif isinstance(outcome, Cancelled):
+            self.end(row, TaskStatusEnum.CANCEL, now, ttl, reason=outcome.reason)
+        elif not isinstance(outcome, Retry | Release):
+            row.error = outcome.error
+            self.end(row, TaskStatusEnum.ERROR, now, ttl, reason=outcome.reason, dead=True)
+
+    def _again(self, row: Row, outcome: Retry | Release, ttl: float, now: float) -> None:
+        if isinstance(outcome, Retry):
+            row.error = outcome.error or row.error
+        if row.cancel is not None:
+            self.end(row, TaskStatusEnum.CANCEL, now, ttl, reason=row.cancel)
+            return
+        self.unlease(row)
+        if isinstance(outcome, Retry):
+            row.status = TaskStatusEnum.RETRY if outcome.counted else TaskStatusEnum.NEW
+            row.due_at = now + outcome.delay
+            rank = ORDINARY
+        else:
+            row.status = TaskStatusEnum.NEW
+            row.due_at = now
+            rank = SUSPECT if row.lost else RETURNED
+        self._watch(row)
+        self.line_up(row, rank, now)
+
+    def unlease(self, row: Row) -> None:
+        """Takes a task out of the hands of its holder, or from where it waits."""
+        if row.lease_until is not None:
+            row.lease_until = None
+            self.lanes(row).leased -= 1
+        self.withdraw(row)
+
+    def end(
+        self,
+        row: Row,
+        status: TaskStatusEnum,
+        now: float,
+        ttl: float,
+        *,
+        reason: str = "",
+        dead: bool = False,
+    ) -> None:
+        """Makes a task terminal; its record stays for ``ttl`` seconds."""
+        self.unlease(row)
+        if row.expires_at is not None:
+            self._deadlines.withdraw(row)
+        if row.unique_key is not None:
+            self._holders.pop(row.unique_key, None)
+        row.status = status
+        row.finished_at = now
+        row.reason = reason
+        row.cancel = None
+        row.held = False
+        lanes = self.lanes(row)
+        lanes.finished += 1
+        if dead:
+            row.dead = True
+            lanes.dead += 1
+            self.died[row.id] = row
+        if ttl > 0:
+            self._finished.push(now + ttl, row)
+            row.home = self._finished
+            self.on_end(row.id)
+        else:
+            self.remove(row)
+
+    def revive(self, row: Row) -> None:
+        """Takes a task from the finished ones, so that it can line up again."""
+        self.withdraw(row)
+        lanes = self.lanes(row)
+        lanes.finished -= 1
+        if row.dead:
+            row.dead = False
+            lanes.dead -= 1
+            del self.died[row.id]
+        if row.unique_key is not None:
+            self._holders[row.unique_key] = row
+
+    def unique_holder(self, key: str | None) -> Row | None:
+        """Returns the unfinished task that holds a unique key."""
+        return None if key is None else self._holders.get(key)
+
+    def remove(self, row: Row) -> None:
+        """Forgets a task that nobody holds."""
+        self.withdraw(row)
+        del self.rows[row.id]
+        if row.finished_at is None:
+            if row.expires_at is not None:
+                self._deadlines.withdraw(row)
+            if row.unique_key is not None:
+                self._holders.pop(row.unique_key, None)
+        else:
+            lanes = self.lanes(row)
+            lanes.finished -= 1
+            if row.dead:
+                lanes.dead -= 1
+                del self.died[row.id]
+        self.on_end(row.id)
+
+    # Leases
+
+    def extend(self, held: Iterable[Held], lease: float, now: float) -> Extension:
+        """Renews leases; see :meth:`BaseBroker.extend`."""
+        lost: list[str] = []
+        cancelled: dict[str, str] = {}
+        for item in held:
+            row = self.rows.get(item.id)
+            if row is None or row.token != item.token or row.lease_until is None:
+                lost.append(item.id)
+                continue
+            row.lease_until = now + lease
+            self._leases.withdraw(row)
+            self._leases.push(row.lease_until, row)
+            if row.cancel is not None:
+                cancelled[row.id] = row.cancel
+        return Extension(tuple(lost), cancelled)
+
+    def expire(self, worker: str, now: float, retention: Retention) -> int:
+        """Takes back all that a worker holds; returns how many."""
+        rows = [row for row in self._leases.rows() if row.worker == worker]
+        for row in rows:
+            self.take_back(row, now, retention)
+        return len(rows)
+
+    def sweep(self, limit: int, now: float, retention: Retention) -> Swept:
+        """Does one bounded round of housekeeping; see :meth:`BaseBroker.sweep`."""
+        taken_back: list[str] = []
+        convicted: list[str] = []
+        losses = purged = 0
+        while losses < limit and (row := self._leases.pop_due(now)) is not None:
+            losses += 1
+            self.take_back(row, now, retention)
+            if row.status is TaskStatusEnum.PROCESS:
+                taken_back.append(row.id)
+            elif row.status is TaskStatusEnum.ERROR:
+                convicted.append(row.id)
+        while len(self._overdue) < limit and (row := self._deadlines.pop_due(now)) is not None:
+            self.expire_waiting(row, now, retention)
+        expired, self._overdue = self._overdue[:limit], self._overdue[limit:]
+        while purged < limit and (row := self._finished.pop_due(now)) is not None:
+            purged += 1
+            self.remove(row)
+        return Swept(
+            tuple(taken_back),
+            tuple(convicted),
+            tuple(expired),
+            purged,
+            more=max(losses, len(expired), purged) >= limit,
+        )
+
+    def take_back(self, row: Row, now: float, retention: Retention) -> None:
+        """Ends a lease as lost: the task waits again, or is convicted, or was to be cancelled."""
+        row.lost += 1
+        self._token += 1
+        row.token = self._token
+        if row.cancel is not None:
+            self.end(row, TaskStatusEnum.CANCEL, now, retention.result_ttl, reason=row.cancel)
+        elif row.lost >= MAX_LOST:
+            row.error = TaskError(
+                "qtasks.exc.ProcessCrashedError", f"its worker was lost {row.lost} times in a row"
+            )
+            ttl = retention.dead_ttl
+            self.end(row, TaskStatusEnum.ERROR, now, ttl, reason="worker_lost", dead=True)
+        else:
+            self.unlease(row)
+            row.due_at = now
+            self._watch(row)
+            self.line_up(row, SUSPECT, now)
+
+    # Cancelling and purging
+
+    def cancel(
+        self, ids: Iterable[str], reason: str, now: float, retention: Retention
+    ) -> dict[str, CancelAnswer]:
+        """Cancels tasks, see :meth:`BaseStorage.cancel`."""
+        return {id_: self._cancel(id_, reason, now, retention) for id_ in ids}
+
+    def _cancel(self, id_: str, reason: str, now: float, retention: Retention) -> CancelAnswer:
+        row = self.rows.get(id_)
+        if row is None:
+            return "unknown"
+        if row.finished_at is not None:
+            return "finished"
+        if row.lease_until is not None:
+            row.cancel = reason if row.cancel is None else row.cancel
+            return "requested"
+        self.end(row, TaskStatusEnum.CANCEL, now, retention.result_ttl, reason=reason)
+        return "cancelled"
+
+    def purge(self, queue: str) -> int:
+        """Removes all waiting tasks of a queue; returns how many."""
+        lanes = self.queues.get(queue)
+        rows: Sequence[Row] = () if lanes is None else lanes.rows()
+        for row in rows:
+            self.remove(row)
+        return len(rows)
