@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 
 # The same examples on every run: a failure in CI is a failure on a laptop.
 settings.register_profile("deterministic", derandomize=True, database=None, deadline=None)
 settings.load_profile("deterministic")
+
+# What a developer has set for their own queues is not for the tests.
+for name in [*os.environ]:
+    if name.startswith("QTASKS_") and not name.startswith("QTASKS_TEST_"):
+        del os.environ[name]
