@@ -56,6 +56,11 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._pid = 0
 
+    @property
+    def running(self) -> bool:
+        """Whether the loop's thread was started in this process and not closed since."""
+        return self._loop is not None and self._pid == os.getpid()
+
     def call(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Runs the coroutine that ``make`` returns and gives back its result.
 

@@ -28,7 +28,9 @@ MAX_DEPTH: Final = 64
 
 _INT64 = range(-(2**63), 2**64)
 _SCALARS = frozenset({str, float, bool, type(None), bytes})
-_TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT = range(1, 11)
+#: Key types that msgpack maps keep as they are; integers beyond 64 bits end as an error there.
+_KEYS = frozenset({str, int, float, bool, type(None), bytes})
+_TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT, _MAP = range(1, 12)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -51,7 +53,7 @@ def encode(value: Any, what: str = "value", limit: int | None = None) -> bytes:
     """
     try:
         data = _encode(_pack(value, 0))
-    except (_UnsupportedValueError, RecursionError, UnicodeEncodeError) as error:
+    except (_UnsupportedValueError, RecursionError, UnicodeEncodeError, OverflowError) as error:
         raise EncodeError(_explain(value, what, error)) from None
     if limit is not None and len(data) > limit:
         msg = (
@@ -78,7 +80,14 @@ def decode(data: bytes) -> Any:
 def encode_arguments(arguments: Arguments, what: str, limit: int | None = None) -> bytes:
     """Encodes the arguments of a call, see :func:`encode`."""
     args, kwargs = arguments
-    return encode([list(args), dict(kwargs)], what, limit)
+    try:
+        return encode([list(args), dict(kwargs)], what, limit)
+    except EncodeError:
+        # Encoded one by one, the error names the argument instead of a place in a pair.
+        for name, value in [*enumerate(args), *kwargs.items()]:
+            label = f"argument {name!r}" if isinstance(name, str) else f"argument {name + 1}"
+            encode(value, f"{what} {label}")
+        raise
 
 
 def decode_arguments(data: bytes) -> tuple[list[Any], dict[str, Any]]:
@@ -108,7 +117,9 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one return for each
     if kind is list:
         return [_pack(item, depth + 1) for item in value]
     if kind is dict:
-        return {_pack(k, depth + 1): _pack(v, depth + 1) for k, v in value.items()}
+        if all(type(key) in _KEYS for key in value):
+            return {key: _pack(item, depth + 1) for key, item in value.items()}
+        return _ext(_MAP, _encode([[_pack(part, depth + 1) for part in p] for p in value.items()]))
     writer = _WRITERS.get(kind)
     if writer is not None:
         return writer(value, depth)
@@ -196,6 +207,7 @@ _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _TIME: lambda data: time.fromisoformat(data.decode()),
     _DELTA: lambda data: timedelta(*_decoder.decode(data)),
     _BIGINT: lambda data: int(data, 16),
+    _MAP: lambda data: dict(_decoder.decode(data)),
 }
 
 
@@ -203,6 +215,8 @@ def _explain(value: Any, what: str, error: Exception) -> str:
     """Says which part of a value cannot be encoded and what to do."""
     if isinstance(error, RecursionError) or "nested deeper" in str(error):
         return f"{what} is nested deeper than {MAX_DEPTH} levels, or contains itself"
+    if isinstance(error, OverflowError):
+        return f"{what} has an integer beyond 64 bits as a key: use its str()"
     if isinstance(error, UnicodeEncodeError):
         return f"{what} contains text that is not valid Unicode: {error}"
     path, part = _locate(value)

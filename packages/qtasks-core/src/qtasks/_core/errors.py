@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
+from qtasks.exc import QTasksError
 from qtasks.schemas import TaskError
 
-__all__ = ["describe"]
+__all__ = ["RemoteError", "describe"]
 
 #: The most characters kept of an exception's text and of its traceback.
 MAX_MESSAGE: Final = 4096
@@ -18,8 +18,22 @@ MAX_TRACEBACK: Final = 16384
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
+class RemoteError(QTasksError):
+    """Stands for an exception that was raised in a pool process and came back as data.
+
+    Args:
+        error: type, message and traceback of that exception.
+    """
+
+    def __init__(self, error: TaskError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 def describe(error: BaseException) -> TaskError:
     """Turns an exception into data; nothing the exception does can make this fail."""
+    if isinstance(error, RemoteError):
+        return error.error
     kind = type(error)
     return TaskError(
         type=f"{kind.__module__}.{kind.__qualname__}",
@@ -37,19 +51,23 @@ def _text(error: BaseException) -> str:
 
 def _trace(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(type(error), error, _users(error.__traceback__))
+        found = traceback.TracebackException.from_exception(error)
+        _drop_engine_frames(found)
+        lines = list(found.format())
     except Exception as raised:  # noqa: BLE001 - user code in __str__ or __repr__ may raise anything
         return f"<the traceback could not be formatted: {type(raised).__name__}>"
     text = "".join(lines).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= MAX_TRACEBACK else "...\n" + text[-MAX_TRACEBACK:]
 
 
-def _users(trace: TracebackType | None) -> TracebackType | None:
-    """Skips the engine's own frames at the start, unless there are no others."""
-    first = trace
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        first = first.tb_next
-    return first or trace
+def _drop_engine_frames(found: traceback.TracebackException) -> None:
+    """Leaves the user's frames, in the exception and in those that led to it."""
+    users = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE)]
+    found.stack = traceback.StackSummary.from_list(users)
+    related = [found.__cause__, found.__context__, *(found.exceptions or [])]
+    for other in related:
+        if other is not None:
+            _drop_engine_frames(other)
 
 
 def _bounded(text: str, limit: int) -> str:

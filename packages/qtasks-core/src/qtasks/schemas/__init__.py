@@ -6,6 +6,7 @@ from qtasks.schemas.delivery import Begun, Claim, Delivery, Exchange, Extension,
 from qtasks.schemas.error import TaskError
 from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
+from qtasks.schemas.options import CallOptions, TaskCall
 from qtasks.schemas.outcome import Cancel, Fail, Outcome, Release, Retry, Settlement, Success
 from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
 from qtasks.schemas.retention import MAX_LOST, Retention
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_LOST",
     "TERMINAL",
     "Begun",
+    "CallOptions",
     "Cancel",
     "CancelAnswer",
     "Capabilities",
@@ -41,6 +43,7 @@ __all__ = [
     "Settlement",
     "Success",
     "Swept",
+    "TaskCall",
     "TaskDefinition",
     "TaskError",
     "TaskStatusEnum",

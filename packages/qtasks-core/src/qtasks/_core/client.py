@@ -1,0 +1,259 @@
+"""What an app asks of its servers: written once, as coroutines over the broker's contract.
+
+The asynchronous façade awaits them; the synchronous one drives them over the blocking twins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from qtasks._core.config import QueueConfig
+from qtasks._core.messages import make_message, new_record, resolve_priority
+from qtasks._core.triggers import emit
+from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.storage import BaseStorage
+from qtasks.exc import ServerError, UnsupportedError
+from qtasks.schemas import (
+    CancelAnswer,
+    Message,
+    Page,
+    Presence,
+    QueueStats,
+    Record,
+    RecordQuery,
+    TaskCall,
+    TaskDefinition,
+)
+from qtasks.typing import Clock
+
+__all__ = ["Client"]
+
+#: How many tasks one wait asks for at a time, so that waiting for many stays cheap.
+_WINDOW: Final = 256
+#: Seconds of one wait without an end; the caller asks again.
+_LONG: Final = 3600.0
+
+
+class Client:
+    """The client side of one app over one connection.
+
+    Args:
+        owner: the app, as plugins see it.
+        broker: a broker that has a storage.
+        tasks: the registered tasks by name.
+        registry: the plugins.
+        config: the settings.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        owner: object,
+        broker: BaseBroker,
+        tasks: Mapping[str, TaskDefinition],
+        registry: TriggerRegistry,
+        config: QueueConfig,
+        clock: Clock,
+    ) -> None:
+        self._owner = owner
+        self._broker = broker
+        self._storage = storage_of(broker)
+        self._tasks = tasks
+        self._registry = registry
+        self._config = config
+        self._clock = clock
+        self._started = False
+
+    async def start(self) -> None:
+        """Connects once; every other method does it by itself."""
+        if not self._started:
+            await self._broker.start()
+            await self._storage.start()
+            self._started = True
+
+    async def stop(self) -> None:
+        """Disconnects; the next call connects again."""
+        if self._started:
+            self._started = False
+            await self._storage.stop()
+            await self._broker.stop()
+
+    async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
+        """Checks, encodes and publishes calls in one step; returns their records, in order.
+
+        Raises:
+            TaskArgumentsError, EncodeError, PayloadTooLargeError: one of the calls does not fit;
+                nothing was published.
+            ServerError: nothing was acknowledged.
+        """
+        await self.start()
+        if self._registry.table.qtasks_add_task_before_broker:
+            calls = [await self._filtered(call) for call in calls]
+        messages = [make_message(c, self._tasks.get(c.task_name), self._config) for c in calls]
+        for message in messages:
+            self._refuse_impossible(message)
+        receipts = await self._broker.publish(messages) if messages else []
+        now = self._clock.time()
+        records = [
+            new_record(message, now)
+            if receipt.created
+            else msgspec.structs.replace(new_record(message, now), id=receipt.id)
+            for message, receipt in zip(messages, receipts, strict=True)
+        ]
+        if subscribers := self._registry.table.qtasks_add_task_after_broker:
+            for call, record in zip(calls, records, strict=True):
+                arguments = self._after(call, record)
+                await emit.notify("qtasks_add_task_after_broker", subscribers, arguments)
+        return records
+
+    async def get(self, ids: Sequence[str]) -> list[Record | None]:
+        """Reads records, in order; None where there is none."""
+        await self.start()
+        return await self._storage.get(ids)
+
+    async def filter_get(self, handle: Any) -> Any:
+        """Lets plugins replace the handle that a ``get`` or a finished wait returns."""
+        subscribers = self._registry.table.qtasks_get
+        if not subscribers:
+            return handle
+        arguments = {"qtasks": self._owner, "broker": self._broker, "task": handle}
+        return (await emit.replace("qtasks_get", subscribers, arguments))["task"]
+
+    async def next_ended(
+        self,
+        ids: Sequence[str],
+        timeout: float | None,  # noqa: ASYNC109 - passed on to servers that wait by themselves
+    ) -> dict[str, Record | None]:
+        """Waits until at least one of the first tasks ended; empty if the time ran out.
+
+        Only a window of ``ids`` is asked for at a time, so that waiting for many stays cheap.
+        """
+        await self.start()
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        while True:
+            left = _LONG if deadline is None else max(0.0, deadline - self._clock.monotonic())
+            ended = await self._storage.wait(list(ids[:_WINDOW]), left)
+            if ended or (deadline is not None and self._clock.monotonic() >= deadline):
+                return ended
+
+    async def wait(
+        self,
+        ids: Sequence[str],
+        timeout: float | None,  # noqa: ASYNC109 - passed on to servers that wait by themselves
+    ) -> dict[str, Record | None]:
+        """Waits until all tasks ended or the time ran out; returns those that ended."""
+        ended: dict[str, Record | None] = {}
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        pending = dict.fromkeys(ids)
+        while pending:
+            left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+            found = await self.next_ended(list(pending), left)
+            if not found:
+                break
+            ended.update(found)
+            for task_id in found:
+                del pending[task_id]
+        return ended
+
+    async def reachable(self) -> bool:
+        """Tells whether the broker answers."""
+        try:
+            await self.start()
+            await self._broker.queues()
+        except ServerError:
+            return False
+        return True
+
+    async def cancel(self, ids: Sequence[str], reason: str) -> dict[str, CancelAnswer]:
+        """Cancels waiting tasks, and asks the workers of running ones to."""
+        await self.start()
+        return await self._storage.cancel(ids, reason)
+
+    async def list(self, query: RecordQuery) -> Page:
+        """Reads one page of records, newest first."""
+        await self.start()
+        return await self._storage.list(query)
+
+    async def requeue(self, ids: Sequence[str], *, reset_attempts: bool, spread: float) -> list[str]:
+        """Sends dead letters back to their queues; returns the ids that moved."""
+        await self.start()
+        return await self._storage.requeue(ids, reset_attempts=reset_attempts, spread=spread)
+
+    async def discard(self, ids: Sequence[str]) -> list[str]:
+        """Removes dead letters; returns the ids that were removed."""
+        await self.start()
+        return await self._storage.discard(ids)
+
+    async def stats(self, queues: Sequence[str] | None = None) -> list[QueueStats]:
+        """Counts tasks by state, for the named queues or all that are known."""
+        await self.start()
+        if queues is None:
+            queues = sorted({*await self._broker.queues(), *self._config.queues})
+        return [await self._broker.stats(queue) for queue in queues]
+
+    async def workers(self) -> list[Presence]:
+        """Lists the workers that are alive."""
+        await self.start()
+        return await self._broker.workers()
+
+    async def flush(self) -> None:
+        """Removes everything: queues, records, state."""
+        await self.start()
+        await self._broker.flush()
+        await self._storage.flush()
+
+    async def _filtered(self, call: TaskCall) -> TaskCall:
+        subscribers = self._registry.table.qtasks_add_task_before_broker
+        task = self._tasks.get(call.task_name)
+        before = {
+            "qtasks": self._owner,
+            "broker": self._broker,
+            "task_name": call.task_name,
+            "priority": resolve_priority(call.options.priority, task, self._config),
+            "args": call.args,
+            "kw": call.kwargs,
+            "headers": call.options.headers or {},
+        }
+        after = await emit.replace("qtasks_add_task_before_broker", subscribers, before)
+        options = msgspec.structs.replace(
+            call.options, priority=after["priority"], headers=after["headers"]
+        )
+        return TaskCall(after["task_name"], tuple(after["args"]), dict(after["kw"]), options)
+
+    def _after(self, call: TaskCall, record: Record) -> dict[str, Any]:
+        return {
+            "qtasks": self._owner,
+            "broker": self._broker,
+            "task_name": record.task,
+            "priority": record.priority,
+            "args": call.args,
+            "kwargs": call.kwargs,
+            "uuid": record.id,
+        }
+
+    def _refuse_impossible(self, message: Message) -> None:
+        can = self._broker.capabilities
+        if (message.delay or message.eta) and not can.delay:
+            self._unsupported("delay= and eta=")
+        if message.unique_key is not None and not can.unique:
+            self._unsupported("unique_key=")
+
+    def _unsupported(self, what: str) -> None:
+        msg = f"{type(self._broker).__name__} cannot do {what}: give the app a storage_url that can"
+        raise UnsupportedError(msg)
+
+
+def storage_of(broker: BaseBroker) -> BaseStorage:
+    """Returns the broker's storage.
+
+    Raises:
+        UnsupportedError: it has none; the app must be given one.
+    """
+    if broker.storage is None:
+        msg = f"{type(broker).__name__} keeps no records: set storage_url= as well"
+        raise UnsupportedError(msg)
+    return broker.storage

@@ -1,0 +1,138 @@
+"""From calls to messages: defaults, limits and checks of the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from qtasks._core.binding import check_arguments, signature_text
+from qtasks._core.codec import encode_arguments
+from qtasks._core.config import QueueConfig
+from qtasks._core.current import current_delivery
+from qtasks._core.names import check_name
+from qtasks.exc import PayloadTooLargeError, TaskArgumentsError
+from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
+
+__all__ = ["make_message", "new_record", "resolve_priority"]
+
+#: The most bytes of all header names and values together.
+MAX_HEADERS: Final = 16384
+_PRIORITIES: Final = range(-128, 128)
+
+
+def make_message(call: TaskCall, task: TaskDefinition | None, config: QueueConfig) -> Message:
+    """Checks a call and encodes it.
+
+    Args:
+        call: the call.
+        task: its registered task; None for a call by name of a task that lives elsewhere.
+        config: the app's settings.
+
+    Raises:
+        TaskArgumentsError: arguments or options do not fit.
+        RegistrationError: the task or queue name cannot be a name.
+        EncodeError: an argument cannot be encoded.
+        PayloadTooLargeError: the arguments exceed ``max_payload``.
+    """
+    options = call.options
+    if task is not None:
+        check_arguments(task, call.args, call.kwargs)
+        what = f"the call of {signature_text(task)}:"
+    else:
+        check_name("task", call.task_name)
+        what = f"the call of {call.task_name}:"
+    queue = options.queue or (task.queue if task else config.queues[0])
+    parent = current_delivery.get()
+    return Message(
+        id=_task_id(options.task_id),
+        task=call.task_name,
+        queue=check_name("queue", queue),
+        payload=encode_arguments((call.args, call.kwargs), what, config.max_payload),
+        priority=resolve_priority(options.priority, task, config),
+        delay=_seconds("delay", options.delay) or 0.0,
+        eta=_moment(options.eta),
+        expires=_seconds("expires", options.expires),
+        unique_key=options.unique_key,
+        headers=_headers(options.headers),
+        parent_id=parent.id if parent else None,
+        root_id=(parent.message.root_id or parent.id) if parent else None,
+    )
+
+
+def new_record(message: Message, now: float) -> Record:
+    """Makes the record of a message that was just accepted, without asking the server."""
+    return Record(
+        id=message.id,
+        task=message.task,
+        queue=message.queue,
+        status=TaskStatusEnum.NEW,
+        payload=message.payload,
+        priority=message.priority,
+        headers=message.headers,
+        parent_id=message.parent_id,
+        root_id=message.root_id,
+        unique_key=message.unique_key,
+        created_at=now,
+        due_at=max(now + message.delay, message.eta or 0.0),
+    )
+
+
+def _task_id(given: str | UUID | None) -> str:
+    if given is None:
+        return str(uuid4())
+    try:
+        return str(given if isinstance(given, UUID) else UUID(given))
+    except (ValueError, AttributeError, TypeError):
+        msg = f"task_id={given!r} is not a uuid: use uuid.uuid4() or uuid.uuid5(namespace, text)"
+        raise TaskArgumentsError(msg) from None
+
+
+def resolve_priority(given: int | None, task: TaskDefinition | None, config: QueueConfig) -> int:
+    """Returns the priority of a call: its own, else the task's, else the app's default."""
+    if given is None:
+        given = task.priority if task else None
+    if given is None:
+        return config.task_default_priority
+    if isinstance(given, bool) or not isinstance(given, int) or given not in _PRIORITIES:
+        msg = f"priority={given!r}: use a whole number from -128 (first) to 127 (last)"
+        raise TaskArgumentsError(msg)
+    return given
+
+
+def _seconds(name: str, given: float | timedelta | None) -> float | None:
+    if given is None:
+        return None
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        msg = f"{name}={given!r}: use seconds from 0 up, or a timedelta"
+        raise TaskArgumentsError(msg)
+    return float(seconds)
+
+
+def _moment(given: float | datetime | None) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, datetime):
+        if given.tzinfo is None:
+            msg = f"eta={given!r} has no time zone: use datetime.now(timezone.utc) + ..."
+            raise TaskArgumentsError(msg)
+        return given.timestamp()
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        msg = f"eta={given!r}: use an aware datetime or seconds since the epoch"
+        raise TaskArgumentsError(msg)
+    return float(given)
+
+
+def _headers(given: Mapping[str, str] | None) -> dict[str, str]:
+    if not given:
+        return {}
+    for key, value in given.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            msg = f"headers: {key!r}: {value!r} is not text; headers are text to text"
+            raise TaskArgumentsError(msg)
+    if (size := sum(len(k.encode()) + len(v.encode()) for k, v in given.items())) > MAX_HEADERS:
+        msg = f"headers take {size:,} bytes, over the limit of {MAX_HEADERS:,}"
+        raise PayloadTooLargeError(msg)
+    return dict(given)

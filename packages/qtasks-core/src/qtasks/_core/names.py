@@ -1,0 +1,36 @@
+"""What names may look like: task and queue names become keys, labels and log words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from qtasks.exc import RegistrationError
+
+__all__ = ["check_name"]
+
+MAX_LENGTH: Final = 200
+_ALLOWED: Final = re.compile(r"[\w.\-/@+]+")
+
+
+def check_name(kind: str, name: object) -> str:
+    """Checks a name and returns it.
+
+    Args:
+        kind: what it names, for the message: ``task`` or ``queue``.
+        name: the name.
+
+    Raises:
+        RegistrationError: it is not text, empty, too long, or has characters such as a colon,
+            a space or a newline.
+    """
+    if not isinstance(name, str):
+        msg = f"a {kind} name is text, not {type(name).__name__}: {name!r}"
+        raise RegistrationError(msg)
+    if not _ALLOWED.fullmatch(name) or len(name) > MAX_LENGTH:
+        msg = (
+            f"{name[:250]!r} is not a {kind} name: use letters, digits and any of _ . - / @ +,"
+            f" at most {MAX_LENGTH} characters"
+        )
+        raise RegistrationError(msg)
+    return name

@@ -1,0 +1,222 @@
+"""A broker and a storage on different servers, made to look like one.
+
+The storage holds records, tokens and the schedule; the broker only moves messages. A task is
+written to the storage first and published second, so nothing is published that has no record.
+On the worker every delivery begins in the storage, which skips what is finished and gives the
+token; that is the fencing. Whatever ends, the broker's message is acknowledged: a task that runs
+again waits on the storage's schedule and is published anew when it is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from typing_extensions import Self
+
+from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.storage import BaseStorage
+from qtasks.schemas import (
+    Capabilities,
+    Claim,
+    Delivery,
+    Extension,
+    Held,
+    Message,
+    Presence,
+    QueueStats,
+    Receipt,
+    Release,
+    Retry,
+    Settlement,
+    Success,
+    Swept,
+)
+from qtasks.typing import Clock
+
+__all__ = ["SplitBroker"]
+
+#: Seconds between two looks at the schedule.
+_SCHEDULE_INTERVAL: Final = 0.25
+#: How many due tasks are published at a time, and how long they may take to arrive.
+_DUE_LIMIT: Final = 200
+_DUE_LEASE: Final = 30.0
+
+
+class SplitBroker(BaseBroker):
+    """Presents a broker beside a storage elsewhere as one broker with a storage.
+
+    Args:
+        broker: moves the messages.
+        storage: keeps the records.
+        clock: the time.
+        held: the broker's own deliveries by task id; shared with twins.
+    """
+
+    def __init__(
+        self,
+        broker: BaseBroker,
+        storage: BaseStorage,
+        clock: Clock,
+        held: dict[str, Delivery] | None = None,
+    ) -> None:
+        super().__init__(broker.url)
+        self._broker = broker
+        self._records = storage
+        self._clock = clock
+        self._held: dict[str, Delivery] = {} if held is None else held
+        self._look_at = 0.0
+        # An instance's own value: what the pair can do depends on the two.
+        self.capabilities: Capabilities = msgspec.structs.replace(  # type: ignore[misc]  # see above
+            broker.capabilities,
+            blocking=broker.capabilities.blocking and storage.capabilities.blocking,
+            delay=True,
+            unique=storage.capabilities.unique,
+        )
+
+    @property
+    def storage(self) -> BaseStorage:
+        """The storage elsewhere."""
+        return self._records
+
+    async def start(self) -> None:
+        """Connects both."""
+        await self._records.start()
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Disconnects both."""
+        await self._broker.stop()
+        await self._records.stop()
+
+    def client(self) -> Self | None:
+        """Returns a blocking twin if both servers have one."""
+        broker, storage = self._broker.client(), self._records.client()
+        if broker is None or storage is None:
+            return None
+        return type(self)(broker, storage, self._clock, self._held)
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Writes the records, then publishes; a repeated call publishes again, and is skipped."""
+        now = self._clock.time()
+        later = [self._waits(message, now) for message in messages]
+        receipts: dict[str, Receipt] = {}
+        for scheduled in (False, True):
+            part = [m for m, waits in zip(messages, later, strict=True) if waits is scheduled]
+            if not part:
+                continue
+            for message, receipt in zip(
+                part, await self._records.put(part, scheduled=scheduled), strict=True
+            ):
+                receipts[message.id] = receipt
+            if not scheduled:
+                known = [m for m in part if receipts[m.id].id == m.id]
+                await self._broker.publish(known)
+        return [receipts[message.id] for message in messages]
+
+    async def claim(self, request: Claim) -> list[Delivery]:
+        """Claims from the broker and begins in the storage."""
+        await self._publish_due()
+        found = await self._broker.claim(request)
+        if not found:
+            return []
+        by_id = {delivery.id: delivery for delivery in found}
+        begun = await self._records.begin(found, request.worker, request.lease)
+        await self._acknowledge([by_id[task_id] for task_id in begun.skip])
+        if begun.busy:
+            again = Retry(request.lease, counted=False) if self._broker.capabilities.delay else None
+            await self._broker.settle(
+                [_settlement(by_id[task_id], again or Release()) for task_id in begun.busy]
+            )
+        for delivery in begun.deliveries:
+            self._held[delivery.id] = by_id[delivery.id]
+        return list(begun.deliveries)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        """Writes the outcomes, then acknowledges the broker's messages."""
+        refused = await self._records.finish(settlements)
+        held = [self._held.pop(s.id) for s in settlements if s.id in self._held]
+        await self._acknowledge(held)
+        return refused
+
+    async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - servers wait by themselves
+        """Waits at the broker, and looks at the schedule in between."""
+        await self._publish_due()
+        return await self._broker.ready(queues, min(timeout, _SCHEDULE_INTERVAL))
+
+    async def extend(self, held: Sequence[Held], lease: float) -> Extension:
+        """Renews both leases; the storage's answer counts."""
+        inner = [Held(d.id, d.token, d.message.queue) for d in self._held.copy().values()]
+        if inner:
+            await self._broker.extend(inner, lease)
+        return await self._records.extend(held, lease)
+
+    async def sweep(self, limit: int = 100) -> Swept:
+        """Does the housekeeping of both, and publishes what is due."""
+        broker = await self._broker.sweep(limit)
+        swept = await self._records.sweep(limit)
+        self._look_at = 0.0
+        await self._publish_due()
+        return msgspec.structs.replace(swept, more=swept.more or broker.more)
+
+    async def expire(self, worker: str) -> int:
+        """Takes back at the broker what a dead worker held."""
+        return await self._broker.expire(worker)
+
+    async def stats(self, queue: str) -> QueueStats:
+        """Counts at the broker."""
+        return await self._broker.stats(queue)
+
+    async def queues(self) -> list[str]:
+        """Lists the broker's queues."""
+        return await self._broker.queues()
+
+    async def pause(self, queue: str) -> None:
+        """Pauses at the broker."""
+        await self._broker.pause(queue)
+
+    async def resume(self, queue: str) -> None:
+        """Resumes at the broker."""
+        await self._broker.resume(queue)
+
+    async def purge(self, queue: str) -> int:
+        """Empties the broker's queue."""
+        return await self._broker.purge(queue)
+
+    async def flush(self) -> None:
+        """Removes everything from both."""
+        await self._broker.flush()
+        await self._records.flush()
+
+    async def report(self, presence: Presence, ttl: float) -> None:
+        """Reports at the broker."""
+        await self._broker.report(presence, ttl)
+
+    async def workers(self) -> list[Presence]:
+        """Lists the broker's workers."""
+        return await self._broker.workers()
+
+    def _waits(self, message: Message, now: float) -> bool:
+        if self._broker.capabilities.delay:
+            return False
+        return message.delay > 0 or (message.eta or 0.0) > now
+
+    async def _publish_due(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _SCHEDULE_INTERVAL
+        due = await self._records.due(_DUE_LIMIT, _DUE_LEASE)
+        if due:
+            at_once = [msgspec.structs.replace(m, delay=0.0, eta=None) for m in due]
+            await self._broker.publish(at_once)
+            await self._records.dispatched([message.id for message in due])
+
+    async def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            await self._broker.settle([_settlement(d, Success()) for d in deliveries])
+
+
+def _settlement(delivery: Delivery, outcome: Any) -> Settlement:
+    return Settlement(delivery.id, delivery.token, outcome, ttl=0.0, receipt=delivery.receipt)

@@ -1,0 +1,137 @@
+"""The inside of a pool process: reads requests, calls functions, writes answers.
+
+Kept free of everything a child does not need, so that it starts fast and stays small.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import runpy
+import sys
+import types
+from functools import reduce
+from typing import Any, BinaryIO
+
+from qtasks._core.codec import decode, encode
+from qtasks._core.errors import describe
+from qtasks.exc import (
+    Discard,
+    Reject,
+    RetryLater,
+    Snooze,
+    TaskCancelError,
+    TaskPluginTriggerError,
+)
+
+__all__ = ["CONTROLS", "ChildAnswer", "ChildHello", "read_frame", "serve", "write_frame"]
+
+_LENGTH = 4
+
+#: The exceptions that steer a run; they alone are made anew in the worker, from plain values.
+CONTROLS: dict[str, type[Exception]] = {
+    kind.__name__: kind
+    for kind in (RetryLater, Snooze, Reject, Discard, TaskCancelError, TaskPluginTriggerError)
+}
+
+
+@dataclasses.dataclass
+class ChildHello:
+    """What a child is told first.
+
+    Attributes:
+        path: the worker's ``sys.path``.
+        main: the file the worker was started from, or None; tasks may be defined in it.
+    """
+
+    path: list[str]
+    main: str | None
+
+
+@dataclasses.dataclass
+class ChildAnswer:
+    """What a child answers.
+
+    Attributes:
+        result: what the function returned.
+        error: the fields of a ``TaskError``, if it raised.
+        raised: name and arguments of one of :data:`CONTROLS`, if it raised one.
+    """
+
+    result: Any = None
+    error: dict[str, str] | None = None
+    raised: tuple[str, tuple[Any, ...]] | None = None
+
+
+def write_frame(stream: BinaryIO, data: bytes) -> None:
+    """Writes a length and that many bytes."""
+    stream.write(len(data).to_bytes(_LENGTH, "big") + data)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """Reads what :func:`write_frame` wrote; None at the end of the stream."""
+    head = stream.read(_LENGTH)
+    if len(head) < _LENGTH:
+        return None
+    size = int.from_bytes(head, "big")
+    data = stream.read(size)
+    return data if len(data) == size else None
+
+
+def serve() -> None:
+    """Answers requests until standard input ends."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what tasks print must not end up among the answers
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    hello = read_frame(requests)
+    if hello is None:
+        return
+    greeting = ChildHello(**decode(hello))
+    sys.path[:] = greeting.path
+    while (request := read_frame(requests)) is not None:
+        write_frame(answers, _answer(request, greeting.main))
+
+
+def _answer(request: bytes, main: str | None) -> bytes:
+    try:
+        module, name, args, kwargs = decode(request)
+        return encode(ChildAnswer(result=_find(module, name, main)(*args, **kwargs)), "the result")
+    except tuple(CONTROLS.values()) as error:
+        return encode(ChildAnswer(raised=(type(error).__name__, _arguments(error))))
+    except Exception as error:  # noqa: BLE001 - all of it goes back to the worker as data
+        found = describe(error)
+        fields = {"type": found.type, "message": found.message, "traceback": found.traceback}
+        return encode(ChildAnswer(error=fields))
+
+
+def _arguments(error: Exception) -> tuple[Any, ...]:
+    match error:
+        case RetryLater() | Snooze():
+            return error.delay, error.reason
+        case Reject() | Discard():
+            return (error.reason,)
+        case _:
+            return tuple(map(str, error.args))
+
+
+def _find(module: str, name: str, main: str | None) -> Any:
+    """Finds a function that the worker itself registered; the names come over its own pipe."""
+    if module == "__main__" and main is not None:
+        _load_main(main)
+    found = reduce(getattr, name.split("."), importlib.import_module(module))
+    return found if isinstance(found, types.FunctionType) else found.__wrapped__
+
+
+def _load_main(path: str) -> None:
+    """Loads the worker's main file once, under a name that does not run its main part."""
+    if getattr(sys.modules["__main__"], "__file__", None) == path:
+        return
+    loaded = types.ModuleType("__mp_main__")
+    loaded.__dict__.update(runpy.run_path(path, run_name="__mp_main__"))
+    loaded.__file__ = path
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = loaded

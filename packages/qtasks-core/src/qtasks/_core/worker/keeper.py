@@ -1,0 +1,149 @@
+"""The keeper: renews leases, sweeps and reports, from its own thread and connection.
+
+A blocked event loop must not cost a worker its leases, so nothing here runs on the loop unless
+the broker has no blocking twin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from qtasks._core.bridge import drive
+from qtasks.contracts.broker import BaseBroker
+from qtasks.exc import ServerError
+from qtasks.schemas import Extension, Held, Presence, Swept
+
+__all__ = ["Keeper", "KeeperTarget"]
+
+log = logging.getLogger("qtasks.worker")
+
+#: Rounds of sweeping one after another, so that a large backlog does not delay renewals.
+_MAX_SWEEPS = 10
+
+
+class KeeperTarget(Protocol):
+    """What the keeper needs of its worker; called from the keeper's thread."""
+
+    def held(self) -> list[Held]:
+        """Returns the deliveries to keep."""
+        ...
+
+    def presence(self) -> Presence:
+        """Returns what to report."""
+        ...
+
+    def kept(self, extension: Extension, swept: Swept) -> None:
+        """Takes the answers of one round."""
+        ...
+
+
+class Keeper:
+    """Keeps the leases of one worker.
+
+    Args:
+        broker: the worker's broker; the keeper works through its twin.
+        target: the worker.
+        lease: seconds of a lease; every third of it a round is made.
+    """
+
+    def __init__(self, broker: BaseBroker, target: KeeperTarget, lease: float) -> None:
+        self._twin = broker.client()
+        self._broker = self._twin or broker
+        self._target = target
+        self._lease = lease
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._away = False
+
+    def start(self) -> None:
+        """Begins, in a thread of its own or, without a twin, on the running loop."""
+        if self._twin is not None:
+            self._thread = threading.Thread(target=self._keep, name="qtasks-keeper", daemon=True)
+            self._thread.start()
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._keep_on_loop())
+
+    async def stop(self) -> None:
+        """Ends, and takes back the report that the worker is alive."""
+        self._stop.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            with contextlib.suppress(ServerError):
+                await self._broker.report(self._target.presence(), 0.0)
+
+    async def round(self) -> None:
+        """Renews, sweeps and reports once."""
+        extension = Extension()
+        if held := self._target.held():
+            extension = await self._broker.extend(held, self._lease)
+        total = await self._broker.sweep()
+        for _ in range(_MAX_SWEEPS):
+            if not total.more:
+                break
+            total = _both(total, await self._broker.sweep())
+        await self._broker.report(self._target.presence(), self._lease)
+        self._target.kept(extension, total)
+
+    def _keep(self) -> None:
+        try:
+            while True:
+                self._guarded(lambda: drive(self._connected_round()))
+                if self._stop.wait(self._lease / 3):
+                    break
+            self._guarded(lambda: drive(self._broker.report(self._target.presence(), 0.0)))
+        finally:
+            with contextlib.suppress(ServerError):
+                drive(self._broker.stop())
+
+    async def _connected_round(self) -> None:
+        await self._broker.start()
+        await self.round()
+
+    async def _keep_on_loop(self) -> None:
+        while True:
+            try:
+                await self.round()
+                self._note_success()
+            except ServerError as error:
+                self._note_failure(error)
+            await asyncio.sleep(self._lease / 3)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Does something; an unreachable server costs one line, and the next round tries again."""
+        try:
+            action()
+            self._note_success()
+        except ServerError as error:
+            self._note_failure(error)
+        except Exception:
+            log.exception("The keeper failed; it goes on")
+
+    def _note_success(self) -> None:
+        if self._away:
+            self._away = False
+            log.info("Leases are renewed again")
+
+    def _note_failure(self, error: ServerError) -> None:
+        if not self._away:
+            self._away = True
+            log.warning("Leases cannot be renewed at the moment: %s", error)
+
+
+def _both(one: Swept, two: Swept) -> Swept:
+    return Swept(
+        taken_back=one.taken_back + two.taken_back,
+        convicted=one.convicted + two.convicted,
+        expired=one.expired + two.expired,
+        purged=one.purged + two.purged,
+        more=two.more,
+    )

@@ -1,0 +1,142 @@
+"""Processes for functions that must not share the worker's: ``pool="process"``.
+
+Only the body of the function runs in the child; triggers and dependencies stay in the worker.
+A child speaks over its standard input and output, so what a task prints goes to standard error.
+It ends when the worker does, because its standard input closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from qtasks._core.codec import decode, encode
+from qtasks._core.errors import RemoteError
+from qtasks._core.worker.child import CONTROLS, ChildAnswer, ChildHello, read_frame, write_frame
+from qtasks._core.worker.threads import ThreadPool
+from qtasks.exc import ProcessCrashedError, RegistrationError
+from qtasks.schemas import TaskDefinition, TaskError
+
+__all__ = ["ProcessPool", "check_crossable"]
+
+log = logging.getLogger("qtasks.worker")
+
+_COMMAND: Final = "from qtasks._core.worker.child import serve; serve()"
+
+
+class ProcessPool:
+    """Runs functions in at most ``size`` child processes, started as they are needed.
+
+    Args:
+        size: the most children.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._slots = asyncio.Semaphore(size)
+        self._threads = ThreadPool(size, "qtasks-process")
+        self._idle: list[subprocess.Popen[bytes]] = []
+        self._busy: set[subprocess.Popen[bytes]] = set()
+
+    async def run(self, task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Runs a task's function in a child and returns its result.
+
+        A cancelled caller kills the child, so a function that never returns is stopped.
+
+        Raises:
+            RemoteError: the function raised; type, message and traceback came back as data.
+            ProcessCrashedError: the child died.
+        """
+        request = encode(
+            [task.func.__module__, task.func.__qualname__, list(args), dict(kwargs)],
+            f"the arguments of {task.name}",
+        )
+        async with self._slots:
+            child: subprocess.Popen[bytes] | None = None
+            try:
+                child = self._idle.pop() if self._idle else await self._threads.run(_start_child)
+                self._busy.add(child)
+                answer = await self._threads.run(lambda: _ask(child, request))
+            except BaseException:
+                if child is not None:
+                    _kill(child)
+                raise
+            finally:
+                self._busy.discard(child)  # type: ignore[arg-type]  # None is simply not in it
+            self._idle.append(child)
+        return _open(answer)
+
+    def close(self) -> None:
+        """Ends all children at once."""
+        for child in [*self._idle, *self._busy]:
+            _kill(child)
+        self._idle.clear()
+        self._threads.close()
+
+
+def check_crossable(task: TaskDefinition) -> None:
+    """Checks that a function can be found again by a child.
+
+    Raises:
+        RegistrationError: it is a lambda, is defined inside a function, or is no plain function.
+    """
+    name = getattr(task.func, "__qualname__", "")
+    if task.colour != "function":
+        msg = f"task {task.name!r}: pool='process' runs plain functions, not a {task.colour}"
+        raise RegistrationError(msg)
+    if not name or "<" in name or not getattr(task.func, "__module__", None):
+        msg = (
+            f"task {task.name!r}: {task.func!r} cannot be found by another process; define it at"
+            " the top of a module, or use pool='thread'"
+        )
+        raise RegistrationError(msg)
+
+
+def _start_child() -> subprocess.Popen[bytes]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    hello = ChildHello(path=list(sys.path), main=str(Path(main).resolve()) if main else None)
+    _write(child, encode(hello))
+    return child
+
+
+def _ask(child: subprocess.Popen[bytes], request: bytes) -> bytes:
+    _write(child, request)
+    answer = read_frame(child.stdout)  # type: ignore[arg-type]  # it was started with a pipe
+    if answer is None:
+        code = child.wait()
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        msg = f"the process that ran the task died {how}"
+        raise ProcessCrashedError(msg)
+    return answer
+
+
+def _write(child: subprocess.Popen[bytes], frame: bytes) -> None:
+    # A child that is gone is noticed when its answer is read.
+    with contextlib.suppress(BrokenPipeError):
+        write_frame(child.stdin, frame)  # type: ignore[arg-type]  # it was started with a pipe
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):
+            stream.close()  # type: ignore[union-attr]  # it was started with pipes
+
+
+def _open(data: bytes) -> Any:
+    answer = ChildAnswer(**decode(data))
+    if answer.raised is not None:
+        name, arguments = answer.raised
+        raise CONTROLS[name](*arguments)
+    if answer.error is not None:
+        raise RemoteError(TaskError(**answer.error))
+    return answer.result

@@ -1,0 +1,247 @@
+"""The pump: claims deliveries, hands them to the runner, and commits what has finished.
+
+One call to the broker is in flight at a time. What finishes meanwhile goes with the next, and
+the same call claims: a busy worker pays a fraction of a round trip for each task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from qtasks._core.config import QueueConfig
+from qtasks._core.decisions.outcomes import releases
+from qtasks._core.worker.runner import Finished
+from qtasks.contracts.broker import BaseBroker
+from qtasks.exc import ServerError
+from qtasks.schemas import Claim, Delivery, Exchange, Held, Settlement
+
+__all__ = ["Pump"]
+
+log = logging.getLogger("qtasks.worker")
+
+#: Seconds of one wait for work; the broker is asked again afterwards.
+_READY_WAIT: Final = 5.0
+#: The longest pause between two attempts to reach a broker that is away.
+_MAX_BACKOFF: Final = 5.0
+#: The longest pause after a broker said "ready" and then gave nothing.
+_MAX_EMPTY_PAUSE: Final = 0.5
+
+
+class Pump:
+    """Moves deliveries and outcomes between one worker and its broker.
+
+    Args:
+        broker: the broker.
+        worker_id: the worker's id.
+        queues: the queues to take from.
+        config: the settings.
+        start: begins to run a delivery.
+        committed: takes each settled run and whether the broker refused it.
+    """
+
+    def __init__(
+        self,
+        broker: BaseBroker,
+        worker_id: str,
+        queues: tuple[str, ...],
+        config: QueueConfig,
+        start: Callable[[Delivery], None],
+        committed: Callable[[Finished, bool], Awaitable[None]],
+    ) -> None:
+        self._broker = broker
+        self._worker_id = worker_id
+        self._queues = queues
+        self._config = config
+        self._start = start
+        self._committed = committed
+        self._slots = config.max_tasks_process
+        self._buffer: deque[Delivery] = deque()
+        self._outbox: deque[Finished | Settlement] = deque()
+        self._held: dict[str, Delivery] = {}
+        self._running = 0
+        self._hurry = asyncio.Event()
+        self._look = True
+        self._draining = False
+        self._abort = False
+        self._failures = 0
+        self._empty = 0
+        self._wake = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    def held(self) -> list[Held]:
+        """Returns all deliveries under lease: waiting, running, and finished but not settled."""
+        return [Held(d.id, d.token, d.message.queue) for d in self._held.copy().values()]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held and the last claim found nothing more."""
+        return not (self._held or self._outbox or self._look)
+
+    def finished(self, delivery: Delivery, finished: Finished | None) -> None:
+        """Takes a run that ended; None if it was lost and is not to be settled."""
+        self._running -= 1
+        if finished is None:
+            self._held.pop(delivery.id, None)
+        else:
+            self._outbox.append(finished)
+            task = finished.task
+            if task is not None and task.ack == "immediate":
+                self._hurry.set()
+        self._fill()
+        self._wake.set()
+
+    def drop(self, task_id: str) -> bool:
+        """Forgets a delivery that waits here and was lost; False if it does not wait here."""
+        for delivery in self._buffer:
+            if delivery.id == task_id:
+                self._buffer.remove(delivery)
+                self._held.pop(task_id, None)
+                return True
+        return False
+
+    def wake(self) -> None:
+        """Looks for work at once."""
+        self._look = True
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Stops claiming, gives back what waits here; :meth:`run` ends when all is settled."""
+        self._draining = True
+        self._hurry.set()
+        self._outbox.extend(releases(delivery) for delivery in self._buffer)
+        self._buffer.clear()
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Makes :meth:`run` end after one more attempt to settle what is left."""
+        self.drain()
+        self._abort = True
+
+    async def run(self) -> None:
+        """Pumps until drained.
+
+        Raises:
+            ServerError: the broker failed in a way that waiting does not mend.
+        """
+        try:
+            while not (self._draining and not self._running and not self._outbox):
+                self._wake.clear()
+                want = self._want()
+                if self._outbox or (want and self._look):
+                    await self._exchange(want)
+                    if self._abort and not self._running:
+                        return
+                else:
+                    self._watch()
+                    await self._wake.wait()
+                    await self._gather()
+        finally:
+            if self._watcher is not None:
+                self._watcher.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._watcher
+
+    def _want(self) -> int:
+        if self._draining:
+            return 0
+        return max(0, self._slots + self._config.prefetched - len(self._held))
+
+    async def _gather(self) -> None:
+        """Waits ``commit_interval`` for more outcomes, unless one of them is urgent."""
+        if self._config.commit_interval and self._outbox and not self._draining:
+            await self._pause(self._config.commit_interval)
+
+    async def _exchange(self, want: int) -> None:
+        batch = list(self._outbox)
+        self._outbox.clear()
+        if not self._draining:
+            self._hurry.clear()
+        settlements = [e.settlement if isinstance(e, Finished) else e for e in batch]
+        request = Claim(
+            queues=self._queues,
+            limit=want,
+            lease=self._config.lease,
+            worker=self._worker_id,
+            suspects=0 if any(d.lost for d in self._held.values()) else 1,
+        )
+        self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
+        try:
+            answer = await self._broker.exchange(settlements, request)
+        except ServerError as error:
+            self._outbox.extendleft(reversed(batch))
+            if not error.retriable:
+                raise
+            await self._back_off(error)
+            return
+        self._note_success()
+        self._take(answer, want)
+        await self._report(batch, answer)
+
+    def _take(self, answer: Exchange, want: int) -> None:
+        for delivery in answer.deliveries:
+            self._held[delivery.id] = delivery
+        self._buffer.extend(answer.deliveries)
+        if want:
+            self._look = len(answer.deliveries) >= want
+            self._empty = 0 if answer.deliveries else self._empty + 1
+        if self._draining:
+            self.drain()
+        self._fill()
+
+    async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
+        refused = frozenset(answer.refused)
+        again = {delivery.id for delivery in answer.deliveries}
+        for entry in batch:
+            settlement = entry.settlement if isinstance(entry, Finished) else entry
+            if settlement.id not in again:  # else it is held anew, under another token
+                self._held.pop(settlement.id, None)
+            if isinstance(entry, Finished):
+                await self._committed(entry, settlement.id in refused)
+
+    def _fill(self) -> None:
+        while self._buffer and self._running < self._slots:
+            self._running += 1
+            self._start(self._buffer.popleft())
+
+    def _watch(self) -> None:
+        """Has somebody wait at the broker while there is room for work."""
+        if self._draining or not self._want() or self._look:
+            return
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.get_running_loop().create_task(self._wait_for_work())
+
+    async def _wait_for_work(self) -> None:
+        if self._empty > 1:  # "ready", but not for us: a suspect, or another worker was faster
+            await self._pause(min(_MAX_EMPTY_PAUSE, 0.001 * 2 ** min(self._empty, 10)))
+        try:
+            while not await self._broker.ready(self._queues, _READY_WAIT):
+                self._empty = 0
+        except ServerError as error:
+            if error.retriable:
+                await self._back_off(error)
+        self.wake()
+
+    async def _back_off(self, error: ServerError) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("The broker is away, its work waits: %s", error)
+        pause = min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+        await self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers, no secret
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, but not when there is reason to hurry."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("The broker is back after %d attempts", self._failures)
+            self._failures = 0
+

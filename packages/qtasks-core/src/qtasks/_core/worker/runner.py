@@ -1,0 +1,270 @@
+"""Runs deliveries: from a delivery to a settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from qtasks._core.codec import decode_arguments, encode
+from qtasks._core.config import QueueConfig
+from qtasks._core.current import current_delivery
+from qtasks._core.decisions import outcomes
+from qtasks._core.decisions.history import append
+from qtasks._core.errors import describe
+from qtasks._core.triggers import emit
+from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks._core.triggers.table import TriggerTable
+from qtasks._core.worker.execution import Pools, execute, make_executor
+from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
+from qtasks.schemas import (
+    Cancel,
+    Delivery,
+    Fail,
+    HistoryEntry,
+    Outcome,
+    Retry,
+    Settlement,
+    Success,
+    TaskDefinition,
+    TaskError,
+    Verdict,
+)
+from qtasks.typing import Clock
+
+__all__ = ["Finished", "Runner"]
+
+log = logging.getLogger("qtasks.worker")
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A run that ended and waits to be settled.
+
+    Attributes:
+        delivery: what was run.
+        task: its registered task, or None if this worker does not know it.
+        settlement: what goes to the broker.
+    """
+
+    delivery: Delivery
+    task: TaskDefinition | None
+    settlement: Settlement
+
+
+class Runner:
+    """Runs deliveries of one worker, each in an asyncio task of its own.
+
+    Args:
+        worker: the worker, as plugins see it.
+        worker_id: its id, for the history.
+        tasks: the registered tasks by name.
+        registry: the plugins.
+        config: the settings.
+        pools: where plain functions run.
+        clock: the time.
+        on_finished: takes each ended run; not called for those that were lost.
+    """
+
+    def __init__(
+        self,
+        worker: object,
+        worker_id: str,
+        tasks: Mapping[str, TaskDefinition],
+        registry: TriggerRegistry,
+        config: QueueConfig,
+        pools: Pools,
+        clock: Clock,
+        on_finished: Callable[[Delivery, Finished | None], None],
+    ) -> None:
+        self._worker = worker
+        self._worker_id = worker_id
+        self._tasks = tasks
+        self._registry = registry
+        self._config = config
+        self._pools = pools
+        self._clock = clock
+        self._on_finished = on_finished
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._endings: dict[str, Outcome | None] = {}
+
+    @property
+    def running(self) -> int:
+        """How many deliveries run now."""
+        return len(self._running)
+
+    def start(self, delivery: Delivery) -> None:
+        """Begins to run a delivery."""
+        run = asyncio.get_running_loop().create_task(self._run(delivery))
+        self._running[delivery.id] = run
+
+    def interrupt(self, task_id: str, ending: Outcome | None) -> bool:
+        """Stops a running delivery; ``ending`` becomes its outcome, None drops it unsettled.
+
+        A coroutine is cancelled; a thread is abandoned; a pool process is killed.
+
+        Returns:
+            False if it is not running (any more).
+        """
+        run = self._running.get(task_id)
+        if run is None or task_id in self._endings:
+            return False
+        self._endings[task_id] = ending
+        run.cancel()
+        return True
+
+    def interrupt_all(self, ending: Outcome | None) -> None:
+        """Stops everything that runs."""
+        for task_id in list(self._running):
+            self.interrupt(task_id, ending)
+
+    async def _run(self, delivery: Delivery) -> None:
+        current_delivery.set(delivery)
+        task = self._tasks.get(delivery.message.task)
+        started = self._clock.time()
+        outcome: Outcome | None
+        try:
+            outcome = await self._outcome(task, delivery)
+        except asyncio.CancelledError as error:
+            if delivery.id in self._endings:
+                outcome = self._endings[delivery.id]
+            else:  # nobody asked for it, so it is a failure of the task's own code
+                outcome = Fail(describe(error))
+        except BaseException as error:
+            log.exception("The engine failed on %s", delivery.id)
+            outcome = Fail(describe(error), reason="engine")
+        finally:
+            self._endings.pop(delivery.id, None)
+            self._running.pop(delivery.id, None)
+        finished = None
+        if outcome is not None:
+            settlement = self._settlement(delivery, task, outcome, started)
+            finished = Finished(delivery, task, settlement)
+        self._on_finished(delivery, finished)
+
+    async def _outcome(self, task: TaskDefinition | None, delivery: Delivery) -> Outcome:
+        if delivery.malformed is not None:
+            return _malformed(delivery.malformed)
+        if task is None:
+            known = sorted(self._tasks)
+            return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
+        table = self._registry.table_for(task)
+        try:
+            args, kwargs = decode_arguments(delivery.message.payload)
+        except DecodeError as error:
+            return _malformed(str(error))
+        try:
+            value = await self._value(task, delivery, table, tuple(args), kwargs)
+            what = f"the result of {task.name}:"
+            limit = self._config.max_payload
+            return Success(encode(value, what, limit) if task.store_result else None)
+        except (TaskControl, TaskCancelError) as error:
+            return outcomes.after_control(error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's
+            return await self._failed(task, delivery, table, error)
+
+    async def _value(
+        self,
+        task: TaskDefinition,
+        delivery: Delivery,
+        table: TriggerTable,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        if subscribers := table.worker_execute_before:
+            arguments = {"worker": self._worker, "task_broker": delivery, "task_func": task}
+            await emit.notify("worker_execute_before", subscribers, arguments)
+        executor = make_executor(task, delivery)
+        executor.args, executor.kwargs = args, kwargs
+        if task.max_time is None:
+            return await execute(executor, table, self._pools)
+        try:
+            async with asyncio.timeout(task.max_time) as limit:
+                return await execute(executor, table, self._pools)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # the task's own TimeoutError stays what it is
+            msg = f"{task.name} exceeded its max_time of {task.max_time:g} s"
+            raise TaskTimeoutError(msg) from error
+
+    async def _failed(
+        self, task: TaskDefinition, delivery: Delivery, table: TriggerTable, error: BaseException
+    ) -> Outcome:
+        described = describe(error)
+        verdict = None
+        if subscribers := table.worker_task_error_retry:
+            arguments = {
+                "broker": self._worker,
+                "task_func": task,
+                "task_broker": delivery,
+                "trace": described.traceback,
+                "e": error,
+                "attempt": delivery.attempts + 1,
+            }
+            try:
+                verdict = await emit.first("worker_task_error_retry", subscribers, arguments)
+            except TaskControl as control:
+                return outcomes.after_control(control)
+        if verdict is not None and not isinstance(verdict, Verdict):
+            log.error("worker_task_error_retry was answered with %.200r, not a Verdict", verdict)
+            verdict = None
+        return outcomes.after_failure(described, verdict)
+
+    def _settlement(
+        self, delivery: Delivery, task: TaskDefinition | None, outcome: Outcome, started: float
+    ) -> Settlement:
+        attempts = outcomes.attempts_after(delivery, outcome)
+        history = delivery.history
+        if history is not None or not isinstance(outcome, Success):
+            finished = self._clock.time()
+            entry = _entry(delivery, self._worker_id, outcome, started, finished, attempts)
+            history = append(history, entry)
+        return Settlement(
+            delivery.id,
+            delivery.token,
+            outcome,
+            attempts=attempts,
+            snoozes=outcomes.snoozes_after(delivery, outcome),
+            history=history,
+            ttl=self._ttl(task, outcome),
+            receipt=delivery.receipt,
+        )
+
+    def _ttl(self, task: TaskDefinition | None, outcome: Outcome) -> float:
+        if isinstance(outcome, Fail):
+            return self._config.dead_ttl
+        if isinstance(outcome, Success) and task is not None and not task.store_result:
+            return 0.0
+        return self._config.result_ttl
+
+
+def _malformed(why: str) -> Fail:
+    error = TaskError("qtasks.exc.DecodeError", f"the message cannot be read: {why}")
+    return Fail(error, reason="malformed")
+
+
+def _entry(
+    delivery: Delivery,
+    worker: str,
+    outcome: Outcome,
+    started: float,
+    finished: float,
+    attempts: int,
+) -> HistoryEntry:
+    error = outcome.error if isinstance(outcome, Fail | Retry) else None
+    reason = outcome.reason if isinstance(outcome, Fail | Retry | Cancel) else ""
+    return HistoryEntry(
+        delivery=delivery.deliveries,
+        worker=worker,
+        started=started,
+        finished=finished,
+        outcome=type(outcome).__name__.lower(),
+        attempt=attempts,
+        error_type=error.type if error else "",
+        message=error.message if error else reason,
+        delay=outcome.delay if isinstance(outcome, Retry) else 0.0,
+    )

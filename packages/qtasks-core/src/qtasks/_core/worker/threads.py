@@ -1,0 +1,136 @@
+"""Threads for plain functions, with answers that reach the loop in batches.
+
+Unlike ``ThreadPoolExecutor``: a caller that gives up abandons its thread, which is replaced at
+once, and many answers cost one wake-up of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+__all__ = ["ThreadPool"]
+
+
+class _Job:
+    __slots__ = ("abandoned", "context", "error", "function", "future", "result", "started")
+
+    def __init__(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+        self.function = function
+        self.future = future
+        self.context = contextvars.copy_context()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.started = False
+        self.abandoned = False
+
+
+class ThreadPool:
+    """Runs functions in at most ``size`` daemon threads, started as they are needed.
+
+    Belongs to the loop that runs it.
+
+    Args:
+        size: the most functions that run at once, abandoned ones not counted.
+        name: prefix of the threads' names.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size = size
+        self._name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._done: deque[_Job] = deque()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._idle = 0
+        self._numbered = 0
+        self._notified = False
+        self.abandoned = 0
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Runs a function in a thread, in a copy of the caller's context.
+
+        A cancelled caller leaves the thread to itself: its answer is dropped, and another
+        thread takes its place.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(function, loop.create_future())
+        with self._lock:
+            if self._idle > 0:
+                self._idle -= 1
+            elif self._threads < self._size:
+                self._spawn(loop)
+        self._jobs.put(job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._abandon(job, loop)
+            raise
+
+    def close(self) -> None:
+        """Lets idle threads end; running ones end with their function."""
+        with self._lock:
+            for _ in range(self._threads):
+                self._jobs.put(None)
+            self._threads = self._idle = 0
+
+    def _spawn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._threads += 1
+        self._numbered += 1
+        name = f"{self._name}-{self._numbered}"
+        threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+
+    def _abandon(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            job.abandoned = True
+            if job.started:
+                self.abandoned += 1
+                self._threads -= 1
+                self._spawn(loop)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (job := self._jobs.get()) is not None:
+            with self._lock:
+                skip = job.abandoned
+                job.started = True
+            if not skip:
+                _run(job)
+            with self._lock:
+                if job.abandoned and not skip:
+                    self.abandoned -= 1
+                    return  # another thread has taken this one's place
+                self._idle += 1
+                self._done.append(job)
+                notify, self._notified = not self._notified, True
+            if notify:
+                try:
+                    loop.call_soon_threadsafe(self._deliver)
+                except RuntimeError:  # the loop was closed meanwhile; nobody waits
+                    return
+
+    def _deliver(self) -> None:
+        with self._lock:
+            self._notified = False
+            done, self._done = self._done, deque()
+        for job in done:
+            if job.future.done():
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+
+
+def _run(job: _Job) -> None:
+    try:
+        job.result = job.context.run(job.function)
+    except StopIteration as error:  # a future refuses it, and a coroutine cannot raise it
+        job.error = RuntimeError(f"the task raised StopIteration({error.value!r})")
+        job.error.__cause__ = error
+    except BaseException as error:  # noqa: BLE001 - handed to the caller, who decides
+        job.error = error

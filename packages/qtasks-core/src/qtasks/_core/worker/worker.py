@@ -1,0 +1,303 @@
+"""The worker: starts and stops its parts, and answers to signals, plugins and the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping
+
+from qtasks._core.client import storage_of
+from qtasks._core.config import QueueConfig
+from qtasks._core.decisions.outcomes import is_final
+from qtasks._core.triggers import emit
+from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks._core.worker.execution import Pools
+from qtasks._core.worker.keeper import Keeper
+from qtasks._core.worker.processes import ProcessPool
+from qtasks._core.worker.pump import Pump
+from qtasks._core.worker.runner import Finished, Runner
+from qtasks._core.worker.threads import ThreadPool
+from qtasks._version import __version__
+from qtasks.contracts.broker import BaseBroker
+from qtasks.exc import ServerError
+from qtasks.schemas import (
+    Cancel,
+    Delivery,
+    Extension,
+    Held,
+    Presence,
+    Release,
+    Swept,
+    TaskDefinition,
+)
+from qtasks.typing import Clock
+
+__all__ = ["Worker"]
+
+log = logging.getLogger("qtasks.worker")
+
+#: Seconds a stopping worker may take to settle what it has stopped, beyond ``shutdown_timeout``.
+_LAST_COMMIT = 5.0
+
+
+class Worker:
+    """Claims and runs tasks on the running loop.
+
+    ``async with worker:`` runs it beside other code; :meth:`run` until it is stopped.
+
+    Args:
+        broker: a broker that has a storage.
+        tasks: the registered tasks by name.
+        registry: the plugins.
+        config: the settings.
+        clock: the time.
+        queues: the queues to take from; None for those of the settings.
+        burst: end when the queues hold nothing that is ready.
+    """
+
+    def __init__(
+        self,
+        broker: BaseBroker,
+        tasks: Mapping[str, TaskDefinition],
+        registry: TriggerRegistry,
+        config: QueueConfig,
+        clock: Clock,
+        *,
+        queues: tuple[str, ...] | None = None,
+        burst: bool = False,
+    ) -> None:
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.broker = broker
+        self.config = config
+        self.queues = queues or config.queues
+        self.burst = burst
+        self.settled = 0
+        self._tasks = tasks
+        self._registry = registry
+        self._clock = clock
+        self._started_at = 0.0
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Runs until :meth:`stop` is called, a signal arrives, or a burst is done.
+
+        SIGTERM and SIGINT stop it: running tasks get ``shutdown_timeout`` seconds, then they are
+        given back. A second signal gives them back at once.
+
+        Raises:
+            ServerError: the broker cannot be used.
+        """
+        handled = self._handle_signals()
+        try:
+            async with self:
+                await self._until_stopped()
+        finally:
+            loop = asyncio.get_running_loop()
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    async def __aenter__(self) -> Worker:
+        """Connects and begins to claim."""
+        self._loop = asyncio.get_running_loop()
+        self._started_at = self._clock.time()
+        self._pools = Pools(
+            threads=ThreadPool(self.config.threads, "qtasks-task"),
+            processes=ProcessPool(self.config.processes),
+        )
+        self._pump = Pump(
+            self.broker, self.id, self.queues, self.config, self._start_run, self._committed
+        )
+        self._runner = Runner(
+            self,
+            self.id,
+            self._tasks,
+            self._registry,
+            self.config,
+            self._pools,
+            self._clock,
+            self._pump.finished,
+        )
+        await self.broker.start()
+        await storage_of(self.broker).start()
+        self._keeper = Keeper(self.broker, self, self.config.lease)
+        if subscribers := self._registry.table.worker_start:
+            await emit.notify("worker_start", subscribers, {"worker": self})
+        self._keeper.start()
+        self._main = self._loop.create_task(self._pump.run())
+        self._main.add_done_callback(lambda _: self._stopping.set())
+        log.info(
+            "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
+            self.id,
+            ", ".join(self.queues),
+            self.config.max_tasks_process,
+            self.config.lease,
+            len(self._tasks),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops: see :meth:`run`."""
+        try:
+            await self._shut_down()
+        finally:
+            await self._keeper.stop()
+            self._pools.threads.close()
+            self._pools.processes.close()
+            if subscribers := self._registry.table.worker_stop:
+                await emit.notify("worker_stop", subscribers, {"worker": self})
+            await storage_of(self.broker).stop()
+            await self.broker.stop()
+        log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
+
+    def stop(self) -> None:
+        """Asks the worker to stop; may be called from any thread, and again to hurry."""
+        if self._loop is None:
+            self._asked_to_stop()
+        else:
+            self._loop.call_soon_threadsafe(self._asked_to_stop)
+
+    # What the keeper asks, from its own thread
+
+    def held(self) -> list[Held]:
+        """Returns the deliveries whose leases are to be renewed."""
+        return self._pump.held()
+
+    def presence(self) -> Presence:
+        """Returns how this worker reports itself."""
+        return Presence(
+            worker=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self.queues,
+            slots=self.config.max_tasks_process,
+            running=self._runner.running,
+            started_at=self._started_at,
+            version=__version__,
+        )
+
+    def kept(self, extension: Extension, swept: Swept) -> None:
+        """Takes the keeper's answers over to the loop."""
+        if swept.taken_back:
+            log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
+        for task_id in swept.convicted:
+            log.error("Task %s took its worker down too often; it is a dead letter", task_id)
+        if (extension.lost or extension.cancelled) and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._apply, extension)
+
+    def _apply(self, extension: Extension) -> None:
+        for task_id in extension.lost:
+            if self._pump.drop(task_id) or self._runner.interrupt(task_id, None):
+                log.warning("The lease of %s was lost; its run here is dropped", task_id)
+        for task_id, reason in extension.cancelled.items():
+            self._runner.interrupt(task_id, Cancel(reason))
+
+    # Running
+
+    def _start_run(self, delivery: Delivery) -> None:
+        self._runner.start(delivery)
+
+    async def _committed(self, finished: Finished, fenced: bool) -> None:  # noqa: FBT001 - the pump's answer
+        self.settled += not fenced
+        delivery, outcome = finished.delivery, finished.settlement.outcome
+        if fenced:
+            log.warning(
+                "The outcome of %s (%s) was refused: a newer delivery exists",
+                delivery.id,
+                delivery.message.task,
+            )
+        task = finished.task
+        table = self._registry.table if task is None else self._registry.table_for(task)
+        if subscribers := table.worker_outcome:
+            arguments = {
+                "worker": self,
+                "task_broker": delivery,
+                "outcome": outcome,
+                "final": is_final(outcome),
+                "fenced": fenced,
+            }
+            await emit.notify("worker_outcome", subscribers, arguments)
+        if fenced and (subscribers := table.worker_lease_lost):
+            lost = {"worker": self, "task_broker": delivery}
+            await emit.notify("worker_lease_lost", subscribers, lost)
+        if not fenced and (subscribers := table.worker_execute_after):
+            after = {
+                "worker": self,
+                "task_func": task,
+                "task_broker": delivery,
+                "outcome": outcome,
+            }
+            await emit.notify("worker_execute_after", subscribers, after)
+
+    # Stopping
+
+    def _handle_signals(self) -> list[signal.Signals]:
+        loop = asyncio.get_running_loop()
+        handled = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, self._asked_to_stop)
+            except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+                break
+            handled.append(number)
+        return handled
+
+    def _asked_to_stop(self) -> None:
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
+    async def _until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            if self.burst and self._pump.idle and not await self._more_to_do():
+                return
+            try:
+                async with asyncio.timeout(0.05 if self.burst else None):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _more_to_do(self) -> bool:
+        """Whether a burst must go on: something is ready, and not paused."""
+        for queue in self.queues:
+            stats = await self.broker.stats(queue)
+            if stats.ready and not stats.paused:
+                self._pump.wake()
+                return True
+        return not self._pump.idle
+
+    async def _shut_down(self) -> None:
+        """Stops claiming, lets running tasks end, gives back the rest, settles everything."""
+        assert self._main is not None  # noqa: S101 - set where the worker was entered
+        self._pump.drain()
+        try:
+            if not self._main.done():
+                await self._patience()
+            self._runner.interrupt_all(Release())
+            async with asyncio.timeout(_LAST_COMMIT):
+                await asyncio.shield(self._main)
+        except TimeoutError:
+            self._pump.abort()
+            log.error("The broker did not take the last outcomes; their leases will run out")
+            self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
+        except ServerError as error:
+            log.error("The broker failed: %s", error)  # noqa: TRY400 - the caller gets the traceback
+            raise
+
+    async def _patience(self) -> None:
+        """Waits for running tasks: until they ended, time ran out, or a second signal came."""
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        waited_for = {hurry, self._main}
+        await asyncio.wait(
+            [task for task in waited_for if task is not None],
+            timeout=self.config.shutdown_timeout,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        hurry.cancel()

@@ -1,0 +1,217 @@
+"""The half of an app that does no I/O: the same for both façades."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from qtasks._core.client import Client
+from qtasks._core.config import QueueConfig
+from qtasks._core.split import SplitBroker
+from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks._core.worker.worker import Worker
+from qtasks.app.declare import declare
+from qtasks.app.servers import make_broker, make_storage
+from qtasks.app.task import BaseTask, split_options
+from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.clock import SystemClock
+from qtasks.contracts.plugin import BasePlugin
+from qtasks.contracts.storage import BaseStorage
+from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
+from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
+from qtasks.typing import Clock
+
+__all__ = ["BaseQueueTasks"]
+
+
+class BaseQueueTasks:
+    """Registration, configuration and wiring; the façades add what talks to a server.
+
+    Args:
+        name: the app's name, for logs.
+        broker_url: where messages go, for example ``sqlite:///qtasks.db``, ``memory://``;
+            default: ``QTASKS_BROKER_URL``, else ``sqlite:///qtasks.db`` in the working directory.
+        storage_url: where records go, if not to the broker's server.
+        broker: a broker object instead of a URL.
+        storage: a storage object instead of a URL.
+        config: settings; default: from the environment.
+        clock: the source of time; for tests.
+
+    Raises:
+        ConfigError: a setting or URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str = "QueueTasks",
+        *,
+        broker_url: str | None = None,
+        storage_url: str | None = None,
+        broker: BaseBroker | None = None,
+        storage: BaseStorage | None = None,
+        config: QueueConfig | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config or QueueConfig()
+        self.clock: Clock = clock or SystemClock()
+        self._registry = TriggerRegistry()
+        self._definitions: dict[str, TaskDefinition] = {}
+        self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+        self._wire(broker_url, storage_url, broker, storage)
+
+    @property
+    def tasks(self) -> Mapping[str, TaskDefinition]:
+        """The registered tasks by name."""
+        return self._definitions
+
+    @property
+    def plugins(self) -> Mapping[str, BasePlugin]:
+        """The registered plugins by name, in order."""
+        return self._registry.plugins
+
+    @property
+    def storage(self) -> BaseStorage:
+        """The storage that keeps this app's records."""
+        storage = self.broker.storage
+        assert storage is not None  # noqa: S101 - checked when the app was wired
+        return storage
+
+    def add_plugin(
+        self,
+        plugin: BasePlugin,
+        trigger_names: Iterable[str] | None = None,
+        component: str | None = None,
+    ) -> None:
+        """Adds a plugin.
+
+        Args:
+            plugin: an instance.
+            trigger_names: the triggers it gets; None for all of the component.
+            component: ``worker``, ``broker``, ``storage``, ...; None for all.
+
+        Raises:
+            RegistrationError: it does not fit, or its name is taken.
+        """
+        self._registry.add(plugin, trigger_names, component)
+
+    def worker(self, *, queues: Iterable[str] | None = None, burst: bool = False) -> Worker:
+        """Makes a worker; ``async with app.worker():`` runs it inside a running loop.
+
+        Args:
+            queues: the queues to take from; None for those of the settings.
+            burst: whether :meth:`~qtasks._core.worker.worker.Worker.run` ends when nothing is
+                ready any more.
+        """
+        worker = Worker(
+            self.broker,
+            self._definitions,
+            self._registry,
+            self.config,
+            self.clock,
+            queues=tuple(queues) if queues else None,
+            burst=burst,
+        )
+        self._workers.add(worker)
+        return worker
+
+    def stop(self) -> None:
+        """Stops the workers of this app that run in this process; callable from any thread."""
+        for worker in list(self._workers):
+            worker.stop()
+
+    def _declare(self, function: Any, name: str | None, options: Mapping[str, Any]) -> TaskDefinition:
+        options = {"queue": self.config.queues[0], **options}
+        task = declare(function, name, options)
+        existing = self._definitions.get(task.name)
+        if existing is not None:
+            msg = (
+                f"two tasks are named {task.name!r}: {existing.where} and {task.where};"
+                " give one of them another name="
+            )
+            raise DuplicateTaskError(msg)
+        self._definitions[task.name] = task
+        return task
+
+    def _wire(
+        self,
+        broker_url: str | None,
+        storage_url: str | None,
+        broker: BaseBroker | None,
+        storage: BaseStorage | None,
+    ) -> None:
+        if broker is not None and broker_url is not None:
+            msg = f"both broker={broker!r} and broker_url={broker_url!r} were given: use one"
+            raise ConfigError(msg)
+        plugins = self._registry.manager
+        if broker is None:
+            broker = make_broker(broker_url or self.config.broker_url, plugins)
+        storage_url = storage_url or self.config.storage_url
+        if storage is None and storage_url is not None and storage_url != broker.url:
+            storage = make_storage(storage_url, plugins)
+        if storage is None and broker.storage is None:
+            msg = (
+                f"{type(broker).__name__} keeps no records; set storage_url= as well,"
+                " for example 'sqlite:///qtasks.db'"
+            )
+            raise ConfigError(msg)
+        if storage is not None:
+            broker = SplitBroker(broker, storage, self.clock)
+        retention = Retention(self.config.result_ttl, self.config.dead_ttl)
+        self.broker: BaseBroker = broker
+        self.broker.retention = self.storage.retention = retention
+
+    def _client(self, broker: BaseBroker) -> Client:
+        return Client(self, broker, self._definitions, self._registry, self.config, self.clock)
+
+
+def make_call(task: str | BaseTask[Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> TaskCall:
+    """Makes a call from what ``app.add_task`` was given."""
+    if isinstance(task, BaseTask):
+        return task._call_with_options(args, keywords)  # noqa: SLF001 - one concept in two modules
+    options, kwargs = split_options(keywords)
+    return TaskCall(task, args, kwargs, options)
+
+
+def as_id(task_id: str | UUID) -> str:
+    """Checks an id and returns it as text.
+
+    Raises:
+        TaskArgumentsError: it is not a uuid.
+    """
+    try:
+        return str(task_id if isinstance(task_id, UUID) else UUID(task_id))
+    except (ValueError, AttributeError, TypeError):
+        msg = f"{task_id!r} is not the id of a task: ids are uuids"
+        raise TaskArgumentsError(msg) from None
+
+
+def make_query(
+    *,
+    status: str | TaskStatusEnum | None,
+    queue: str | None,
+    task: str | None,
+    dead: bool | None,
+    error_type: str | None,
+    reason: str | None,
+    since: float | timedelta | None,
+    limit: int,
+    cursor: str | None,
+    now: float,
+) -> RecordQuery:
+    """Makes a query from what ``app.list_tasks`` was given; ``since`` may count back from now."""
+    if isinstance(since, timedelta):
+        since = now - since.total_seconds()
+    try:
+        wanted = None if status is None else TaskStatusEnum(status)
+    except ValueError:
+        known = ", ".join(TaskStatusEnum)
+        msg = f"status={status!r}; use one of {known}"
+        raise TaskArgumentsError(msg) from None
+    if not 1 <= limit <= 1000:  # noqa: PLR2004 - the range the docstring of RecordQuery gives
+        msg = f"limit={limit!r}; use a number from 1 to 1000"
+        raise TaskArgumentsError(msg)
+    return RecordQuery(wanted, queue, task, dead, error_type, reason, since, limit, cursor)

@@ -1,0 +1,446 @@
+"""The synchronous façade: ``qtasks.QueueTasks``, its task objects and handles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+from uuid import UUID
+
+from typing_extensions import Self, Unpack
+
+from qtasks._core.bridge import Portal, drive
+from qtasks._core.client import Client
+from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
+from qtasks.app.declare import TaskOptions
+from qtasks.app.task import BaseTask, make_options
+from qtasks.app.view import TaskView, no_record, not_over
+from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
+from qtasks.schemas import (
+    CallOptions,
+    CancelAnswer,
+    Presence,
+    QueueStats,
+    Record,
+    TaskCall,
+    TaskDefinition,
+    TaskStatusEnum,
+)
+
+__all__ = ["BoundTask", "QueueTasks", "SyncTask", "TaskHandle"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class TaskHandle(TaskView[R]):
+    """A task that was added, seen from synchronous code."""
+
+    def __init__(self, app: QueueTasks, record: Record) -> None:
+        super().__init__(record)
+        self._app = app
+
+    def refresh(self) -> Self:
+        """Looks again and returns itself.
+
+        Raises:
+            UnknownTaskError: there is no record any more.
+        """
+        record = self._app._run(lambda client: client.get([self.id]))[0]  # noqa: SLF001 - one concept, two classes
+        if record is None:
+            raise UnknownTaskError(no_record(self.id))
+        self.record = record
+        return self
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Waits until the task is over and returns itself, whatever the end was.
+
+        Args:
+            timeout: seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            WaitTimeoutError: the time ran out; the task goes on.
+            UnknownTaskError: there is no record (any more).
+        """
+        self._app._wait([self], timeout)  # noqa: SLF001 - one concept, two classes
+        return self
+
+    def result(self, timeout: float | None = None) -> R:
+        """Waits and returns what the task returned.
+
+        Args:
+            timeout: seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            TaskFailedError: it failed.
+            TaskCancelledError: it was cancelled.
+            WaitTimeoutError: the time ran out.
+            UnknownTaskError: there is no record (any more).
+        """
+        if not self.finished:
+            self.wait(timeout)
+        value: R = self._value()
+        return value
+
+    def cancel(self, reason: str = "cancelled by the caller") -> CancelAnswer:
+        """Cancels it if it waits, and asks its worker to if it runs.
+
+        Args:
+            reason: is stored with the task.
+        """
+        return self._app.cancel(self.id, reason)
+
+
+class BoundTask(Generic[P, R]):
+    """A task with options for its calls; all keywords of the calls are the task's own."""
+
+    def __init__(self, task: SyncTask[P, R], options: CallOptions) -> None:
+        self._task = task
+        self._options = options
+
+    def options(self, **options: Any) -> BoundTask[P, R]:
+        """Adds or replaces options."""
+        return BoundTask(self._task, make_options(self._options, options))
+
+    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+        """Adds a call to the queue."""
+        return self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``."""
+        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
+
+
+class SyncTask(BaseTask[P, R]):
+    """A task of a synchronous app."""
+
+    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
+        super().__init__(definition)
+        self._app = app
+
+    @overload
+    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, timeout: float | None, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, priority: int, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, delay: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, eta: float | datetime, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, queue: str, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, task_id: str | UUID, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, expires: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, headers: Mapping[str, str], **kwargs: Any) -> TaskHandle[R]: ...
+    def add_task(self, *args: Any, **kwargs: Any) -> TaskHandle[R]:
+        """Adds a call to the queue; with ``timeout=`` also waits for its end.
+
+        Besides the task's own arguments it takes the options of
+        :class:`~qtasks.schemas.CallOptions` as keywords.
+
+        Raises:
+            TaskArgumentsError: the arguments do not fit the task; nothing was queued.
+            EncodeError: an argument cannot be encoded.
+            WaitTimeoutError: ``timeout`` ran out; it carries the handle.
+            ServerError: the broker did not acknowledge the call.
+        """
+        return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def options(self, **options: Any) -> BoundTask[P, R]:
+        """Sets options for calls: ``task.options(delay=60).add_task(...)``.
+
+        Args:
+            **options: fields of :class:`~qtasks.schemas.CallOptions`.
+
+        Raises:
+            TaskArgumentsError: there is no such option.
+        """
+        return BoundTask(self, make_options(CallOptions(), options))
+
+
+class QueueTasks(BaseQueueTasks):
+    """The app for synchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
+
+    Its calls block the calling thread. It may be used from many threads and after a fork.
+    """
+
+    def __init__(self, name: str = "QueueTasks", **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        twin = self.broker.client()
+        self._driven = None if twin is None else self._client(twin)
+        self._hopping = self._client(self.broker)
+        self._portal = Portal()
+
+    @overload
+    def task(self, name: Callable[P, R], /) -> SyncTask[P, R]: ...
+    @overload
+    def task(
+        self, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, R]], SyncTask[P, R]]: ...
+    def task(self, name: Any = None, **options: Any) -> Any:
+        """Registers a function as a task; with or without parentheses.
+
+        Args:
+            name: its name; by default the function's.
+            **options: fields of :class:`~qtasks.schemas.TaskDefinition`; unknown ones are kept
+                as ``extra`` for plugins.
+
+        Raises:
+            RegistrationError: name or options do not fit, or the name is taken.
+        """
+        if callable(name):
+            return SyncTask(self._declare(name, None, options), self)
+        return lambda function: SyncTask(self._declare(function, name, options), self)
+
+    def add_task(
+        self, task_name: str | BaseTask[Any, Any], *args: Any, **kwargs: Any
+    ) -> TaskHandle[Any]:
+        """Adds a call by the task's name; the task may live in another program.
+
+        Args:
+            task_name: the name, or a task object.
+            *args: the task's positional arguments.
+            **kwargs: its keyword arguments, and options of
+                :class:`~qtasks.schemas.CallOptions`.
+
+        Raises:
+            TaskArgumentsError: the task is known here and the arguments do not fit.
+            EncodeError: an argument cannot be encoded.
+            WaitTimeoutError: ``timeout`` ran out; it carries the handle.
+            ServerError: the broker did not acknowledge the call.
+        """
+        return self._add(make_call(task_name, args, kwargs))
+
+    def add_tasks(self, calls: Iterable[TaskCall]) -> list[TaskHandle[Any]]:
+        """Adds many calls in one step, all or none.
+
+        Args:
+            calls: what ``task.build(...)`` returned.
+
+        Raises:
+            TaskArgumentsError: one of the calls does not fit; nothing was queued.
+            ServerError: nothing was acknowledged.
+        """
+        listed = list(calls)
+        records = self._run(lambda client: client.submit(listed))
+        return [TaskHandle(self, record) for record in records]
+
+    def get(self, task_id: str | UUID) -> TaskHandle[Any] | None:
+        """Returns the handle of a task; None if there is no record of it.
+
+        Raises:
+            TaskArgumentsError: the id is not a uuid.
+        """
+        wanted = as_id(task_id)
+
+        async def get(client: Client) -> TaskHandle[Any] | None:
+            record = (await client.get([wanted]))[0]
+            handle = None if record is None else TaskHandle[Any](self, record)
+            found: TaskHandle[Any] | None = await client.filter_get(handle)
+            return found
+
+        return self._run(get)
+
+    def as_completed(
+        self, tasks: Iterable[TaskHandle[T]], timeout: float | None = None
+    ) -> Iterator[TaskHandle[T]]:
+        """Yields handles as their tasks end; ends early when the time runs out.
+
+        Tasks that ended before come first; one without a record (any more) is left out.
+
+        Args:
+            tasks: the handles.
+            timeout: seconds for all of them; None for no limit.
+        """
+        handles = {handle.id: handle for handle in tasks}
+        deadline = None if timeout is None else self.clock.monotonic() + timeout
+        while handles:
+            left = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
+            ended = self._run(lambda client, left=left: client.next_ended(list(handles), left))
+            for task_id, record in ended.items():
+                handle = handles.pop(task_id)
+                if record is not None:
+                    handle.record = record
+                    yield handle
+            if not ended:
+                return
+
+    def list_tasks(
+        self,
+        *,
+        status: str | TaskStatusEnum | None = None,
+        queue: str | None = None,
+        task: str | None = None,
+        dead: bool | None = None,
+        error_type: str | None = None,
+        reason: str | None = None,
+        since: float | timedelta | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> tuple[list[TaskHandle[Any]], str | None]:
+        """Lists tasks, newest first: one page and the cursor of the next, or None.
+
+        Args:
+            status: only this status.
+            queue: only this queue.
+            task: only this task name.
+            dead: True for the dead letters alone.
+            error_type: only failures of this exception type, qualified or bare.
+            reason: only this reason.
+            since: seconds since the epoch, or a timedelta back from now.
+            limit: page size, 1…1000.
+            cursor: what the page before returned.
+
+        Raises:
+            TaskArgumentsError: a filter has a value that cannot be.
+        """
+        query = make_query(
+            status=status,
+            queue=queue,
+            task=task,
+            dead=dead,
+            error_type=error_type,
+            reason=reason,
+            since=since,
+            limit=limit,
+            cursor=cursor,
+            now=self.clock.time(),
+        )
+        page = self._run(lambda client: client.list(query))
+        return [TaskHandle(self, record) for record in page.records], page.cursor
+
+    def cancel(
+        self, task_id: str | UUID, reason: str = "cancelled by the caller"
+    ) -> CancelAnswer:
+        """Cancels a task that waits, and asks the worker of a running one to.
+
+        Args:
+            task_id: its id.
+            reason: is stored with the task.
+        """
+        wanted = as_id(task_id)
+        return self._run(lambda client: client.cancel([wanted], reason))[wanted]
+
+    def requeue(
+        self,
+        task_ids: Sequence[str | UUID],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+    ) -> list[str]:
+        """Sends dead letters back to their queues; returns the ids that moved.
+
+        Args:
+            task_ids: their ids.
+            reset_attempts: whether counted attempts start from 0 again.
+            spread: seconds over which they become due, against a stampede.
+        """
+        wanted = [as_id(task_id) for task_id in task_ids]
+        return self._run(
+            lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
+        )
+
+    def discard(self, task_ids: Sequence[str | UUID]) -> list[str]:
+        """Removes dead letters for good; returns the ids that were removed."""
+        wanted = [as_id(task_id) for task_id in task_ids]
+        return self._run(lambda client: client.discard(wanted))
+
+    def stats(self, queues: Sequence[str] | None = None) -> list[QueueStats]:
+        """Counts tasks by state.
+
+        Args:
+            queues: the queues; None for all that are known.
+        """
+        return self._run(lambda client: client.stats(queues))
+
+    def workers(self) -> list[Presence]:
+        """Lists the worker processes that are alive."""
+        return self._run(lambda client: client.workers())
+
+    def ping(self, server: bool = True) -> bool:  # noqa: FBT001, FBT002 - the predecessor's signature
+        """Tells whether anybody is there.
+
+        Args:
+            server: True asks for a living worker, False only for the broker.
+        """
+        return bool(self.workers()) if server else self._run(lambda client: client.reachable())
+
+    def flush_all(self) -> None:
+        """Removes everything: waiting tasks, records, results, dead letters, state."""
+        self._run(lambda client: client.flush())
+
+    def run_forever(self, *, queues: Iterable[str] | None = None, burst: bool = False) -> None:
+        """Runs a worker in this thread until it is stopped.
+
+        SIGTERM or Ctrl-C lets running tasks finish for ``shutdown_timeout`` seconds; a second
+        one gives them back at once.
+
+        Args:
+            queues: the queues to take from; None for those of the settings.
+            burst: end when nothing is ready any more.
+        """
+        worker = self.worker(queues=queues, burst=burst)
+        asyncio.run(worker.run())
+
+    def close(self) -> None:
+        """Closes this app's connections; the next call opens them again."""
+        if self._driven is not None:
+            drive(self._driven.stop())
+        if self._portal.running:
+            self._portal.call(self._hopping.stop)
+            self._portal.close()
+
+    def __enter__(self) -> Self:
+        """Returns the app; leaving the block closes its connections."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the connections."""
+        self.close()
+
+    def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
+        driven = self._driven
+        if driven is not None and not self._registry.table.needs_loop("qtasks_"):
+            return drive(make(driven))
+        return self._portal.call(lambda: make(self._hopping))
+
+    def _add(self, call: TaskCall) -> TaskHandle[Any]:
+        record = self._run(lambda client: client.submit([call]))[0]
+        handle = TaskHandle[Any](self, record)
+        if call.options.timeout is not None:
+            handle.wait(call.options.timeout)
+        return handle
+
+    def _wait(self, handles: Sequence[TaskHandle[Any]], timeout: float | None) -> None:
+        if timeout is not None and timeout < 0:
+            msg = f"timeout={timeout!r}: use seconds from 0 up, or None"
+            raise TaskArgumentsError(msg)
+        ids = [handle.id for handle in handles]
+
+        async def wait(client: Client) -> None:
+            ended = await client.wait(ids, timeout)
+            for handle in handles:
+                if handle.id not in ended:
+                    raise WaitTimeoutError(not_over(handle, timeout), handle)
+                record = ended[handle.id]
+                if record is None:
+                    raise UnknownTaskError(no_record(handle.id))
+                handle.record = record
+                await client.filter_get(handle)
+
+        self._run(wait)

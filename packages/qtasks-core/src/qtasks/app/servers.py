@@ -1,0 +1,86 @@
+"""From a URL to a broker or storage.
+
+A plugin's ``qtasks_make_broker`` is asked first, then come the built-in servers, then the entry
+points ``qtasks.brokers`` and ``qtasks.storages``, whose names are URL schemes. Nothing is
+imported that is not used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+import pluggy
+
+from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.storage import BaseStorage
+from qtasks.exc import UnknownSchemeError
+
+__all__ = ["make_broker", "make_storage"]
+
+_BUILT_IN: Final[dict[str, dict[str, str]]] = {
+    "brokers": {
+        "memory": "qtasks.adapters.memory:MemoryBroker",
+        "sqlite": "qtasks.adapters.sqlite:SqliteBroker",
+    },
+    "storages": {
+        "memory": "qtasks.adapters.memory:MemoryStorage",
+        "sqlite": "qtasks.adapters.sqlite:SqliteStorage",
+    },
+}
+
+#: Which package brings a scheme, so that the error can say what to install.
+_PACKAGES: Final[dict[str, str]] = {
+    "redis": "'qtasks-core[redis]'",
+    "rediss": "'qtasks-core[redis]'",
+    "unix": "'qtasks-core[redis]'",
+    "kafka": "qtasks-broker-kafka",
+}
+
+
+def make_broker(url: str, plugins: pluggy.PluginManager) -> BaseBroker:
+    """Makes the broker of a URL.
+
+    Raises:
+        UnknownSchemeError: nothing that is installed serves the URL's scheme.
+    """
+    scheme = _scheme(url, "broker")
+    made = plugins.hook.qtasks_make_broker(scheme=scheme, url=url)
+    broker: BaseBroker = made if made is not None else _find("brokers", scheme, url)(url)
+    return broker
+
+
+def make_storage(url: str, plugins: pluggy.PluginManager) -> BaseStorage:
+    """Makes the storage of a URL.
+
+    Raises:
+        UnknownSchemeError: nothing that is installed serves the URL's scheme.
+    """
+    scheme = _scheme(url, "storage")
+    made = plugins.hook.qtasks_make_storage(scheme=scheme, url=url)
+    storage: BaseStorage = made if made is not None else _find("storages", scheme, url)(url)
+    return storage
+
+
+def _scheme(url: str, kind: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if not separator or not scheme:
+        msg = f"{kind} URL {url!r} has no scheme; write for example 'sqlite:///qtasks.db'"
+        raise UnknownSchemeError(msg)
+    return scheme.lower()
+
+
+def _find(kind: str, scheme: str, url: str) -> Any:
+    built_in = _BUILT_IN[kind]
+    if scheme in built_in:
+        module, _, name = built_in[scheme].partition(":")
+        return getattr(import_module(module), name)
+    installed = entry_points(group=f"qtasks.{kind}")
+    for entry in installed.select(name=scheme):
+        return entry.load()
+    known = sorted({*built_in, *(entry.name for entry in installed)})
+    fix = f" Install it: pip install {_PACKAGES[scheme]}." if scheme in _PACKAGES else ""
+    shown = url.partition("://")[0] + "://..."  # the rest may hold a password
+    msg = f"no {kind[:-1]} for {shown!r}. Known schemes: {', '.join(known)}.{fix}"
+    raise UnknownSchemeError(msg)

@@ -1,0 +1,98 @@
+"""Task objects: what ``@app.task`` puts in the place of a function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from qtasks._core.binding import check_arguments, signature_text
+from qtasks.exc import TaskArgumentsError
+from qtasks.schemas import CallOptions, TaskCall, TaskDefinition
+
+__all__ = ["OPTION_NAMES", "BaseTask", "make_options", "split_options"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: The keywords that ``add_task`` takes for itself.
+OPTION_NAMES = frozenset(CallOptions.__struct_fields__)
+
+
+class BaseTask(Generic[P, R]):
+    """A registered task: callable as the function it was, and addable to a queue.
+
+    Args:
+        definition: what is known about the function.
+
+    Attributes:
+        definition: likewise.
+        task_name: its name.
+    """
+
+    __wrapped__: Callable[P, R]
+
+    def __init__(self, definition: TaskDefinition) -> None:
+        functools.update_wrapper(self, definition.func)
+        self.definition = definition
+        self.task_name = definition.name
+        self._clashes = OPTION_NAMES & definition.signature.parameters.keys()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the function here and now, as if it were not a task."""
+        return self.__wrapped__(*args, **kwargs)
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``; all keywords are the task's own.
+
+        Raises:
+            TaskArgumentsError: the arguments do not fit the task.
+        """
+        return self._call(args, kwargs, CallOptions())
+
+    def __repr__(self) -> str:
+        """Shows the signature."""
+        return f"<{type(self).__name__} {signature_text(self.definition)}>"
+
+    def _call(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: CallOptions
+    ) -> TaskCall:
+        check_arguments(self.definition, args, kwargs)
+        return TaskCall(self.task_name, args, kwargs, options)
+
+    def _call_with_options(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> TaskCall:
+        if self._clashes and (clash := sorted(self._clashes & keywords.keys())):
+            msg = (
+                f"{self.task_name} has a parameter {clash[0]!r} of its own, which is also an"
+                f" option: write {self.task_name}.options(...).add_task({clash[0]}=...), where"
+                " every keyword of add_task is the task's"
+            )
+            raise TaskArgumentsError(msg)
+        options, kwargs = split_options(keywords)
+        return TaskCall(self.task_name, args, kwargs, options)
+
+
+def split_options(keywords: Mapping[str, Any]) -> tuple[CallOptions, Mapping[str, Any]]:
+    """Separates the options of a call from the task's own keyword arguments."""
+    if OPTION_NAMES.isdisjoint(keywords):
+        return _NO_OPTIONS, keywords
+    options = {key: value for key, value in keywords.items() if key in OPTION_NAMES}
+    kwargs = {key: value for key, value in keywords.items() if key not in OPTION_NAMES}
+    return CallOptions(**options), kwargs
+
+
+def make_options(before: CallOptions, keywords: Mapping[str, Any]) -> CallOptions:
+    """Adds options to others.
+
+    Raises:
+        TaskArgumentsError: there is no such option.
+    """
+    for key in keywords.keys() - OPTION_NAMES:
+        msg = f"unknown option {key!r}; options are {', '.join(sorted(OPTION_NAMES))}"
+        raise TaskArgumentsError(msg)
+    return msgspec.structs.replace(before, **keywords)
+
+
+_NO_OPTIONS = CallOptions()
