@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtasks.exc import TaskArgumentsError
-from qtasks.schemas import TaskDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtasks.schemas import TaskDefinition
 
 __all__ = ["check_arguments", "signature_text"]
 
 
-def check_arguments(
-    task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> None:
+def check_arguments(task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Checks that a call fits the task.
 
     Raises:

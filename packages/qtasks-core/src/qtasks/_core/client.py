@@ -5,17 +5,12 @@ The asynchronous façade awaits them; the synchronous one drives them over the b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks._core.config import QueueConfig
 from qtasks._core.messages import make_message, new_record, resolve_priority
 from qtasks._core.triggers import emit
-from qtasks._core.triggers.registry import TriggerRegistry
-from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     CancelAnswer,
@@ -28,7 +23,15 @@ from qtasks.schemas import (
     TaskCall,
     TaskDefinition,
 )
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qtasks._core.config import QueueConfig
+    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
+    from qtasks.typing import Clock
 
 __all__ = ["Client"]
 
@@ -52,6 +55,7 @@ class Client:
 
     def __init__(
         self,
+        *,
         owner: object,
         broker: BaseBroker,
         tasks: Mapping[str, TaskDefinition],
@@ -110,7 +114,7 @@ class Client:
                 await emit.notify("qtasks_add_task_after_broker", subscribers, arguments)
         return records
 
-    async def get(self, ids: Sequence[str]) -> list[Record | None]:
+    async def get(self, ids: Sequence[str]) -> Sequence[Record | None]:
         """Reads records, in order; None where there is none."""
         await self.start()
         return await self._storage.get(ids)
@@ -126,7 +130,7 @@ class Client:
     async def next_ended(
         self,
         ids: Sequence[str],
-        timeout: float | None,  # noqa: ASYNC109 - passed on to servers that wait by themselves
+        timeout: float | None,
     ) -> dict[str, Record | None]:
         """Waits until at least one of the first tasks ended; empty if the time ran out.
 
@@ -143,7 +147,7 @@ class Client:
     async def wait(
         self,
         ids: Sequence[str],
-        timeout: float | None,  # noqa: ASYNC109 - passed on to servers that wait by themselves
+        timeout: float | None,
     ) -> dict[str, Record | None]:
         """Waits until all tasks ended or the time ran out; returns those that ended."""
         ended: dict[str, Record | None] = {}
@@ -173,17 +177,19 @@ class Client:
         await self.start()
         return await self._storage.cancel(ids, reason)
 
-    async def list(self, query: RecordQuery) -> Page:
+    async def page(self, query: RecordQuery) -> Page:
         """Reads one page of records, newest first."""
         await self.start()
         return await self._storage.list(query)
 
-    async def requeue(self, ids: Sequence[str], *, reset_attempts: bool, spread: float) -> list[str]:
+    async def requeue(
+        self, ids: Sequence[str], *, reset_attempts: bool, spread: float
+    ) -> Sequence[str]:
         """Sends dead letters back to their queues; returns the ids that moved."""
         await self.start()
         return await self._storage.requeue(ids, reset_attempts=reset_attempts, spread=spread)
 
-    async def discard(self, ids: Sequence[str]) -> list[str]:
+    async def discard(self, ids: Sequence[str]) -> Sequence[str]:
         """Removes dead letters; returns the ids that were removed."""
         await self.start()
         return await self._storage.discard(ids)

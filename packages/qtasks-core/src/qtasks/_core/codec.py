@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
 
 from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
-from qtasks.typing import Arguments
+
+if TYPE_CHECKING:
+    from qtasks.typing import Arguments
 
 __all__ = ["decode", "decode_arguments", "encode", "encode_arguments"]
 
@@ -30,7 +32,9 @@ _INT64 = range(-(2**63), 2**64)
 _SCALARS = frozenset({str, float, bool, type(None), bytes})
 #: Key types that msgpack maps keep as they are; integers beyond 64 bits end as an error there.
 _KEYS = frozenset({str, int, float, bool, type(None), bytes})
-_TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT, _MAP = range(1, 12)
+_TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT, _MAP = range(
+    1, 12
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -84,8 +88,9 @@ def encode_arguments(arguments: Arguments, what: str, limit: int | None = None) 
         return encode([list(args), dict(kwargs)], what, limit)
     except EncodeError:
         # Encoded one by one, the error names the argument instead of a place in a pair.
-        for name, value in [*enumerate(args), *kwargs.items()]:
-            label = f"argument {name!r}" if isinstance(name, str) else f"argument {name + 1}"
+        labels = [f"argument {number}" for number in range(1, len(args) + 1)]
+        labels += [f"argument {name!r}" for name in kwargs]
+        for label, value in zip(labels, [*args, *kwargs.values()], strict=True):
             encode(value, f"{what} {label}")
         raise
 
@@ -138,11 +143,9 @@ def _pack_relative(value: Any, kind: type, depth: int) -> Any:
         return {name: _pack(getattr(value, name), depth + 1) for name in names}
     if callable(dump := getattr(kind, "model_dump", None)):  # pydantic, without importing it
         return _pack(dump(value), depth + 1)
-    for base in (int, str, float, bytes, list, dict, tuple, set, frozenset, datetime, date):
+    for base, plain in _BASES.items():
         if isinstance(value, base):
-            return _pack(_BASES.get(base, base)(value), depth)
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
+            return _pack(plain(value), depth)
     msg = f"{kind.__module__}.{kind.__qualname__}"
     raise _UnsupportedValueError(msg)
 
@@ -179,10 +182,21 @@ _WRITERS: Final[dict[type, Callable[[Any, int], Any]]] = {
     timedelta: _delta,
 }
 
-#: How a subclass instance becomes an instance of the base, where ``base(value)`` does not do it.
+#: How an instance of a subclass becomes one of the type itself; the order matters.
 _BASES: Final[dict[type, Callable[[Any], Any]]] = {
     datetime: lambda value: datetime.fromisoformat(value.isoformat()),
     date: lambda value: date(value.year, value.month, value.day),
+    int: int,
+    str: str,
+    float: float,
+    bytes: bytes,
+    bytearray: bytes,
+    memoryview: bytes,
+    list: list,
+    dict: dict,
+    tuple: tuple,
+    set: set,
+    frozenset: frozenset,
 }
 
 

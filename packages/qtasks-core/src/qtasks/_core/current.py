@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from qtasks.schemas import Delivery
+if TYPE_CHECKING:
+    from qtasks.schemas import Delivery
 
 __all__ = ["current_delivery"]
 

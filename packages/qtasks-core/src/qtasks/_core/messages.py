@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from qtasks._core.binding import check_arguments, signature_text
 from qtasks._core.codec import encode_arguments
-from qtasks._core.config import QueueConfig
 from qtasks._core.current import current_delivery
 from qtasks._core.names import check_name
 from qtasks.exc import PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtasks._core.config import QueueConfig
 
 __all__ = ["make_message", "new_record", "resolve_priority"]
 
@@ -79,7 +82,7 @@ def new_record(message: Message, now: float) -> Record:
     )
 
 
-def _task_id(given: str | UUID | None) -> str:
+def _task_id(given: Any) -> str:
     if given is None:
         return str(uuid4())
     try:
@@ -89,7 +92,7 @@ def _task_id(given: str | UUID | None) -> str:
         raise TaskArgumentsError(msg) from None
 
 
-def resolve_priority(given: int | None, task: TaskDefinition | None, config: QueueConfig) -> int:
+def resolve_priority(given: Any, task: TaskDefinition | None, config: QueueConfig) -> int:
     """Returns the priority of a call: its own, else the task's, else the app's default."""
     if given is None:
         given = task.priority if task else None
@@ -101,7 +104,7 @@ def resolve_priority(given: int | None, task: TaskDefinition | None, config: Que
     return given
 
 
-def _seconds(name: str, given: float | timedelta | None) -> float | None:
+def _seconds(name: str, given: Any) -> float | None:
     if given is None:
         return None
     seconds = given.total_seconds() if isinstance(given, timedelta) else given
@@ -111,7 +114,7 @@ def _seconds(name: str, given: float | timedelta | None) -> float | None:
     return float(seconds)
 
 
-def _moment(given: float | datetime | None) -> float | None:
+def _moment(given: Any) -> float | None:
     if given is None:
         return None
     if isinstance(given, datetime):
@@ -125,7 +128,7 @@ def _moment(given: float | datetime | None) -> float | None:
     return float(given)
 
 
-def _headers(given: Mapping[str, str] | None) -> dict[str, str]:
+def _headers(given: Mapping[Any, Any] | None) -> dict[str, str]:
     if not given:
         return {}
     for key, value in given.items():

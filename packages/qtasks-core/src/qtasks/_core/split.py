@@ -9,14 +9,11 @@ again waits on the storage's schedule and is published anew when it is due.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
-from typing_extensions import Self
 
 from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -33,7 +30,12 @@ from qtasks.schemas import (
     Success,
     Swept,
 )
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.contracts.storage import BaseStorage
+    from qtasks.typing import Clock
 
 __all__ = ["SplitBroker"]
 
@@ -135,12 +137,12 @@ class SplitBroker(BaseBroker):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes the outcomes, then acknowledges the broker's messages."""
-        refused = await self._records.finish(settlements)
+        refused = list(await self._records.finish(settlements))
         held = [self._held.pop(s.id) for s in settlements if s.id in self._held]
         await self._acknowledge(held)
         return refused
 
-    async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - servers wait by themselves
+    async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Waits at the broker, and looks at the schedule in between."""
         await self._publish_due()
         return await self._broker.ready(queues, min(timeout, _SCHEDULE_INTERVAL))

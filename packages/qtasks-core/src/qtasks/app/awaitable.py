@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
-from uuid import UUID
-
-from typing_extensions import Self, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
-from qtasks.app.declare import TaskOptions
 from qtasks.app.task import BaseTask, make_options
 from qtasks.app.view import TaskView, no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
@@ -28,7 +22,15 @@ from qtasks.schemas import (
     TaskStatusEnum,
 )
 
-__all__ = ["AsyncBoundTask", "QueueTasks", "AsyncTask", "AsyncTaskHandle"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from types import TracebackType
+    from uuid import UUID
+
+    from qtasks.app.declare import TaskOptions
+
+__all__ = ["AsyncBoundTask", "AsyncTask", "AsyncTaskHandle", "QueueTasks"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -123,23 +125,35 @@ class AsyncTask(BaseTask[P, R]):
     @overload
     async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, timeout: float | None, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, timeout: float | None, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(self, *args: Any, priority: int, **kwargs: Any) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, delay: float | timedelta, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, delay: float | timedelta, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, eta: float | datetime, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, eta: float | datetime, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(self, *args: Any, queue: str, **kwargs: Any) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, task_id: str | UUID, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, task_id: str | UUID, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, expires: float | timedelta, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, expires: float | timedelta, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     @overload
-    async def add_task(self, *args: Any, headers: Mapping[str, str], **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    async def add_task(
+        self, *args: Any, headers: Mapping[str, str], **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
     async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[R]:
         """Adds a call to the queue; with ``timeout=`` also waits for its end.
 
@@ -261,7 +275,7 @@ class QueueTasks(BaseQueueTasks):
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         while handles:
             left = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
-            ended = await self._run(lambda client, left=left: client.next_ended(list(handles), left))
+            ended = await self._run(partial(Client.next_ended, ids=list(handles), timeout=left))
             for task_id, record in ended.items():
                 handle = handles.pop(task_id)
                 if record is not None:
@@ -311,7 +325,7 @@ class QueueTasks(BaseQueueTasks):
             cursor=cursor,
             now=self.clock.time(),
         )
-        page = await self._run(lambda client: client.list(query))
+        page = await self._run(lambda client: client.page(query))
         return [AsyncTaskHandle(self, record) for record in page.records], page.cursor
 
     async def cancel(
@@ -332,7 +346,7 @@ class QueueTasks(BaseQueueTasks):
         *,
         reset_attempts: bool = True,
         spread: float = 0.0,
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Sends dead letters back to their queues; returns the ids that moved.
 
         Args:
@@ -345,7 +359,7 @@ class QueueTasks(BaseQueueTasks):
             lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
         )
 
-    async def discard(self, task_ids: Sequence[str | UUID]) -> list[str]:
+    async def discard(self, task_ids: Sequence[str | UUID]) -> Sequence[str]:
         """Removes dead letters for good; returns the ids that were removed."""
         wanted = [as_id(task_id) for task_id in task_ids]
         return await self._run(lambda client: client.discard(wanted))

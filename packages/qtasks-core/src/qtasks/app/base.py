@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from qtasks._core.client import Client
@@ -16,13 +15,17 @@ from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
-from qtasks.contracts.broker import BaseBroker
 from qtasks.contracts.clock import SystemClock
-from qtasks.contracts.plugin import BasePlugin
-from qtasks.contracts.storage import BaseStorage
 from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
 from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.plugin import BasePlugin
+    from qtasks.contracts.storage import BaseStorage
+    from qtasks.typing import Clock
 
 __all__ = ["BaseQueueTasks"]
 
@@ -123,7 +126,9 @@ class BaseQueueTasks:
         for worker in list(self._workers):
             worker.stop()
 
-    def _declare(self, function: Any, name: str | None, options: Mapping[str, Any]) -> TaskDefinition:
+    def _declare(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
         task = declare(function, name, options)
         existing = self._definitions.get(task.name)
@@ -165,10 +170,19 @@ class BaseQueueTasks:
         self.broker.retention = self.storage.retention = retention
 
     def _client(self, broker: BaseBroker) -> Client:
-        return Client(self, broker, self._definitions, self._registry, self.config, self.clock)
+        return Client(
+            owner=self,
+            broker=broker,
+            tasks=self._definitions,
+            registry=self._registry,
+            config=self.config,
+            clock=self.clock,
+        )
 
 
-def make_call(task: str | BaseTask[Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> TaskCall:
+def make_call(
+    task: str | BaseTask[Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
+) -> TaskCall:
     """Makes a call from what ``app.add_task`` was given."""
     if isinstance(task, BaseTask):
         return task._call_with_options(args, keywords)  # noqa: SLF001 - one concept in two modules

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
-from uuid import UUID
-
-from typing_extensions import Self, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
-from qtasks.app.declare import TaskOptions
 from qtasks.app.task import BaseTask, make_options
 from qtasks.app.view import TaskView, no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
@@ -28,6 +22,14 @@ from qtasks.schemas import (
     TaskDefinition,
     TaskStatusEnum,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from types import TracebackType
+    from uuid import UUID
+
+    from qtasks.app.declare import TaskOptions
 
 __all__ = ["BoundTask", "QueueTasks", "SyncTask", "TaskHandle"]
 
@@ -265,7 +267,7 @@ class QueueTasks(BaseQueueTasks):
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         while handles:
             left = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
-            ended = self._run(lambda client, left=left: client.next_ended(list(handles), left))
+            ended = self._run(partial(Client.next_ended, ids=list(handles), timeout=left))
             for task_id, record in ended.items():
                 handle = handles.pop(task_id)
                 if record is not None:
@@ -315,12 +317,10 @@ class QueueTasks(BaseQueueTasks):
             cursor=cursor,
             now=self.clock.time(),
         )
-        page = self._run(lambda client: client.list(query))
+        page = self._run(lambda client: client.page(query))
         return [TaskHandle(self, record) for record in page.records], page.cursor
 
-    def cancel(
-        self, task_id: str | UUID, reason: str = "cancelled by the caller"
-    ) -> CancelAnswer:
+    def cancel(self, task_id: str | UUID, reason: str = "cancelled by the caller") -> CancelAnswer:
         """Cancels a task that waits, and asks the worker of a running one to.
 
         Args:
@@ -336,7 +336,7 @@ class QueueTasks(BaseQueueTasks):
         *,
         reset_attempts: bool = True,
         spread: float = 0.0,
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Sends dead letters back to their queues; returns the ids that moved.
 
         Args:
@@ -349,7 +349,7 @@ class QueueTasks(BaseQueueTasks):
             lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
         )
 
-    def discard(self, task_ids: Sequence[str | UUID]) -> list[str]:
+    def discard(self, task_ids: Sequence[str | UUID]) -> Sequence[str]:
         """Removes dead letters for good; returns the ids that were removed."""
         wanted = [as_id(task_id) for task_id in task_ids]
         return self._run(lambda client: client.discard(wanted))

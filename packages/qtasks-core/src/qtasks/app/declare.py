@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from qtasks._core.names import check_name
 from qtasks._core.worker.processes import check_crossable
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
 from qtasks.exc import RegistrationError
 from qtasks.schemas import TaskDefinition
-from qtasks.typing import Colour, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qtasks.typing import Colour, Pool
 
 __all__ = ["TaskOptions", "declare"]
 
@@ -134,7 +137,7 @@ def _check_values(name: str, options: Mapping[str, Any]) -> None:
 
 
 def _check_executor(task: TaskDefinition) -> None:
-    executor = task.executor
+    executor: Any = task.executor
     if executor is None:
         return
     base = AsyncTaskExecutor if task.colour == "coroutine" else SyncTaskExecutor

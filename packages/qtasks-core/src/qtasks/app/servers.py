@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pluggy
-
-from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.exc import UnknownSchemeError
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["make_broker", "make_storage"]
 

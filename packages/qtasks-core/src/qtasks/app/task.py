@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
 from qtasks._core.binding import check_arguments, signature_text
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import CallOptions, TaskCall, TaskDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["OPTION_NAMES", "BaseTask", "make_options", "split_options"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from qtasks._core.codec import decode, decode_arguments
@@ -12,12 +11,15 @@ from qtasks._core.decisions.history import read
 from qtasks.exc import TaskCancelledError, TaskFailedError
 from qtasks.schemas import TERMINAL, HistoryEntry, Record, TaskError, TaskStatusEnum
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["TaskView", "no_record", "not_over"]
 
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class TaskView(Generic[R]):
+class TaskView(Generic[R_co]):
     """The state of a task as of the last look.
 
     Args:
@@ -53,7 +55,7 @@ class TaskView(Generic[R]):
         return self.record.status in TERMINAL
 
     @property
-    def returning(self) -> R | None:
+    def returning(self) -> R_co | None:
         """What the task returned; None if it has not, or not yet."""
         data = self.record.result
         return None if data is None else decode(data)

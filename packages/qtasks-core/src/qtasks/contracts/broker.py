@@ -11,12 +11,8 @@ in one step. Otherwise the engine combines it with a storage elsewhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from typing_extensions import Self
-
-from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -32,6 +28,11 @@ from qtasks.schemas import (
     Settlement,
     Swept,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["BaseBroker"]
 
@@ -117,7 +118,7 @@ class BaseBroker(ABC):
         return Exchange(tuple(refused), tuple(deliveries))
 
     @abstractmethod
-    async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - servers wait by themselves
+    async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Waits until a claim from ``queues`` may find something, at most ``timeout`` seconds.
 
         Returns True if it may, False when the time ran out; a needless True is allowed. It must

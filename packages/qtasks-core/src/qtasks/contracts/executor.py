@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from qtasks.schemas import Delivery, TaskDefinition
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["AsyncTaskExecutor", "BaseTaskExecutor", "SyncTaskExecutor"]
 

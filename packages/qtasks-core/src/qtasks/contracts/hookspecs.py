@@ -5,10 +5,13 @@ Triggers, which are hot, are declared in ``qtasks.contracts.triggers``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pluggy
 
-from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
+if TYPE_CHECKING:
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["hookimpl", "hookspec", "qtasks_make_broker", "qtasks_make_storage"]
 
@@ -17,7 +20,7 @@ hookimpl = pluggy.HookimplMarker("qtasks")
 
 
 @hookspec(firstresult=True)
-def qtasks_make_broker(scheme: str, url: str) -> BaseBroker | None:  # type: ignore[empty-body]  # a specification has no body
+def qtasks_make_broker(scheme: str, url: str) -> BaseBroker | None:
     """Makes the broker of a URL, or returns None to leave it to the next.
 
     Args:
@@ -27,7 +30,7 @@ def qtasks_make_broker(scheme: str, url: str) -> BaseBroker | None:  # type: ign
 
 
 @hookspec(firstresult=True)
-def qtasks_make_storage(scheme: str, url: str) -> BaseStorage | None:  # type: ignore[empty-body]  # a specification has no body
+def qtasks_make_storage(scheme: str, url: str) -> BaseStorage | None:
     """Makes the storage of a URL, or returns None to leave it to the next.
 
     Args:

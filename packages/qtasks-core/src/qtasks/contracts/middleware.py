@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtasks.contracts.executor import BaseTaskExecutor
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from qtasks.contracts.executor import BaseTaskExecutor
 
 __all__ = ["TaskMiddleware"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtasks.schemas import TaskDefinition
+if TYPE_CHECKING:
+    from qtasks.schemas import TaskDefinition
 
 __all__ = ["PLUGIN_API_VERSION", "BasePlugin"]
 

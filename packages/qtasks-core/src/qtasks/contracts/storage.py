@@ -10,10 +10,7 @@ the fencing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from qtasks.schemas import (
     Begun,
@@ -31,6 +28,9 @@ from qtasks.schemas import (
     Settlement,
     Swept,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["BaseStorage"]
 
@@ -69,7 +69,7 @@ class BaseStorage(ABC):
     # Records
 
     @abstractmethod
-    async def get(self, ids: Sequence[str]) -> list[Record | None]:
+    async def get(self, ids: Sequence[str]) -> Sequence[Record | None]:
         """Returns one record for each id, in order; None where there is none."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class BaseStorage(ABC):
         """Returns one page of records, newest first."""
 
     @abstractmethod
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:  # noqa: ASYNC109 - servers wait by themselves
+    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
         """Waits until at least one of the tasks ended, at most ``timeout`` seconds.
 
         Returns all of them that ended by then: the terminal record, or None where no record
@@ -92,7 +92,9 @@ class BaseStorage(ABC):
     # Beside a broker elsewhere
 
     @abstractmethod
-    async def put(self, messages: Sequence[Message], *, scheduled: bool = False) -> list[Receipt]:
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> Sequence[Receipt]:
         """Writes records with status ``new``; known ids change nothing.
 
         Args:
@@ -101,9 +103,7 @@ class BaseStorage(ABC):
         """
 
     @abstractmethod
-    async def begin(
-        self, deliveries: Sequence[Delivery], worker: str, lease: float
-    ) -> Begun:
+    async def begin(self, deliveries: Sequence[Delivery], worker: str, lease: float) -> Begun:
         """Takes leases on deliveries of a broker elsewhere and gives each a token.
 
         A delivery whose task holds an expired lease counts as lost; the third loss convicts.
@@ -111,7 +111,7 @@ class BaseStorage(ABC):
         """
 
     @abstractmethod
-    async def finish(self, settlements: Sequence[Settlement]) -> list[str]:
+    async def finish(self, settlements: Sequence[Settlement]) -> Sequence[str]:
         """Writes outcomes, as :meth:`BaseBroker.settle` does; returns the ids it refused.
 
         ``Retry`` and ``Release`` put the task on this storage's schedule.
@@ -126,9 +126,11 @@ class BaseStorage(ABC):
         """Does the housekeeping, as :meth:`BaseBroker.sweep` does."""
 
     @abstractmethod
-    async def due(self, limit: int, lease: float) -> list[Message]:
-        """Takes scheduled tasks that are due, for publishing; unless they are reported as
-        :meth:`dispatched` within ``lease`` seconds they are due again.
+    async def due(self, limit: int, lease: float) -> Sequence[Message]:
+        """Takes scheduled tasks that are due, for publishing.
+
+        Unless they are reported as :meth:`dispatched` within ``lease`` seconds, they are due
+        again.
         """
 
     @abstractmethod
@@ -140,7 +142,7 @@ class BaseStorage(ABC):
     @abstractmethod
     async def requeue(
         self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Sends dead letters back to their queue; returns the ids that were dead until now.
 
         They keep id and history. An id moves once, however often it is asked for.
@@ -152,7 +154,7 @@ class BaseStorage(ABC):
         """
 
     @abstractmethod
-    async def discard(self, ids: Sequence[str]) -> list[str]:
+    async def discard(self, ids: Sequence[str]) -> Sequence[str]:
         """Removes dead letters with their records; returns the ids that were dead until now."""
 
     # State, configuration, counters

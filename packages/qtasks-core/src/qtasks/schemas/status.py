@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 __all__ = ["TERMINAL", "TaskStatusEnum"]
 
 
-class TaskStatusEnum(str, Enum):
+class TaskStatusEnum(StrEnum):
     """The status stored with a task.
 
     ``new``, ``process`` and ``retry`` lead on; the other three are final.
@@ -19,10 +19,6 @@ class TaskStatusEnum(str, Enum):
     SUCCESS = "success"
     ERROR = "error"
     CANCEL = "cancel"
-
-    def __str__(self) -> str:
-        """Returns the bare word, as it is stored and printed."""
-        return self.value
 
 
 #: The statuses that never change again, except by a requeue from the dead letters.

@@ -9,13 +9,17 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtasks._core.triggers.subscription import Subscribers, Subscription
 from qtasks.contracts.triggers import CATALOGUE, TriggerSpec
 from qtasks.exc import TaskControl
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from types import TracebackType
+
+    from qtasks._core.triggers.subscription import Subscribers, Subscription
 
 __all__ = ["around", "first", "last", "notify", "plugin_errors", "replace"]
 
@@ -98,10 +102,15 @@ class _Guard:
             self._entered = True
         except TaskControl:
             raise
-        except Exception:
-            _report(self._name, self._subscription)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            _report(self._name, self._subscription, error)
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Leaves the manager; it may watch the body's exception but not swallow it."""
         if not self._entered:
             return
@@ -112,9 +121,9 @@ class _Guard:
                 self._manager.__exit__(kind, error, trace)
         except TaskControl:
             raise
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - a plugin may raise anything
             if raised is not error:
-                _report(self._name, self._subscription)
+                _report(self._name, self._subscription, raised)
 
 
 async def _ask(name: str, subscription: Subscription, arguments: Mapping[str, Any]) -> Any:
@@ -124,15 +133,20 @@ async def _ask(name: str, subscription: Subscription, arguments: Mapping[str, An
             answer = await answer
     except TaskControl:
         raise
-    except Exception:
-        _report(name, subscription)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        _report(name, subscription, error)
         return _NOTHING
     return answer
 
 
-def _report(name: str, subscription: Subscription) -> None:
+def _report(name: str, subscription: Subscription, error: Exception) -> None:
     plugin_errors[subscription.plugin, name] += 1
-    log.exception("Plugin %s failed in trigger %s; the task goes on", subscription.plugin, name)
+    log.error(
+        "Plugin %s failed in trigger %s; the task goes on",
+        subscription.plugin,
+        name,
+        exc_info=error,
+    )
 
 
 def _documented(spec: TriggerSpec, subscription: Subscription, answer: Any) -> dict[str, Any]:

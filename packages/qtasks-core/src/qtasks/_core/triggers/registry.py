@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pluggy
@@ -16,7 +15,11 @@ from qtasks.contracts import hookspecs
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.contracts.triggers import CATALOGUE, COMPONENTS
 from qtasks.exc import RegistrationError
-from qtasks.schemas import TaskDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qtasks.schemas import TaskDefinition
 
 __all__ = ["TriggerRegistry"]
 
@@ -48,7 +51,7 @@ class TriggerRegistry:
 
     def add(
         self,
-        plugin: BasePlugin,
+        plugin: Any,
         trigger_names: Iterable[str] | None = None,
         component: str | None = None,
     ) -> None:

@@ -6,8 +6,10 @@ A call site is ``if subscribers := table.worker_start: ...``: one attribute, one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from qtasks._core.triggers.subscription import Subscribers
+if TYPE_CHECKING:
+    from qtasks._core.triggers.subscription import Subscribers
 
 __all__ = ["TriggerTable"]
 

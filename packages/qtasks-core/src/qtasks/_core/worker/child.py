@@ -11,7 +11,6 @@ import os
 import runpy
 import sys
 import types
-from functools import reduce
 from typing import Any, BinaryIO
 
 from qtasks._core.codec import decode, encode
@@ -123,7 +122,9 @@ def _find(module: str, name: str, main: str | None) -> Any:
     """Finds a function that the worker itself registered; the names come over its own pipe."""
     if module == "__main__" and main is not None:
         _load_main(main)
-    found = reduce(getattr, name.split("."), importlib.import_module(module))
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
     return found if isinstance(found, types.FunctionType) else found.__wrapped__
 
 

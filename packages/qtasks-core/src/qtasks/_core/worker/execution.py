@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qtasks._core.triggers import emit
-from qtasks._core.triggers.table import TriggerTable
 from qtasks._core.worker.processes import ProcessPool
 from qtasks._core.worker.threads import ThreadPool
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
 from qtasks.exc import TaskPluginTriggerError
-from qtasks.schemas import Delivery, TaskDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtasks._core.triggers.table import TriggerTable
+    from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["Pools", "execute", "make_executor"]
 
@@ -44,7 +47,11 @@ def make_executor(task: TaskDefinition, delivery: Delivery) -> BaseTaskExecutor:
 async def execute(executor: BaseTaskExecutor, table: TriggerTable, pools: Pools) -> Any:
     """Runs all steps and returns the value to store; raises what the task raised."""
     if subscribers := table.task_executor_args_replace:
-        values = {"task_executor": executor, "args": executor.args, "kw": executor.kwargs}
+        values: dict[str, Any] = {
+            "task_executor": executor,
+            "args": executor.args,
+            "kw": executor.kwargs,
+        }
         values = await emit.replace("task_executor_args_replace", subscribers, values)
         executor.args, executor.kwargs = tuple(values["args"]), values["kw"]
     try:

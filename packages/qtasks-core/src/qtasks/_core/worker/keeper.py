@@ -10,13 +10,16 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qtasks._core.bridge import drive
-from qtasks.contracts.broker import BaseBroker
 from qtasks.exc import ServerError
 from qtasks.schemas import Extension, Held, Presence, Swept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtasks.contracts.broker import BaseBroker
 
 __all__ = ["Keeper", "KeeperTarget"]
 

@@ -12,9 +12,8 @@ import contextlib
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.codec import decode, encode
 from qtasks._core.errors import RemoteError
@@ -22,6 +21,9 @@ from qtasks._core.worker.child import CONTROLS, ChildAnswer, ChildHello, read_fr
 from qtasks._core.worker.threads import ThreadPool
 from qtasks.exc import ProcessCrashedError, RegistrationError
 from qtasks.schemas import TaskDefinition, TaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ProcessPool", "check_crossable"]
 
@@ -41,9 +43,11 @@ class ProcessPool:
         self._slots = asyncio.Semaphore(size)
         self._threads = ThreadPool(size, "qtasks-process")
         self._idle: list[subprocess.Popen[bytes]] = []
-        self._busy: set[subprocess.Popen[bytes]] = set()
+        self._busy: set[subprocess.Popen[bytes] | None] = set()
 
-    async def run(self, task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    async def run(
+        self, task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
         """Runs a task's function in a child and returns its result.
 
         A cancelled caller kills the child, so a function that never returns is stopped.
@@ -67,14 +71,15 @@ class ProcessPool:
                     _kill(child)
                 raise
             finally:
-                self._busy.discard(child)  # type: ignore[arg-type]  # None is simply not in it
+                self._busy.discard(child)
             self._idle.append(child)
         return _open(answer)
 
     def close(self) -> None:
         """Ends all children at once."""
         for child in [*self._idle, *self._busy]:
-            _kill(child)
+            if child is not None:
+                _kill(child)
         self._idle.clear()
         self._threads.close()
 
@@ -98,7 +103,7 @@ def check_crossable(task: TaskDefinition) -> None:
 
 
 def _start_child() -> subprocess.Popen[bytes]:
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter with our own command
         [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     main = getattr(sys.modules.get("__main__"), "__file__", None)

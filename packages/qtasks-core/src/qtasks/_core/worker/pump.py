@@ -11,15 +11,18 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from qtasks._core.config import QueueConfig
 from qtasks._core.decisions.outcomes import releases
 from qtasks._core.worker.runner import Finished
-from qtasks.contracts.broker import BaseBroker
 from qtasks.exc import ServerError
 from qtasks.schemas import Claim, Delivery, Exchange, Held, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from qtasks._core.config import QueueConfig
+    from qtasks.contracts.broker import BaseBroker
 
 __all__ = ["Pump"]
 
@@ -47,6 +50,7 @@ class Pump:
 
     def __init__(
         self,
+        *,
         broker: BaseBroker,
         worker_id: str,
         queues: tuple[str, ...],
@@ -244,4 +248,3 @@ class Pump:
         if self._failures:
             log.info("The broker is back after %d attempts", self._failures)
             self._failures = 0
-

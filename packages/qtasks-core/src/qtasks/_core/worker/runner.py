@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from qtasks._core.codec import decode_arguments, encode
-from qtasks._core.config import QueueConfig
 from qtasks._core.current import current_delivery
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
 from qtasks._core.triggers import emit
-from qtasks._core.triggers.registry import TriggerRegistry
-from qtasks._core.triggers.table import TriggerTable
 from qtasks._core.worker.execution import Pools, execute, make_executor
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
@@ -33,7 +29,14 @@ from qtasks.schemas import (
     TaskError,
     Verdict,
 )
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qtasks._core.config import QueueConfig
+    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._core.triggers.table import TriggerTable
+    from qtasks.typing import Clock
 
 __all__ = ["Finished", "Runner"]
 
@@ -70,6 +73,7 @@ class Runner:
 
     def __init__(
         self,
+        *,
         worker: object,
         worker_id: str,
         tasks: Mapping[str, TaskDefinition],
@@ -220,8 +224,19 @@ class Runner:
         attempts = outcomes.attempts_after(delivery, outcome)
         history = delivery.history
         if history is not None or not isinstance(outcome, Success):
-            finished = self._clock.time()
-            entry = _entry(delivery, self._worker_id, outcome, started, finished, attempts)
+            error = outcome.error if isinstance(outcome, Fail | Retry) else None
+            reason = outcome.reason if isinstance(outcome, Fail | Retry | Cancel) else ""
+            entry = HistoryEntry(
+                delivery=delivery.deliveries,
+                worker=self._worker_id,
+                started=started,
+                finished=self._clock.time(),
+                outcome=type(outcome).__name__.lower(),
+                attempt=attempts,
+                error_type=error.type if error else "",
+                message=error.message if error else reason,
+                delay=outcome.delay if isinstance(outcome, Retry) else 0.0,
+            )
             history = append(history, entry)
         return Settlement(
             delivery.id,
@@ -245,26 +260,3 @@ class Runner:
 def _malformed(why: str) -> Fail:
     error = TaskError("qtasks.exc.DecodeError", f"the message cannot be read: {why}")
     return Fail(error, reason="malformed")
-
-
-def _entry(
-    delivery: Delivery,
-    worker: str,
-    outcome: Outcome,
-    started: float,
-    finished: float,
-    attempts: int,
-) -> HistoryEntry:
-    error = outcome.error if isinstance(outcome, Fail | Retry) else None
-    reason = outcome.reason if isinstance(outcome, Fail | Retry | Cancel) else ""
-    return HistoryEntry(
-        delivery=delivery.deliveries,
-        worker=worker,
-        started=started,
-        finished=finished,
-        outcome=type(outcome).__name__.lower(),
-        attempt=attempts,
-        error_type=error.type if error else "",
-        message=error.message if error else reason,
-        delay=outcome.delay if isinstance(outcome, Retry) else 0.0,
-    )

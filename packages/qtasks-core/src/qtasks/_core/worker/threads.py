@@ -10,9 +10,11 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ThreadPool"]
 

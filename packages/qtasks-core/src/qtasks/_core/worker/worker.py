@@ -8,13 +8,11 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from qtasks._core.client import storage_of
-from qtasks._core.config import QueueConfig
 from qtasks._core.decisions.outcomes import is_final
 from qtasks._core.triggers import emit
-from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.processes import ProcessPool
@@ -22,7 +20,6 @@ from qtasks._core.worker.pump import Pump
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
-from qtasks.contracts.broker import BaseBroker
 from qtasks.exc import ServerError
 from qtasks.schemas import (
     Cancel,
@@ -34,7 +31,14 @@ from qtasks.schemas import (
     Swept,
     TaskDefinition,
 )
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtasks._core.config import QueueConfig
+    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.typing import Clock
 
 __all__ = ["Worker"]
 
@@ -103,7 +107,7 @@ class Worker:
             for number in handled:
                 loop.remove_signal_handler(number)
 
-    async def __aenter__(self) -> Worker:
+    async def __aenter__(self) -> Self:
         """Connects and begins to claim."""
         self._loop = asyncio.get_running_loop()
         self._started_at = self._clock.time()
@@ -112,17 +116,22 @@ class Worker:
             processes=ProcessPool(self.config.processes),
         )
         self._pump = Pump(
-            self.broker, self.id, self.queues, self.config, self._start_run, self._committed
+            broker=self.broker,
+            worker_id=self.id,
+            queues=self.queues,
+            config=self.config,
+            start=self._start_run,
+            committed=self._committed,
         )
         self._runner = Runner(
-            self,
-            self.id,
-            self._tasks,
-            self._registry,
-            self.config,
-            self._pools,
-            self._clock,
-            self._pump.finished,
+            worker=self,
+            worker_id=self.id,
+            tasks=self._tasks,
+            registry=self._registry,
+            config=self.config,
+            pools=self._pools,
+            clock=self._clock,
+            on_finished=self._pump.finished,
         )
         await self.broker.start()
         await storage_of(self.broker).start()
@@ -243,7 +252,11 @@ class Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 loop.add_signal_handler(number, self._asked_to_stop)
-            except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            except (
+                NotImplementedError,
+                RuntimeError,
+                ValueError,
+            ):  # Windows, or not the main thread
                 break
             handled.append(number)
         return handled
@@ -284,7 +297,7 @@ class Worker:
                 await asyncio.shield(self._main)
         except TimeoutError:
             self._pump.abort()
-            log.error("The broker did not take the last outcomes; their leases will run out")
+            log.error("The broker did not take the last outcomes; their leases will run out")  # noqa: TRY400 - the trace says nothing more
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
         except ServerError as error:

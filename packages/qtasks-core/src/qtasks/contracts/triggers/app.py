@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtasks.contracts.triggers.spec import Kind, trigger
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-@trigger(
-    Kind.FILTER, returns=("task_name", "priority", "args", "kw", "headers"), since="1.0"
-)
+
+@trigger(Kind.FILTER, returns=("task_name", "priority", "args", "kw", "headers"), since="1.0")
 def qtasks_add_task_before_broker(
     qtasks: Any,
     broker: Any,

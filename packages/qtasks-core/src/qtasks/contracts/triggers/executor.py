@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtasks.contracts.triggers.spec import Kind, trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @trigger(Kind.FILTER, returns=("args", "kw"), since="1.0")

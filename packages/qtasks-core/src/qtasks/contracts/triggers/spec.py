@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ _MARK = "__qtasks_trigger__"
 _COMPONENTS = ("task_executor", "global_config", "qtasks", "broker", "worker", "storage", "starter")
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """How the answers of a trigger's subscribers are used."""
 
     #: Answers are ignored.
