@@ -41,6 +41,8 @@ def is_async_callable(function: Any) -> bool:
 
     while isinstance(function, partial):
         function = function.func
+    if isinstance(function, type):
+        return False
     return iscoroutinefunction(function) or iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - its colour is asked for, not its presence
     )

@@ -1,0 +1,95 @@
+"""What the tests of the engine and the apps share: one harness over both colours."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import qtasks
+import qtasks.asyncio
+from qtasks.configs import QueueConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Harness:
+    """Drives an app of either colour from plain tests.
+
+    Attributes:
+        app: the app.
+        colour: ``sync`` or ``async``.
+    """
+
+    def __init__(self, colour: str, url: str, **config: Any) -> None:
+        self.colour = colour
+        kind: Any = qtasks.QueueTasks if colour == "sync" else qtasks.asyncio.QueueTasks
+        self.app = kind(broker_url=url, config=QueueConfig(**config))
+        self._runner = asyncio.Runner()
+
+    def do(self, call: Any) -> Any:
+        """Returns the value of a call, awaited if the app is asynchronous."""
+        assert inspect.isawaitable(call) is (self.colour == "async")
+        if not inspect.isawaitable(call):
+            return call
+
+        async def wait() -> Any:
+            return await call
+
+        return self._runner.run(wait())
+
+    def collect(self, values: Any) -> list[Any]:
+        """Returns all values of an iterator of either colour."""
+        if self.colour == "sync":
+            return list(values)
+
+        async def gather() -> list[Any]:
+            return [value async for value in values]
+
+        return self._runner.run(gather())
+
+    def work(self, **options: Any) -> None:
+        """Runs a worker until nothing is ready any more."""
+        self.app.run_forever(burst=True, **options)
+
+    def close(self) -> None:
+        """Closes the app's connections and the loop."""
+        self.do(self.app.close())
+        self._runner.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    """The colour of the app."""
+    value: str = request.param
+    return value
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The broker of the app."""
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'q.db'}"
+
+
+@pytest.fixture
+def make_harness(colour: str, url: str) -> Iterator[Callable[..., Harness]]:
+    """Makes harnesses with settings, and closes them."""
+    made: list[Harness] = []
+
+    def make(**config: Any) -> Harness:
+        made.append(Harness(colour, url, **config))
+        return made[-1]
+
+    yield make
+    for harness in made:
+        harness.close()
+
+
+@pytest.fixture
+def harness(make_harness: Callable[..., Harness]) -> Harness:
+    """A harness with default settings."""
+    return make_harness()
