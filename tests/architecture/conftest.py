@@ -1,4 +1,4 @@
-"""What the tests of the architecture look at: packages, source files and public modules.
+"""What the tests of the architecture look at: packages, source files and modules with public names.
 
 A test that has a parameter of one of these names runs once for each of them.
 Source files are those of the tree; modules are those that are installed.
@@ -20,14 +20,14 @@ IMPORT_PACKAGES = [
 
 
 def public_modules() -> list[str]:
-    """Returns the name of every module without an underscore in its path."""
+    """Returns the name of every module that has public names and no underscore in its path."""
     names = []
     for package in IMPORT_PACKAGES:
         module = import_module(package.name)
         names.append(module.__name__)
         found = pkgutil.walk_packages(module.__path__, f"{module.__name__}.", onerror=fail)
         names += [info.name for info in found if "._" not in info.name]
-    return sorted(names)
+    return sorted(name for name in names if hasattr(import_module(name), "__all__"))
 
 
 def fail(name: str) -> None:

@@ -27,6 +27,7 @@ PAIRS = [
 #: What a word of the async façade is called in the sync one.
 SYNC_WORDS = {
     "AbstractAsyncContextManager": "AbstractContextManager",
+    "AsyncBoundTask": "BoundTask",
     "AsyncGenerator": "Generator",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
@@ -34,6 +35,7 @@ SYNC_WORDS = {
     "AsyncState": "SyncState",
     "AsyncTask": "SyncTask",
     "AsyncTaskExecutor": "SyncTaskExecutor",
+    "AsyncTaskHandle": "TaskHandle",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "asynccontextmanager": "contextmanager",
