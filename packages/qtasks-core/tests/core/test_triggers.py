@@ -173,11 +173,11 @@ def task() -> Callable[[str], TaskDefinition]:
 def test_only_async_subscribers_need_a_loop() -> None:
     registry = TriggerRegistry()
     registry.add(Recorder())
-    assert not registry.table.needs_loop("qtasks_")
+    assert not registry.client_needs_loop
     registry.add(AsyncRecorder(), component="worker")
-    assert not registry.table.needs_loop("qtasks_")
+    assert not registry.client_needs_loop
     registry.add(AsyncRecorder("client"), trigger_names=["qtasks_get"])
-    assert registry.table.needs_loop("qtasks_")
+    assert registry.client_needs_loop
 
 
 async def test_notify_tells_everybody_in_order_whatever_they_answer() -> None:

@@ -78,11 +78,14 @@ class Client:
             await self._broker.start()
             await self._storage.start()
             self._started = True
+        if self._registry.plugins:
+            await self._registry.start(self, "client")
 
     async def stop(self) -> None:
         """Disconnects; the next call connects again."""
         if self._started:
             self._started = False
+            await self._registry.stop(self, "client")
             await self._storage.stop()
             await self._broker.stop()
 

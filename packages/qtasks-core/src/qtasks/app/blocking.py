@@ -415,7 +415,7 @@ class QueueTasks(BaseQueueTasks):
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
         driven = self._driven
-        if driven is not None and not self._registry.table.needs_loop("qtasks_"):
+        if driven is not None and not self._registry.client_needs_loop:
             return drive(make(driven))
         return self._portal.call(lambda: make(self._hopping))
 

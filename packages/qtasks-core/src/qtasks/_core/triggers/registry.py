@@ -9,6 +9,7 @@ import msgspec
 import pluggy
 
 from qtasks._core.bridge import is_async_callable
+from qtasks._core.triggers.life import PluginLife, Role
 from qtasks._core.triggers.subscription import Subscribers, Subscription
 from qtasks._core.triggers.table import TriggerTable
 from qtasks.contracts import hookspecs
@@ -43,6 +44,8 @@ class TriggerRegistry:
         self.table = TriggerTable()
         self._registrations: list[_Registration] = []
         self._tables: dict[str, TriggerTable] = {}
+        self._life = PluginLife()
+        self.client_needs_loop = False
 
     @property
     def plugins(self) -> dict[str, BasePlugin]:
@@ -83,6 +86,23 @@ class TriggerRegistry:
         self._registrations.append(_Registration(plugin, name, triggers))
         self.table = self._compile(self._registrations)
         self._tables = {}
+        self.client_needs_loop = any(map(_is_async, self.client_plugins.values()))
+
+    @property
+    def client_plugins(self) -> dict[str, BasePlugin]:
+        """The plugins that listen to a trigger of the client side."""
+        return {entry.name: entry.plugin for entry in self._registrations if _on_client(entry)}
+
+    async def start(self, user: object, role: Role) -> None:
+        """Starts the plugins that ``user`` needs and that nobody has started yet."""
+        await self._life.start(user, role, self._needed(role))
+
+    async def stop(self, user: object, role: Role) -> None:
+        """Stops the plugins that nobody but ``user`` needed."""
+        await self._life.stop(user, role, self._needed(role))
+
+    def _needed(self, role: Role) -> dict[str, BasePlugin]:
+        return self.client_plugins if role == "client" else self.plugins
 
     def table_for(self, task: TaskDefinition) -> TriggerTable:
         """Returns the table of one task: only plugins that say they apply to it."""
@@ -101,6 +121,14 @@ class TriggerRegistry:
                 _subscribe(plugin, name, trigger) for name, plugin in listening.items()
             )
         return TriggerTable(**subscribers)
+
+
+def _on_client(entry: _Registration) -> bool:
+    return any(CATALOGUE[name].component == "qtasks" for name in entry.triggers)
+
+
+def _is_async(plugin: BasePlugin) -> bool:
+    return any(map(is_async_callable, (plugin.trigger, plugin.start, plugin.stop)))
 
 
 def _subscribe(plugin: BasePlugin, name: str, trigger: str) -> Subscription:

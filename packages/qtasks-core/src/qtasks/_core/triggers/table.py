@@ -32,12 +32,3 @@ class TriggerTable:
     task_executor_execute: Subscribers = ()
     task_executor_run_task: Subscribers = ()
     task_executor_run_task_trigger_error: Subscribers = ()
-
-    def needs_loop(self, prefix: str) -> bool:
-        """Tells whether a trigger whose name starts with ``prefix`` has an async subscriber."""
-        return any(
-            subscription.is_async
-            for name in self.__slots__
-            if name.startswith(prefix)
-            for subscription in getattr(self, name)
-        )

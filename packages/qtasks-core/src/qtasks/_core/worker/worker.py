@@ -136,6 +136,7 @@ class Worker:
         await self.broker.start()
         await storage_of(self.broker).start()
         self._keeper = Keeper(self.broker, self, self.config.lease)
+        await self._registry.start(self, "worker")
         if subscribers := self._registry.table.worker_start:
             await emit.notify("worker_start", subscribers, {"worker": self})
         self._keeper.start()
@@ -161,6 +162,7 @@ class Worker:
             self._pools.processes.close()
             if subscribers := self._registry.table.worker_stop:
                 await emit.notify("worker_stop", subscribers, {"worker": self})
+            await self._registry.stop(self, "worker")
             await storage_of(self.broker).stop()
             await self.broker.stop()
         log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)

@@ -1,0 +1,203 @@
+"""Bad input gets an error that names the thing, shows the value and says the fix."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import qtasks
+import qtasks.asyncio
+from qtasks.brokers import MemoryBroker
+from qtasks.configs import QueueConfig
+from qtasks.exc import (
+    ConfigError,
+    DuplicateTaskError,
+    EncodeError,
+    PayloadTooLargeError,
+    RegistrationError,
+    TaskArgumentsError,
+    UnknownSchemeError,
+)
+from qtasks.executors import AsyncTaskExecutor, SyncTaskExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Harness
+
+
+@pytest.fixture(params=["memory"])
+def url() -> str:
+    """These need no server."""
+    return "memory://"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("nats://host", r"no broker for 'nats://\.\.\.'. Known schemes: memory, sqlite"),
+        ("kafka://user:secret@host", r"pip install qtasks-broker-kafka"),
+        ("redis://host", r"pip install 'qtasks-core\[redis\]'"),
+        ("qtasks.db", r"broker URL 'qtasks.db' has no scheme; write for example 'sqlite:///"),
+    ],
+)
+def test_unknown_schemes_name_the_known_and_the_package(wrong: str, message: str) -> None:
+    for kind in (qtasks.QueueTasks, qtasks.asyncio.QueueTasks):
+        with pytest.raises(UnknownSchemeError, match=message) as caught:
+            kind(broker_url=wrong)
+        assert "secret" not in str(caught.value)
+    with pytest.raises(UnknownSchemeError, match="no storage for 'nats"):
+        qtasks.QueueTasks(broker_url="memory://", storage_url="nats://host")
+
+
+def test_broker_and_url_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="both broker=.* and broker_url='memory://' were given"):
+        qtasks.QueueTasks(broker=MemoryBroker(), broker_url="memory://")
+
+
+def test_the_environment_chooses_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QTASKS_BROKER_URL", "nope://x")
+    with pytest.raises(UnknownSchemeError, match="nope"):
+        qtasks.QueueTasks()
+
+
+def test_wrong_arguments_fail_in_the_caller_with_the_signature(harness: Harness) -> None:
+    @harness.app.task
+    def thumbnail(path: str, width: int = 256) -> str:
+        return path * width
+
+    signature = r"the task is thumbnail\(path: 'str', width: 'int' = 256\) -> 'str'"
+    for call in (
+        lambda: thumbnail.add_task(),
+        lambda: thumbnail.add_task("a", widht=3),
+        lambda: thumbnail.options(delay=1).add_task(),
+        lambda: harness.app.add_task("thumbnail", 1, 2, 3),
+    ):
+        with pytest.raises(TaskArgumentsError, match=signature):
+            harness.do(call())
+    assert harness.do(harness.app.list_tasks()) == ([], None)
+
+
+def test_arguments_that_cannot_be_encoded_are_named(harness: Harness) -> None:
+    @harness.app.task
+    def store(data: Any, more: Any = None) -> None:
+        """Does nothing."""
+
+    with pytest.raises(EncodeError, match=r"call of store.*argument 1\['f'\].*is a builtins\.func"):
+        harness.do(store.add_task({"f": lambda: None}))
+    with pytest.raises(EncodeError, match=r"argument 'more' cannot be encoded"):
+        harness.do(store.add_task(1, more=object()))
+    assert harness.do(harness.app.list_tasks()) == ([], None)
+
+
+def test_one_bad_call_keeps_the_whole_batch_out(harness: Harness) -> None:
+    @harness.app.task
+    def store(data: Any) -> None:
+        """Does nothing."""
+
+    with pytest.raises(EncodeError):
+        harness.do(harness.app.add_tasks([store.build(1), store.build(object())]))
+    assert harness.do(harness.app.list_tasks()) == ([], None)
+
+
+def test_payloads_over_the_limit_are_refused(make_harness: Callable[..., Harness]) -> None:
+    harness = make_harness(max_payload=100)
+    with pytest.raises(PayloadTooLargeError, match=r"over the limit of 100: pass a reference"):
+        harness.do(harness.app.add_task("x", "a" * 200))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"priority": 128}, "priority=128; use a whole number from -128|priority=128: use a whole"),
+        ({"priority": True}, "priority=True"),
+        ({"delay": -1}, "delay=-1: use seconds from 0 up"),
+        ({"delay": "soon"}, "delay='soon'"),
+        ({"delay": float("nan")}, "delay=nan"),
+        ({"expires": -1}, "expires=-1"),
+        ({"eta": datetime(2030, 1, 1)}, "has no time zone"),  # noqa: DTZ001 - the mistake under test
+        ({"eta": "tomorrow"}, "eta='tomorrow': use an aware datetime"),
+        ({"task_id": "7"}, "task_id='7' is not a uuid"),
+        ({"headers": {"a": 1}}, "'a': 1 is not text"),
+        ({"headers": {"a": "b" * 20_000}}, "headers take 20,001 bytes, over the limit of 16,384"),
+    ],
+)
+def test_options_are_checked(harness: Harness, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TaskArgumentsError, PayloadTooLargeError), match=message):
+        harness.do(harness.app.add_task("x", **options))
+
+
+@pytest.mark.parametrize("name", ["a:b", "a b", "a\nb", "", "x" * 201, "é\x00", 5])
+def test_names_that_would_break_keys_or_logs_are_refused(harness: Harness, name: Any) -> None:
+    with pytest.raises(RegistrationError, match="is not a task name|a task name is text"):
+        harness.do(harness.app.add_task(name))
+    if name:
+        with pytest.raises(RegistrationError, match="task name"):
+            harness.app.task(name=name)(print)
+    with pytest.raises(RegistrationError, match="queue name"):
+        harness.do(harness.app.add_task("fine", queue=name or "a:"))
+
+
+def test_two_tasks_of_one_name_are_refused_with_both_places(harness: Harness) -> None:
+    harness.app.task(name="twice")(lambda: 1)
+    with pytest.raises(
+        DuplicateTaskError, match=r"two tasks are named 'twice': .*bad_input.*\.py:\d+ and .*\.py:\d+"
+    ):
+        harness.app.task(name="twice")(lambda: 2)
+
+
+class WithRun(SyncTaskExecutor):
+    def run_task(self) -> Any:
+        return super().run_task()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_tiem": 3}, "unknown option 'max_tiem', did you mean 'max_time'"),
+        ({"max_time": 0}, "max_time=0; use seconds above 0"),
+        ({"max_time": "3"}, "max_time='3'"),
+        ({"priority": 1.5}, "priority=1.5"),
+        ({"queue": "a b"}, "'a b' is not a queue name"),
+        ({"pool": "fiber"}, "pool='fiber'; a function runs in 'thread' or 'process' or 'loop'"),
+        ({"ack": "never"}, "ack='never'; use 'group' or 'immediate'"),
+        ({"retry": 3}, "pip install qtasks-plugin-retry"),
+        ({"echo": True}, "echo= is not supported by this version"),
+        ({"executor": AsyncTaskExecutor}, "needs a subclass of qtasks.executors.SyncTaskExecutor"),
+        ({"executor": "x"}, "needs a subclass"),
+        ({"executor": WithRun, "pool": "process"}, "WithRun.run_task cannot be overridden"),
+    ],
+)
+def test_decorator_options_are_checked(
+    harness: Harness, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RegistrationError, match=message):
+        harness.app.task(name="t", **options)(str.upper)
+    assert harness.app.tasks == {}
+
+
+def test_unknown_options_are_kept_for_plugins(harness: Harness) -> None:
+    harness.app.task(name="t", team="billing")(print)
+    assert harness.app.tasks["t"].extra == {"team": "billing"}
+
+
+def test_only_functions_can_be_tasks(harness: Harness) -> None:
+    def generator() -> Any:
+        yield 1
+
+    with pytest.raises(RegistrationError, match="is a generator"):
+        harness.app.task(generator)
+    with pytest.raises(RegistrationError, match="5 cannot be called"):
+        harness.app.task(name="five")(5)
+
+
+def test_ids_are_uuids(harness: Harness) -> None:
+    with pytest.raises(TaskArgumentsError, match="'7' is not the id of a task: ids are uuids"):
+        harness.do(harness.app.get("7"))
+
+
+def test_settings_of_an_app_are_shared(harness: Harness) -> None:
+    assert isinstance(harness.app.config, QueueConfig)
+    assert harness.app.worker().config is harness.app.config
