@@ -110,8 +110,9 @@ class Pump:
         return False
 
     def wake(self) -> None:
-        """Looks for work at once."""
+        """Looks for work at once; outcomes that wait for company go with the claim."""
         self._look = True
+        self._hurry.set()
         self._wake.set()
 
     def drain(self) -> None:
