@@ -13,6 +13,14 @@ Each test's docstring states the rule, and what to look at when it fails.
 from __future__ import annotations
 
 from qtasks.testing.conformance.base import CONTRACT, Conformance, needs, since
+from qtasks.testing.conformance.broker import BrokerConformance
 from qtasks.testing.conformance.storage import StorageConformance
 
-__all__ = ["CONTRACT", "Conformance", "StorageConformance", "needs", "since"]
+__all__ = [
+    "CONTRACT",
+    "BrokerConformance",
+    "Conformance",
+    "StorageConformance",
+    "needs",
+    "since",
+]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 import pytest_asyncio
 
-from qtasks.contracts.broker import BaseBroker
 from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import Message
 from qtasks.testing.clock import FakeClock
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.typing import Clock
 
 __all__ = ["CONTRACT", "FOREVER", "LEASE", "Conformance", "complete", "in_thread", "needs", "since"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from qtasks.schemas import MAX_LOST, Fail, RecordQuery, Success, TaskStatusEnum
 from qtasks.testing.conformance.base import LEASE, Conformance
 from qtasks.testing.conformance.lines import BROKEN, Line, settlement
@@ -84,7 +86,7 @@ class Letters(Conformance):
         moved = await line.storage.requeue(ids, spread=self.seconds(LEASE * 4))
         assert sorted(moved) == sorted(ids)
         due = sorted([(await line.record(id_)).due_at for id_ in ids])
-        gaps = [later - earlier for earlier, later in zip(due, due[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(due)]
         assert all(abs(gap - self.seconds(LEASE)) < 0.001 for gap in gaps)
         taken = [len(await line.take(10))]
         for _ in range(4):

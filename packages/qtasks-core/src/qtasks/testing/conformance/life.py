@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING
 
 from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import Capabilities, RecordQuery, Retention
 from qtasks.testing.conformance.base import Conformance, complete, needs
+
+if TYPE_CHECKING:
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["Life"]
 

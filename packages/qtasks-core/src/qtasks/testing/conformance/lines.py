@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import (
     Claim,
     Delivery,
@@ -23,6 +20,12 @@ from qtasks.schemas import (
     TaskError,
 )
 from qtasks.testing.conformance.base import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["BROKEN", "JoinedLine", "Line", "SplitLine", "hold", "settlement"]
 
@@ -186,7 +189,7 @@ class SplitLine(Line):
 
     async def settle(self, *settlements: Settlement) -> list[str]:
         """Writes outcomes; returns the refused ids."""
-        return await self.storage.finish(settlements)
+        return list(await self.storage.finish(settlements))
 
     async def extend(self, held: Sequence[Held], lease: float) -> Extension:
         """Renews leases."""

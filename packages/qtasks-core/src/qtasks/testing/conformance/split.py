@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import (
     MAX_LOST,
     Begun,
@@ -18,6 +17,9 @@ from qtasks.schemas import (
 )
 from qtasks.testing.conformance.base import FOREVER, LEASE, Conformance
 from qtasks.testing.conformance.lines import settlement
+
+if TYPE_CHECKING:
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["Split"]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from qtasks.testing.conformance.base import LEASE, Conformance, complete, in_thread, needs
-from qtasks.testing.conformance.lines import Line
+
+if TYPE_CHECKING:
+    from qtasks.testing.conformance.lines import Line
 
 __all__ = ["State"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from qtasks.contracts.broker import BaseBroker
-from qtasks.contracts.storage import BaseStorage
 from qtasks.testing.conformance.cancelling import Cancelling
 from qtasks.testing.conformance.fencing import Fencing
 from qtasks.testing.conformance.leases import Leases
@@ -19,6 +19,10 @@ from qtasks.testing.conformance.state import State
 from qtasks.testing.conformance.sweeping import Sweeping
 from qtasks.testing.conformance.uniqueness import Uniqueness
 from qtasks.testing.conformance.waiting import Waiting
+
+if TYPE_CHECKING:
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
 
 __all__ = ["StorageConformance"]
 

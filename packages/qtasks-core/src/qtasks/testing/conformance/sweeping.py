@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtasks.schemas import MAX_LOST, Retention, Retry, Success, Swept, TaskStatusEnum
 from qtasks.testing.conformance.base import FOREVER, LEASE, Conformance
-from qtasks.testing.conformance.lines import Line
+
+if TYPE_CHECKING:
+    from qtasks.testing.conformance.lines import Line
 
 __all__ = ["Sweeping"]
 
