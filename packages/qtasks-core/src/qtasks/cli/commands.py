@@ -1,0 +1,86 @@
+"""The commands and the options that stand before them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from qtasks._version import __version__
+from qtasks.cli.call import call
+from qtasks.cli.dead import dead
+from qtasks.cli.invocation import Invocation
+from qtasks.cli.output import Output, printable
+from qtasks.cli.run import run
+from qtasks.cli.stats import stats
+from qtasks.cli.tasks import tasks
+from qtasks.exc import QTasksError
+
+__all__ = ["cli"]
+
+
+class Commands(TyperGroup):
+    """The commands, with one way to report what QTasks refuses."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command; an error of QTasks becomes one line and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except QTasksError as error:
+            Output().note(f"error: {printable(str(error))}", style="red")
+            raise typer.Exit(2) from None
+
+
+cli = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+cli.command()(run)
+cli.command()(call)
+cli.command()(stats)
+cli.add_typer(tasks, name="tasks")
+cli.add_typer(dead, name="dead")
+
+
+def show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the option's value by position
+    """Prints versions and ends the command."""
+    if wanted:
+        typer.echo(f"qtasks {__version__} from {Path(__file__).resolve().parent.parent}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    ctx: typer.Context,
+    *,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            "-A",
+            "--app",
+            metavar="MODULE:APP",
+            envvar="QTASKS_APP",
+            help="Where the app is; APP is 'app' unless given, and may be a function that makes it."
+            " Modules are looked for in the working directory first.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Run workers of a QTasks app, add tasks, and look into its queues.
+
+    Examples:
+    qtasks -A shop:app run
+    qtasks -A shop:app call resize --args '["cat.jpg"]' --wait 10
+    qtasks -A shop:app dead list --since 1d
+    """
+    ctx.obj = Invocation(app_path=app, as_json=as_json)

@@ -1,0 +1,93 @@
+"""Which tasks a command is about."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import typer
+
+from qtasks._core.client import Client
+from qtasks.cli.durations import parse_span
+from qtasks.schemas import Page, RecordQuery, TaskStatusEnum
+
+__all__ = ["ErrorType", "Filters", "Limit", "QueueName", "Reason", "Since", "TaskName", "pages"]
+
+#: The most records of one page.
+_PAGE = 500
+
+QueueName = Annotated[str | None, typer.Option("--queue", help="Only this queue.")]
+TaskName = Annotated[str | None, typer.Option("--task", help="Only tasks of this name.")]
+ErrorType = Annotated[
+    str | None,
+    typer.Option("--error", metavar="TYPE", help="Only this exception, such as ValueError."),
+]
+Reason = Annotated[
+    str | None, typer.Option(metavar="WORD", help="Only this reason, such as worker_lost.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="SPAN", help="Not older than 30s, 15m, 1h30m, 2d, 1w."),
+]
+Limit = Annotated[int, typer.Option(min=1, metavar="N", help="The most to list.")]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What was asked for; None does not filter.
+
+    Attributes:
+        status: only this status.
+        queue: only this queue.
+        task: only this task name.
+        dead: True for dead letters alone.
+        error: only this exception type.
+        reason: only this reason.
+        since: the longest age, such as ``1h``.
+    """
+
+    status: TaskStatusEnum | None = None
+    queue: str | None = None
+    task: str | None = None
+    dead: bool | None = None
+    error: str | None = None
+    reason: str | None = None
+    since: str | None = None
+
+    def query(self, now: float) -> RecordQuery:
+        """Returns the question for the storage.
+
+        Raises:
+            ConfigError: ``since`` is no span of time.
+        """
+        since = None
+        if self.since is not None:
+            since = now - parse_span("--since", self.since).total_seconds()
+        return RecordQuery(
+            status=self.status,
+            queue=self.queue,
+            task=self.task,
+            dead=self.dead,
+            error_type=self.error,
+            reason=self.reason,
+            since=since,
+            limit=_PAGE,
+        )
+
+    @property
+    def names_one(self) -> bool:
+        """Whether anything narrows the dead letters down."""
+        return any((self.status, self.queue, self.task, self.error, self.reason, self.since))
+
+
+async def pages(client: Client, query: RecordQuery, limit: int | None) -> AsyncIterator[Page]:
+    """Yields pages of at most ``limit`` records in all; None reads to the end."""
+    while True:
+        size = _PAGE if limit is None else min(_PAGE, limit)
+        page = await client.page(msgspec.structs.replace(query, limit=size))
+        yield page
+        if limit is not None:
+            limit -= len(page.records)
+        if page.cursor is None or limit == 0:
+            return
+        query = msgspec.structs.replace(query, cursor=page.cursor)

@@ -1,0 +1,82 @@
+"""One invocation: the app it is about, and how questions reach the app's servers.
+
+Both kinds of app share the engine's client, whose methods are coroutines. The commands run those
+in a loop of their own, so no command has to know which kind of app it was given.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from qtasks._core.client import Client
+from qtasks.app.base import BaseQueueTasks
+from qtasks.cli.loading import load_app
+from qtasks.cli.output import Output
+from qtasks.cli.places import place_of
+
+__all__ = ["AsJson", "Invocation", "invocation"]
+
+T = TypeVar("T")
+
+#: The option that every command has.
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+@dataclass
+class Invocation:
+    """What stood before the command.
+
+    Attributes:
+        app_path: the value of ``-A``.
+        as_json: whether the answer is JSON.
+    """
+
+    app_path: str | None = None
+    as_json: bool = False
+
+    @cached_property
+    def app(self) -> BaseQueueTasks:
+        """The app, loaded on first use."""
+        return load_app(self.app_path)
+
+    @cached_property
+    def output(self) -> Output:
+        """Where the answer goes."""
+        return Output(as_json=self.as_json)
+
+    @property
+    def place(self) -> str:
+        """Where the app's tasks are, as one line."""
+        return place_of(self.app)
+
+    def ask(self, question: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Connects, runs a coroutine over the app's client, disconnects, and returns its answer.
+
+        Raises:
+            QTasksError: what the client raises.
+        """
+        app = self.app
+
+        async def run() -> T:
+            client = app._client(app.broker)  # noqa: SLF001 - the one door for both kinds of app
+            try:
+                return await question(client)
+            finally:
+                await client.stop()
+
+        return asyncio.run(run())
+
+    def command(self, arguments: str) -> str:
+        """Returns the line that runs another command on the same app."""
+        return f"qtasks -A {self.app_path} {arguments}"
+
+
+def invocation(ctx: typer.Context, *, as_json: bool) -> Invocation:
+    """Returns what stood before the command, with the command's own ``--json`` added."""
+    found: Invocation = ctx.obj
+    found.as_json = found.as_json or as_json
+    return found

@@ -1,0 +1,171 @@
+"""Tasks for people and for programs."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from qtasks.app.view import TaskView
+from qtasks.cli.durations import span_text
+from qtasks.cli.output import Output
+from qtasks.exc import DecodeError
+from qtasks.schemas import HistoryEntry, Record
+
+__all__ = ["document", "print_list", "print_one"]
+
+#: The most characters of arguments and result that are shown to people.
+_BOUND = 2000
+
+
+def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
+    """Returns a task as a JSON document.
+
+    Args:
+        record: the task.
+        whole: with arguments, result, traceback and history.
+    """
+    task = TaskView[Any](record)
+    shown: dict[str, Any] = {
+        "id": task.id,
+        "task": task.task_name,
+        "queue": task.queue,
+        "status": task.status,
+        "dead": record.dead,
+        "reason": task.reason,
+        "error": None
+        if task.error is None
+        else {"type": task.error.type, "message": task.error.message},
+        "attempts": task.attempts,
+        "created_at": _moment(record.created_at),
+        "started_at": _moment(record.started_at),
+        "finished_at": _moment(record.finished_at),
+    }
+    if whole:
+        shown |= {
+            "priority": record.priority,
+            "due_at": _moment(record.due_at),
+            "worker": record.worker,
+            "deliveries": record.deliveries,
+            "lost": record.lost,
+            "requeues": record.requeues,
+            "headers": record.headers,
+            "parent_id": record.parent_id,
+            "unique_key": record.unique_key,
+            **_contents(task),
+            "traceback": task.traceback,
+            "history": [_entry(entry) for entry in task.history],
+        }
+    return shown
+
+
+def print_list(out: Output, records: Sequence[Record], now: float) -> None:
+    """Writes one line for each task."""
+    if records:
+        headers = ["id", "task", "status", "queue", "age>", "took>", "why"]
+        out.table(headers, [_row(record, now) for record in records])
+
+
+def print_one(out: Output, record: Record) -> None:
+    """Writes all that is known about a task."""
+    task = TaskView[Any](record)
+    contents = {name: bounded(value) for name, value in _contents(task).items()}
+    out.fields(
+        {
+            "id": task.id,
+            "task": task.task_name,
+            "status": f"{task.status}, a dead letter" if record.dead else task.status,
+            "reason": task.reason,
+            "queue": f"{task.queue}, priority {task.priority}",
+            **contents,
+            "added": _local(record.created_at),
+            "due": _local(record.due_at) if record.due_at > record.created_at else None,
+            "started": _local(record.started_at),
+            "finished": _finished(record),
+            "worker": record.worker,
+            "attempts": f"{record.attempts} failed, {record.deliveries} handed out"
+            if record.deliveries
+            else None,
+            "requeued": f"{record.requeues} times" if record.requeues else None,
+            "headers": record.headers or None,
+            "added by": record.parent_id,
+            "unique key": record.unique_key,
+        }
+    )
+    if task.history:
+        out.line()
+        out.table(["run>", "outcome", "took>", "next in>", "why"], _history(task.history))
+    if task.error:
+        out.line()
+        out.block(task.error.traceback or f"{task.error.type}: {task.error.message}")
+
+
+def bounded(value: Any) -> str:
+    """Returns the repr of a value, cut where it gets too long to read."""
+    text = repr(value)
+    if len(text) <= _BOUND:
+        return text
+    return f"{text[:_BOUND]}... ({len(text):,} characters in all; --json has the rest)"
+
+
+def _contents(task: TaskView[Any]) -> dict[str, Any]:
+    """Returns arguments and result; a corrupted one is replaced by what is wrong with it."""
+    contents: dict[str, Any] = {}
+    for name, attribute in (("args", "args"), ("kwargs", "kwargs"), ("result", "returning")):
+        try:
+            contents[name] = getattr(task, attribute)
+        except DecodeError as error:
+            contents[name] = f"<{error}>"
+    return contents
+
+
+def _row(record: Record, now: float) -> list[Any]:
+    age = span_text(now - record.created_at)
+    took = span_text(_took(record))
+    return [record.id, record.task, record.status, record.queue, age, took, _why(record)]
+
+
+def _why(record: Record) -> str:
+    if record.error is None:
+        return record.reason
+    kind = record.error.type.rpartition(".")[2]
+    return f"{kind}: {record.error.message}".partition("\n")[0]
+
+
+def _took(record: Record) -> float | None:
+    if record.started_at is None or record.finished_at is None:
+        return None
+    return record.finished_at - record.started_at
+
+
+def _finished(record: Record) -> str | None:
+    moment, took = _local(record.finished_at), span_text(_took(record))
+    return f"{moment}, after {took}" if moment and took else moment
+
+
+def _history(entries: Sequence[HistoryEntry]) -> list[list[Any]]:
+    return [
+        [
+            entry.delivery,
+            entry.outcome,
+            span_text(entry.finished - entry.started),
+            span_text(entry.delay) if entry.delay else "",
+            f"{entry.error_type}: {entry.message}" if entry.error_type else entry.message,
+        ]
+        for entry in entries
+    ]
+
+
+def _entry(entry: HistoryEntry) -> dict[str, Any]:
+    shown = msgspec.structs.asdict(entry)
+    return shown | {"started": _moment(entry.started), "finished": _moment(entry.finished)}
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _local(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"

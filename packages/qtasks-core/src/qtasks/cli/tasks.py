@@ -1,0 +1,100 @@
+"""``qtasks tasks``: lists tasks and shows one."""
+
+from typing import Annotated
+
+import typer
+
+from qtasks._core.client import Client
+from qtasks.app.base import as_id
+from qtasks.cli.filters import Filters, Limit, QueueName, Since, TaskName, pages
+from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.records import document, print_list, print_one
+from qtasks.exc import UnknownTaskError
+from qtasks.schemas import Record, TaskStatusEnum
+
+__all__ = ["find", "list_and_print", "tasks"]
+
+tasks = typer.Typer(no_args_is_help=True, help="Look at tasks.")
+
+
+@tasks.command("list")
+def list_tasks(
+    ctx: typer.Context,
+    *,
+    status: Annotated[TaskStatusEnum | None, typer.Option(help="Only this status.")] = None,
+    queue: QueueName = None,
+    task: TaskName = None,
+    since: Since = None,
+    limit: Limit = 50,
+    all_: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks, newest first.
+
+    Examples:
+    qtasks -A shop:app tasks list --status error --since 1h
+    qtasks -A shop:app tasks list --task resize --all --json
+    """
+    asked = invocation(ctx, as_json=as_json)
+    filters = Filters(status=status, queue=queue, task=task, since=since)
+    list_and_print(asked, filters, None if all_ else limit, "tasks")
+
+
+@tasks.command()
+def show(
+    ctx: typer.Context,
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known about a task: arguments, result, history, error and traceback.
+
+    Example:
+    qtasks -A shop:app tasks show 0b9be4f2-3c1c-4c4e-9a5c-7d1f5f6f2a10
+    """
+    asked = invocation(ctx, as_json=as_json)
+    record = find(asked, task_id)
+    if asked.as_json:
+        asked.output.document(document(record, whole=True))
+        return
+    print_one(asked.output, record)
+
+
+def list_and_print(asked: Invocation, filters: Filters, limit: int | None, what: str) -> None:
+    """Lists records and prints them; ``limit`` None means all."""
+    query = filters.query(asked.app.clock.time())
+
+    async def read(client: Client) -> tuple[list[Record], bool]:
+        found: list[Record] = []
+        async for page in pages(client, query, limit):
+            found += page.records
+            more = page.cursor is not None
+        return found, more
+
+    records, more = asked.ask(read)
+    if asked.as_json:
+        asked.output.document([document(record) for record in records])
+        return
+    print_list(asked.output, records, asked.app.clock.time())
+    if not records:
+        asked.output.note(f"no {what} match in {asked.place}")
+    elif more:
+        asked.output.note(f"there are more than these {len(records):,}; see --limit and --help")
+
+
+def find(asked: Invocation, task_id: str) -> Record:
+    """Returns the record of a task.
+
+    Raises:
+        TaskArgumentsError: the id is not a uuid.
+        UnknownTaskError: there is no record.
+    """
+    wanted = as_id(task_id)
+    record = asked.ask(lambda client: client.get([wanted]))[0]
+    if record is None:
+        msg = (
+            f"no record of task {wanted} in {asked.place}: its result_ttl has passed,"
+            " the task has store_result=False, or it never was"
+        )
+        raise UnknownTaskError(msg)
+    return record

@@ -1,0 +1,180 @@
+"""``qtasks tasks``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from qtasks.exc import DecodeError
+from qtasks.schemas import TaskCall
+
+if TYPE_CHECKING:
+    from conftest import Shop
+
+
+def test_tasks_are_listed_newest_first(shop: Shop) -> None:
+    first, second = shop.add("resize", "a.jpg"), shop.add("send", "me")
+
+    done = shop.run("tasks", "list")
+
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["id", second, first]
+    assert rows[1][1:4] == ["send", "new", "mail"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ([], ["skip", "send", "resize"]),
+        (["--status", "error"], ["send"]),
+        (["--queue", "mail"], ["send"]),
+        (["--task", "resize"], ["resize"]),
+        (["--since", "1h"], ["skip", "send", "resize"]),
+        (["--limit", "2"], ["skip", "send"]),
+        (["--limit", "1", "--all"], ["skip", "send", "resize"]),
+    ],
+)
+def test_filters(shop: Shop, options: list[str], names: list[str]) -> None:
+    shop.add("resize", "a.jpg")
+    shop.add("send", "me")
+    shop.add("skip")
+    shop.work()
+
+    document = shop.json("tasks", "list", *options)
+
+    assert [task["task"] for task in document] == names
+
+
+def test_a_list_that_goes_on_says_so(shop: Shop) -> None:
+    for number in range(3):
+        shop.add("resize", f"{number}.jpg")
+
+    done = shop.run("tasks", "list", "--limit", "2")
+
+    assert "there are more than these 2" in done.stderr
+
+
+def test_all_reads_page_after_page(shop: Shop) -> None:
+    shop.queue.add_tasks(TaskCall("resize", (str(number),)) for number in range(1201))
+
+    document = shop.json("tasks", "list", "--all")
+
+    assert len({task["id"] for task in document}) == 1201
+
+
+def test_an_empty_list_says_where_it_looked(shop: Shop) -> None:
+    done = shop.run("tasks", "list")
+
+    assert done.stdout == ""
+    assert f"no tasks match in {shop.queue.broker.url}" in done.stderr
+
+
+def test_ids_stay_whole_in_a_narrow_terminal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    task_id = shop.add("send", "a long way from being an address of anybody at all")
+    shop.work()
+
+    done = shop.run("tasks", "list")
+
+    assert task_id in done.stdout
+    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
+    assert "…" in done.stdout
+
+
+def test_nothing_is_cut_where_there_is_no_terminal(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    shop.add("send", "x" * 200)
+    shop.work()
+
+    done = shop.run("tasks", "list")
+
+    assert f"ValueError: '{'x' * 200}' is no address" in done.stdout
+
+
+def test_a_task_is_shown_with_its_traceback(shop: Shop) -> None:
+    task_id = shop.add("send", "me")
+    shop.work()
+
+    done = shop.run("tasks", "show", task_id)
+
+    assert "error, a dead letter" in done.stdout
+    assert "args      ('me',)" in done.stdout
+    assert 'raise ValueError(f"{to!r} is no address")' in done.stdout
+    assert "ValueError: 'me' is no address" in done.stdout
+
+
+def test_a_task_is_shown_with_its_result(shop: Shop) -> None:
+    task_id = shop.add("resize", "cat.jpg")
+    shop.work()
+
+    done = shop.run("tasks", "show", task_id)
+
+    assert "{'path': 'cat.jpg', 'size': (256, 256)}" in done.stdout
+
+
+def test_long_arguments_are_cut_for_people_only(shop: Shop) -> None:
+    task_id = shop.add("resize", "x" * 5000)
+
+    done, document = shop.run("tasks", "show", task_id), shop.json("tasks", "show", task_id)
+
+    assert "... (5,005 characters in all; --json has the rest)" in done.stdout
+    assert document["args"] == ["x" * 5000]
+
+
+def test_a_task_as_json(shop: Shop) -> None:
+    task_id = shop.add("send", "me")
+    shop.work()
+
+    document = shop.json("tasks", "show", task_id)
+
+    assert document["status"] == "error"
+    assert document["reason"] == "exhausted"
+    assert document["history"][-1]["outcome"] == "fail"
+    assert document["traceback"].startswith("Traceback")
+    assert document["finished_at"].endswith("+00:00")
+
+
+def test_arguments_that_cannot_be_read_do_not_hide_the_rest(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = shop.add("resize", "cat.jpg")
+
+    def unreadable(data: bytes) -> None:
+        msg = "cannot decode"
+        raise DecodeError(msg)
+
+    monkeypatch.setattr("qtasks.app.view.decode_arguments", unreadable)
+
+    document = shop.json("tasks", "show", task_id)
+
+    assert document["args"] == "<cannot decode>"
+
+
+def test_a_task_that_is_not_there(shop: Shop) -> None:
+    done = shop.run("tasks", "show", str(uuid4()))
+
+    assert done.exit_code == 2
+    assert "error: no record of task" in done.stderr
+
+
+def test_what_a_task_says_cannot_steer_the_terminal(shop: Shop) -> None:
+    task_id = shop.add("send", "\x1b[2Jme\r")
+    shop.work()
+
+    shown = shop.run("tasks", "show", task_id).stdout + shop.run("tasks", "list").stdout
+
+    assert "\x1b" not in shown
+    assert "\r" not in shown
+
+
+def test_json_may_stand_before_the_command(shop: Shop) -> None:
+    shop.add("resize", "cat.jpg")
+
+    done = shop.run("--json", "tasks", "list")
+
+    assert json.loads(done.stdout)[0]["task"] == "resize"
