@@ -28,7 +28,10 @@ class Harness:
     def __init__(self, colour: str, url: str, **config: Any) -> None:
         self.colour = colour
         kind: Any = qtasks.QueueTasks if colour == "sync" else qtasks.asyncio.QueueTasks
-        self.app = kind(broker_url=url, config=QueueConfig(**config))
+        broker_url, _, storage_url = url.partition(" ")
+        self.app = kind(
+            broker_url=broker_url, storage_url=storage_url or None, config=QueueConfig(**config)
+        )
         self._runner = asyncio.Runner()
 
     def do(self, call: Any) -> Any:
@@ -69,10 +72,15 @@ def colour(request: pytest.FixtureRequest) -> str:
     return value
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "split"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The broker of the app."""
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'q.db'}"
+    """The broker of the app, and after a space the storage if it is another server."""
+    urls = {
+        "memory": "memory://",
+        "sqlite": f"sqlite:///{tmp_path / 'q.db'}",
+        "split": f"memory://{tmp_path}/broker memory://{tmp_path}/storage",
+    }
+    return urls[request.param]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_unknown_schemes_name_the_known_and_the_package(wrong: str, message: str
 
 
 def test_broker_and_url_exclude_each_other() -> None:
-    with pytest.raises(ConfigError, match="both broker=.* and broker_url='memory://' were given"):
+    with pytest.raises(ConfigError, match=r"both broker=.* and broker_url='memory://' were given"):
         qtasks.QueueTasks(broker=MemoryBroker(), broker_url="memory://")
 
 
@@ -70,7 +70,7 @@ def test_wrong_arguments_fail_in_the_caller_with_the_signature(harness: Harness)
 
     signature = r"the task is thumbnail\(path: 'str', width: 'int' = 256\) -> 'str'"
     for call in (
-        lambda: thumbnail.add_task(),
+        thumbnail.add_task,
         lambda: thumbnail.add_task("a", widht=3),
         lambda: thumbnail.options(delay=1).add_task(),
         lambda: harness.app.add_task("thumbnail", 1, 2, 3),
@@ -131,7 +131,7 @@ def test_options_are_checked(harness: Harness, options: dict[str, Any], message:
 
 @pytest.mark.parametrize("name", ["a:b", "a b", "a\nb", "", "x" * 201, "é\x00", 5])
 def test_names_that_would_break_keys_or_logs_are_refused(harness: Harness, name: Any) -> None:
-    with pytest.raises(RegistrationError, match="is not a task name|a task name is text"):
+    with pytest.raises(RegistrationError, match=r"is not a task name|a task name is text"):
         harness.do(harness.app.add_task(name))
     if name:
         with pytest.raises(RegistrationError, match="task name"):
@@ -143,7 +143,8 @@ def test_names_that_would_break_keys_or_logs_are_refused(harness: Harness, name:
 def test_two_tasks_of_one_name_are_refused_with_both_places(harness: Harness) -> None:
     harness.app.task(name="twice")(lambda: 1)
     with pytest.raises(
-        DuplicateTaskError, match=r"two tasks are named 'twice': .*bad_input.*\.py:\d+ and .*\.py:\d+"
+        DuplicateTaskError,
+        match=r"two tasks are named 'twice': .*bad_input.*\.py:\d+ and .*\.py:\d+",
     ):
         harness.app.task(name="twice")(lambda: 2)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.contracts.triggers import CATALOGUE
-from qtasks.exc import Reject, RegistrationError, Snooze, TaskPluginTriggerError
+from qtasks.exc import RegistrationError, Reject, Snooze, TaskPluginTriggerError
 from qtasks.plugins import BasePlugin
 from qtasks.plugins.base import BasePlugin as SameBasePlugin
 from qtasks.schemas import Verdict

@@ -100,11 +100,13 @@ def test_a_failure_is_stored_with_its_traceback(harness: Harness) -> None:
     harness.do(handle.wait(5))
     assert (handle.status, handle.reason, handle.attempts) == ("error", "exhausted", 1)
     assert handle.error.type == "builtins.ValueError"
-    assert 'raise ValueError(msg)' in handle.traceback
+    assert "raise ValueError(msg)" in handle.traceback
     assert "_core" not in handle.traceback
     [entry] = handle.history
     assert (entry.outcome, entry.error_type, entry.delivery) == ("fail", "builtins.ValueError", 1)
-    with pytest.raises(TaskFailedError, match=r"failed \(exhausted\): builtins.ValueError: no luck"):
+    with pytest.raises(
+        TaskFailedError, match=r"failed \(exhausted\): builtins.ValueError: no luck"
+    ):
         harness.do(handle.result(5))
 
 
@@ -290,7 +292,7 @@ def test_calls_by_name_need_no_code(harness: Harness) -> None:
 
 def test_waiting_times_out_with_the_handle(harness: Harness) -> None:
     handle = harness.do(harness.app.add_task("nobody"))
-    with pytest.raises(WaitTimeoutError, match="was not over after 0.01 s; it goes on") as caught:
+    with pytest.raises(WaitTimeoutError, match=r"was not over after 0.01 s; it goes on") as caught:
         harness.do(handle.wait(0.01))
     assert caught.value.task is handle
     with pytest.raises(WaitTimeoutError):

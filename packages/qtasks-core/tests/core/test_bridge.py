@@ -95,7 +95,9 @@ def test_portal_starts_again_after_close(portal: Portal) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # forking a threaded process is the case under test
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # forking a threaded process is the case under test
 def test_portal_works_in_a_forked_child(portal: Portal) -> None:
     portal.call(lambda: answer(1))
     read, write = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from collections import OrderedDict, namedtuple
@@ -66,10 +67,8 @@ def test_values_survive_with_their_types(value: object) -> None:
 
 @given(st.binary(max_size=200))
 def test_foreign_bytes_decode_or_raise_one_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(DecodeError):
         decode_arguments(data)
-    except DecodeError as error:
-        assert str(error)
 
 
 @given(values, st.data())
@@ -77,10 +76,8 @@ def test_mutated_bytes_never_crash(value: object, data: st.DataObject) -> None:
     encoded = bytearray(encode(value))
     position = data.draw(st.integers(0, len(encoded) - 1))
     encoded[position] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(DecodeError):
         decode(bytes(encoded))
-    except DecodeError as error:
-        assert str(error)
 
 
 class Colour(enum.Enum):
@@ -193,7 +190,9 @@ def test_invalid_text_and_huge_keys_are_refused() -> None:
 
 def test_the_limit_is_in_bytes_and_says_what_to_do() -> None:
     assert encode("x" * 97, limit=100)
-    with pytest.raises(PayloadTooLargeError, match=r"result takes 103 bytes, over the limit of 100"):
+    with pytest.raises(
+        PayloadTooLargeError, match=r"result takes 103 bytes, over the limit of 100"
+    ):
         encode("x" * 101, "result", limit=100)
 
 

@@ -40,7 +40,12 @@ def test_a_wrong_value_names_key_value_source_and_what_is_allowed(
 
 @pytest.mark.parametrize(
     "values",
-    [{"max_tasks_process": 0}, {"prefetch": -1}, {"max_payload": 0}, {"task_default_priority": 200}],
+    [
+        {"max_tasks_process": 0},
+        {"prefetch": -1},
+        {"max_payload": 0},
+        {"task_default_priority": 200},
+    ],
 )
 def test_values_out_of_range_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(values))):

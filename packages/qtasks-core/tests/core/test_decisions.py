@@ -125,7 +125,7 @@ def test_an_unreadable_history_counts_as_empty() -> None:
     assert history.read(None) == []
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError
 
@@ -138,9 +138,9 @@ def test_exceptions_become_bounded_data() -> None:
 
 
 def test_an_exception_without_text_is_described_too() -> None:
-    described = describe(Unprintable())
+    described = describe(UnprintableError())
     assert described.message == "<str() of the exception raised RuntimeError>"
-    assert "Unprintable" in described.traceback
+    assert "UnprintableError" in described.traceback
 
 
 def test_tracebacks_keep_causes_and_groups() -> None:

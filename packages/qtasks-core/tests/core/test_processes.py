@@ -119,7 +119,7 @@ async def test_a_function_that_never_returns_is_killed(
 async def test_a_result_that_cannot_be_encoded_is_an_error(
     pool: ProcessPool, functions: ModuleType
 ) -> None:
-    with pytest.raises(RemoteError, match="the result.*cannot be encoded"):
+    with pytest.raises(RemoteError, match=r"the result.*cannot be encoded"):
         await run(pool, functions.unencodable)
     with pytest.raises(EncodeError, match="the arguments of add"):
         await run(pool, functions.add, object())

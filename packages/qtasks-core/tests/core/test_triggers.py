@@ -287,7 +287,11 @@ class Manager:
 
 @pytest.mark.parametrize(
     ("fail", "steps"),
-    [("", ["enter", "body", "exit"]), ("enter", ["enter", "body"]), ("exit", ["enter", "body", "exit"])],
+    [
+        ("", ["enter", "body", "exit"]),
+        ("enter", ["enter", "body"]),
+        ("exit", ["enter", "body", "exit"]),
+    ],
 )
 async def test_around_runs_the_body_once_whatever_the_plugin_does(
     fail: str, steps: list[str]

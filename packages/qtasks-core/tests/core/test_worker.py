@@ -68,7 +68,9 @@ class Recorder(BasePlugin):
         return [kwargs for found, kwargs in self.events if found == name]
 
 
-def make_app(broker: MemoryBroker | None = None, clock: FakeClock | None = None, **config: Any) -> QueueTasks:
+def make_app(
+    broker: MemoryBroker | None = None, clock: FakeClock | None = None, **config: Any
+) -> QueueTasks:
     return QueueTasks(
         broker=broker or MemoryBroker(clock=clock), config=QueueConfig(**config), clock=clock
     )
@@ -181,7 +183,9 @@ async def test_a_corrupted_message_is_a_dead_letter_and_the_worker_goes_on() -> 
     assert ends[3].returning == 5
 
 
-async def test_an_outage_delays_outcomes_and_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_delays_outcomes_and_loses_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     broker = Faulty()
     app = make_app(broker)
@@ -210,7 +214,10 @@ async def test_an_outage_delays_outcomes_and_loses_nothing(caplog: pytest.LogCap
     assert handle.returning == 7
     assert len(failures) == 3
     lines = [r.message for r in caplog.records if "broker" in r.message]
-    assert lines == ["The broker is away, its work waits: gone", "The broker is back after 3 attempts"]
+    assert lines == [
+        "The broker is away, its work waits: gone",
+        "The broker is back after 3 attempts",
+    ]
 
 
 async def test_a_broken_broker_ends_the_worker_with_its_error() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
-from qtasks.app.task import BaseTask, make_options
+from qtasks.app.task import BaseTask, C, make_options
 from qtasks.app.view import TaskView, no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
 from qtasks.schemas import (
@@ -98,7 +98,7 @@ class AsyncTaskHandle(TaskView[R]):
 class AsyncBoundTask(Generic[P, R]):
     """A task with options for its calls; all keywords of the calls are the task's own."""
 
-    def __init__(self, task: AsyncTask[P, R], options: CallOptions) -> None:
+    def __init__(self, task: AsyncTask[P, R, Any], options: CallOptions) -> None:
         self._task = task
         self._options = options
 
@@ -115,7 +115,7 @@ class AsyncBoundTask(Generic[P, R]):
         return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
 
 
-class AsyncTask(BaseTask[P, R]):
+class AsyncTask(BaseTask[P, R, C]):
     """A task of an asynchronous app."""
 
     def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
@@ -180,6 +180,17 @@ class AsyncTask(BaseTask[P, R]):
         return AsyncBoundTask(self, make_options(CallOptions(), options))
 
 
+class AsyncTaskDecorator(Protocol):
+    """What ``@app.task(...)`` returns: turns a function of either colour into a task."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
+
+
 class QueueTasks(BaseQueueTasks):
     """The app for asynchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
@@ -191,11 +202,15 @@ class QueueTasks(BaseQueueTasks):
         self._calls = self._client(self.broker)
 
     @overload
-    def task(self, name: Callable[P, R], /) -> AsyncTask[P, R]: ...
+    def task(
+        self, name: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def task(self, name: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
     @overload
     def task(
         self, name: str | None = None, **options: Unpack[TaskOptions]
-    ) -> Callable[[Callable[P, R]], AsyncTask[P, R]]: ...
+    ) -> AsyncTaskDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
 
@@ -212,7 +227,7 @@ class QueueTasks(BaseQueueTasks):
         return lambda function: AsyncTask(self._declare(function, name, options), self)
 
     async def add_task(
-        self, task_name: str | BaseTask[Any, Any], *args: Any, **kwargs: Any
+        self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
     ) -> AsyncTaskHandle[Any]:
         """Adds a call by the task's name; the task may live in another program.
 

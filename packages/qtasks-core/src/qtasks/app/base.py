@@ -181,7 +181,7 @@ class BaseQueueTasks:
 
 
 def make_call(
-    task: str | BaseTask[Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
+    task: str | BaseTask[Any, Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> TaskCall:
     """Makes a call from what ``app.add_task`` was given."""
     if isinstance(task, BaseTask):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
-from qtasks.app.task import BaseTask, make_options
+from qtasks.app.task import BaseTask, C, make_options
 from qtasks.app.view import TaskView, no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
 from qtasks.schemas import (
@@ -99,7 +99,7 @@ class TaskHandle(TaskView[R]):
 class BoundTask(Generic[P, R]):
     """A task with options for its calls; all keywords of the calls are the task's own."""
 
-    def __init__(self, task: SyncTask[P, R], options: CallOptions) -> None:
+    def __init__(self, task: SyncTask[P, R, Any], options: CallOptions) -> None:
         self._task = task
         self._options = options
 
@@ -116,7 +116,7 @@ class BoundTask(Generic[P, R]):
         return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
 
 
-class SyncTask(BaseTask[P, R]):
+class SyncTask(BaseTask[P, R, C]):
     """A task of a synchronous app."""
 
     def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
@@ -169,6 +169,17 @@ class SyncTask(BaseTask[P, R]):
         return BoundTask(self, make_options(CallOptions(), options))
 
 
+class SyncTaskDecorator(Protocol):
+    """What ``@app.task(...)`` returns: turns a function of either colour into a task."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, R]: ...
+
+
 class QueueTasks(BaseQueueTasks):
     """The app for synchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
@@ -183,11 +194,15 @@ class QueueTasks(BaseQueueTasks):
         self._portal = Portal()
 
     @overload
-    def task(self, name: Callable[P, R], /) -> SyncTask[P, R]: ...
+    def task(
+        self, name: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def task(self, name: Callable[P, R], /) -> SyncTask[P, R, R]: ...
     @overload
     def task(
         self, name: str | None = None, **options: Unpack[TaskOptions]
-    ) -> Callable[[Callable[P, R]], SyncTask[P, R]]: ...
+    ) -> SyncTaskDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
 
@@ -204,7 +219,7 @@ class QueueTasks(BaseQueueTasks):
         return lambda function: SyncTask(self._declare(function, name, options), self)
 
     def add_task(
-        self, task_name: str | BaseTask[Any, Any], *args: Any, **kwargs: Any
+        self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
     ) -> TaskHandle[Any]:
         """Adds a call by the task's name; the task may live in another program.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 import msgspec
+from typing_extensions import TypeVar
 
 from qtasks._core.binding import check_arguments, signature_text
 from qtasks.exc import TaskArgumentsError
@@ -18,12 +19,14 @@ __all__ = ["OPTION_NAMES", "BaseTask", "make_options", "split_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: What calling the function directly gives: a coroutine for coroutine functions, else the result.
+C = TypeVar("C", default=Any)
 
 #: The keywords that ``add_task`` takes for itself.
 OPTION_NAMES = frozenset(CallOptions.__struct_fields__)
 
 
-class BaseTask(Generic[P, R]):
+class BaseTask(Generic[P, R, C]):
     """A registered task: callable as the function it was, and addable to a queue.
 
     Args:
@@ -34,7 +37,7 @@ class BaseTask(Generic[P, R]):
         task_name: its name.
     """
 
-    __wrapped__: Callable[P, R]
+    __wrapped__: Callable[P, C]
 
     def __init__(self, definition: TaskDefinition) -> None:
         functools.update_wrapper(self, definition.func)
@@ -42,7 +45,7 @@ class BaseTask(Generic[P, R]):
         self.task_name = definition.name
         self._clashes = OPTION_NAMES & definition.signature.parameters.keys()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Runs the function here and now, as if it were not a task."""
         return self.__wrapped__(*args, **kwargs)
 

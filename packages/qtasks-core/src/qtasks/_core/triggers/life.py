@@ -54,13 +54,11 @@ class PluginLife:
                     await _call(name, plugin, "stop", role)
 
 
-async def _call(
-    name: str, plugin: BasePlugin, step: Literal["start", "stop"], role: Role
-) -> None:
+async def _call(name: str, plugin: BasePlugin, step: Literal["start", "stop"], role: Role) -> None:
     try:
         answer = getattr(plugin, step)(role=role)
         if inspect.isawaitable(answer):
             await answer
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except Exception:
         plugin_errors[name, step] += 1
-        log.error("Plugin %s failed to %s; it is used all the same", name, step, exc_info=error)
+        log.exception("Plugin %s failed to %s; it is used all the same", name, step)

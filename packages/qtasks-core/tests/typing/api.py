@@ -1,0 +1,76 @@
+"""What type checkers see of QTasks; checked, never run. Wrong lines carry the expected error."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import assert_type
+
+from qtasks import QueueTasks, SyncTask
+from qtasks.app.blocking import TaskHandle
+from qtasks.asyncio import AsyncTask, AsyncTaskHandle
+from qtasks.asyncio import QueueTasks as AsyncQueueTasks
+from qtasks.schemas import TaskCall
+
+app = QueueTasks()
+async_app = AsyncQueueTasks()
+
+
+@app.task
+def bare(path: str, width: int = 256) -> bytes:
+    return path.encode() * width
+
+
+@app.task(max_time=30, pool="process")
+def configured(x: int) -> float:
+    return x / 2
+
+
+@async_app.task
+async def in_async(x: int) -> list[int]:
+    return [x]
+
+
+@app.task
+async def coroutine(x: int) -> int:
+    return x
+
+
+@app.task(name="other")
+async def configured_coroutine(x: int) -> int:
+    return x
+
+
+app.task(max_time="soon")  # type: ignore[call-overload]  # max_time is a number
+assert_type(bare("a"), bytes)
+assert_type(bare.add_task("a", width=3), TaskHandle[bytes])
+assert_type(bare.add_task("a", timeout=3).returning, bytes | None)
+assert_type(bare.add_task("a").result(), bytes)
+assert_type(bare.add_task("a").wait(1), TaskHandle[bytes])
+assert_type(bare.options(delay=timedelta(hours=1)).add_task("a"), TaskHandle[bytes])
+assert_type(bare.build("a"), TaskCall)
+assert_type(coroutine.add_task(1).result(), int)
+assert_type(configured_coroutine.add_task(1).result(), int)
+assert_type(configured.add_task(3).result(), float)
+for handle in app.as_completed([configured.add_task(1)]):
+    assert_type(handle.result(), float)
+
+bare.add_task(5)  # type: ignore[call-overload]  # path is text
+bare.add_task()  # type: ignore[call-overload]  # path is missing
+bare.build("a", widht=3)  # type: ignore[call-arg]  # no such parameter
+bare.options(delay=1).add_task(5)  # type: ignore[arg-type]  # path is text
+bare("a", "b")  # type: ignore[arg-type]  # width is a number
+
+
+async def use() -> None:
+    assert_type(await coroutine(1), int)
+    assert_type(await configured_coroutine(1), int)
+    assert_type(await in_async.add_task(1), AsyncTaskHandle[list[int]])
+    assert_type((await in_async.add_task(1, timeout=2)).returning, list[int] | None)
+    assert_type(await (await in_async.add_task(1)).result(), list[int])
+    assert_type(await in_async(1), list[int])
+    await in_async.add_task("a")  # type: ignore[call-overload]  # x is a number
+
+
+def parameters(task: SyncTask[[str], int], other: AsyncTask[[str], int]) -> None:
+    assert_type(task.add_task("a").result(), int)
+    assert_type(other.build("a"), TaskCall)

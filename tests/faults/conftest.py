@@ -1,0 +1,92 @@
+"""A fleet of worker processes to kill, and the oracle that counts what they did."""
+
+from __future__ import annotations
+
+import collections
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qtasks import QueueTasks
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator
+
+APP = Path(__file__).with_name("fault_app.py")
+
+#: Seconds after which something that should have happened is called a failure.
+PATIENCE = 60.0
+
+
+class Fleet:
+    """Worker processes on one database, and a producer beside them.
+
+    Attributes:
+        app: the producer's app.
+        workers: the living processes.
+    """
+
+    def __init__(self, folder: Path, lease: float = 1.0, slots: int = 4) -> None:
+        self.notes = folder / "notes"
+        self.notes.touch()
+        url = f"sqlite:///{folder / 'faults.db'}"
+        self._environment = {
+            **os.environ,
+            "FAULT_BROKER": url,
+            "FAULT_NOTES": str(self.notes),
+            "FAULT_LEASE": str(lease),
+            "FAULT_SLOTS": str(slots),
+        }
+        self.app = QueueTasks(broker_url=url)
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Starts one more worker."""
+        worker = subprocess.Popen([sys.executable, str(APP)], env=self._environment)
+        self.workers.append(worker)
+        return worker
+
+    def end(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
+        """Sends a signal to a worker and waits for its end."""
+        worker.send_signal(number)
+        self.workers.remove(worker)
+        return worker.wait(PATIENCE)
+
+    def noted(self, word: str) -> collections.Counter[int]:
+        """Counts the notes of one word by task number."""
+        lines = [line.split() for line in self.notes.read_text().splitlines()]
+        return collections.Counter(int(line[1]) for line in lines if line[0] == word)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that the workers bring about."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "the workers did not get there"
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Ends what is left."""
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+        self.app.close()
+
+
+@pytest.fixture
+def make_fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Makes fleets and ends them."""
+    fleets: list[Fleet] = []
+
+    def make(**settings: float) -> Fleet:
+        fleets.append(Fleet(tmp_path, **settings))  # type: ignore[arg-type]  # slots is a whole number
+        return fleets[-1]
+
+    yield make
+    for fleet in fleets:
+        fleet.close()
