@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qtasks.adapters.memory.leases import take_back
 from qtasks.schemas import Begun
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def begin(
         row = store.rows.get(delivery.id)
         if row is None:  # its unique key is held by another task
             skip.append(delivery.id)
-        elif is_busy(row, worker, now):
+        elif is_busy(row, now):
             busy.append(delivery.id)
         elif not may_begin(store, row, now, retention):
             skip.append(delivery.id)
@@ -57,21 +58,15 @@ def begin(
     return Begun(tuple(begun), tuple(skip), tuple(busy))
 
 
-def is_busy(row: Row, worker: str, now: float) -> bool:
-    """Tells whether another worker holds a task.
-
-    What the asking worker holds itself it may begin again: its first answer was lost.
-    """
-    return row.lease_until is not None and row.lease_until > now and row.worker != worker
+def is_busy(row: Row, now: float) -> bool:
+    """Tells whether a task is held, even by the asking worker: this is another copy then."""
+    return row.lease_until is not None and row.lease_until > now
 
 
 def may_begin(store: Store, row: Row, now: float, retention: Retention) -> bool:
     """Settles what stands against a run, and tells whether it may begin."""
     if row.lease_until is not None:
-        if row.lease_until <= now:
-            store.take_back(row, now, retention)
-        else:
-            store.unlease(row)
+        take_back(store, row, now, retention)
     if row.finished_at is not None:
         return False
     if store.overdue(row, now):

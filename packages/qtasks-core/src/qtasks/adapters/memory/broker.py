@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from qtasks.adapters.memory import records
+from qtasks.adapters.memory import leases, records, settling
 from qtasks.adapters.memory.server import MemoryServer, serve
 from qtasks.adapters.memory.storage import MemoryStorage
 from qtasks.adapters.memory.waiting import LoopWaiter, ThreadWaiter, wait_for
@@ -106,7 +106,7 @@ class MemoryBroker(BaseBroker):
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes outcomes; returns the ids it refused."""
         with self._server.lock:
-            return self._server.store.settle(settlements, self._clock.time())
+            return settling.settle(self._server.store, settlements, self._clock.time())
 
     async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Waits until a claim may find something, at most ``timeout`` seconds."""
@@ -133,7 +133,7 @@ class MemoryBroker(BaseBroker):
     async def extend(self, held: Sequence[Held], lease: float) -> Extension:
         """Renews leases for ``lease`` seconds from now."""
         with self._server.lock:
-            return self._server.store.extend(held, lease, self._clock.time())
+            return leases.extend(self._server.store, held, lease, self._clock.time())
 
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times."""
@@ -143,7 +143,7 @@ class MemoryBroker(BaseBroker):
     async def expire(self, worker: str) -> int:
         """Takes back at once all that ``worker`` holds; returns how many."""
         with self._server.lock:
-            return self._server.store.expire(worker, self._clock.time(), self.retention)
+            return leases.expire(self._server.store, worker, self._clock.time(), self.retention)
 
     async def stats(self, queue: str) -> QueueStats:
         """Counts the tasks of a queue by state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from qtasks.adapters.memory.leases import sweep
 from qtasks.adapters.memory.state import Buckets, Counters
 from qtasks.adapters.memory.store import Store
 from qtasks.adapters.memory.waiting import Bells
@@ -55,7 +56,7 @@ class MemoryServer:
         self.buckets.sweep(now)
         self.counters.sweep(now)
         self.forget_absent(now)
-        return self.store.sweep(limit, now, retention)
+        return sweep(self.store, limit, now, retention)
 
     def forget_absent(self, now: float) -> None:
         """Removes the workers whose last report is too old."""

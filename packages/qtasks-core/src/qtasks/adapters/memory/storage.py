@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from qtasks.adapters.memory import beside, letters, records
+from qtasks.adapters.memory import beside, leases, letters, records, settling
 from qtasks.adapters.memory.server import MemoryServer, serve
 from qtasks.adapters.memory.waiting import LoopWaiter, ThreadWaiter, wait_for
 from qtasks.contracts.clock import SystemClock
@@ -153,12 +153,12 @@ class MemoryStorage(BaseStorage):
     async def finish(self, settlements: Sequence[Settlement]) -> builtins.list[str]:
         """Writes outcomes; returns the ids it refused."""
         with self._server.lock:
-            return self._server.store.settle(settlements, self._clock.time())
+            return settling.settle(self._server.store, settlements, self._clock.time())
 
     async def extend(self, held: Sequence[Held], lease: float) -> Extension:
         """Renews leases for ``lease`` seconds from now."""
         with self._server.lock:
-            return self._server.store.extend(held, lease, self._clock.time())
+            return leases.extend(self._server.store, held, lease, self._clock.time())
 
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times."""

@@ -9,37 +9,15 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from qtasks.adapters.memory.heap import Heap
-from qtasks.adapters.memory.lanes import ORDINARY, RETURNED, SUSPECT, Lanes
+from qtasks.adapters.memory.lanes import ORDINARY, Lanes
 from qtasks.adapters.memory.row import Row
-from qtasks.schemas import (
-    MAX_LOST,
-    Extension,
-    Receipt,
-    Release,
-    Retry,
-    Success,
-    Swept,
-    TaskError,
-    TaskStatusEnum,
-)
-from qtasks.schemas import Cancel as Cancelled
+from qtasks.schemas import Receipt, TaskStatusEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from qtasks.schemas import (
-        CancelAnswer,
-        Claim,
-        Delivery,
-        Held,
-        Message,
-        Outcome,
-        Retention,
-        Settlement,
-    )
+    from qtasks.schemas import CancelAnswer, Claim, Delivery, Message, Retention
 
 __all__ = ["Store"]
 
@@ -58,6 +36,10 @@ class Store:
         queues: the waiting tasks by queue.
         paused: names of the paused queues.
         schedule: tasks that wait here for a broker elsewhere.
+        leases: tasks in the hands of workers, by the end of their lease.
+        finished: ended tasks, by the time their record is removed.
+        deadlines: waiting tasks that have to be started in time, by that time.
+        unreported: ids of tasks that expired since the last sweep.
         died: the dead letters by id.
     """
 
@@ -76,11 +58,11 @@ class Store:
         self.paused: set[str] = set()
         self.schedule = Heap()
         self.died: dict[str, Row] = {}
-        self._leases = Heap()
-        self._finished = Heap()
-        self._deadlines = Heap()
+        self.leases = Heap()
+        self.finished = Heap()
+        self.deadlines = Heap()
         self._holders: dict[str, Row] = {}
-        self._overdue: list[str] = []
+        self.unreported: list[str] = []
 
     def flush(self) -> None:
         """Removes everything."""
@@ -122,7 +104,7 @@ class Store:
         self._holders.update(held)
         for row in new.values():
             self.lanes(row)
-            self._watch(row)
+            self.watch(row)
             if not beside:
                 self.line_up(row, ORDINARY, now)
         return receipts
@@ -153,9 +135,10 @@ class Store:
             row.home.withdraw(row)
             row.home = None
 
-    def _watch(self, row: Row) -> None:
+    def watch(self, row: Row) -> None:
+        """Remembers when a task that waits has to be started."""
         if row.expires_at is not None:
-            self._deadlines.push(row.expires_at, row)
+            self.deadlines.push(row.expires_at, row)
 
     # Claiming
 
@@ -187,24 +170,28 @@ class Store:
 
     def expire_waiting(self, row: Row, now: float, retention: Retention) -> None:
         """Cancels a task that was not started in time; the next sweep reports it."""
-        self._overdue.append(row.id)
+        self.unreported.append(row.id)
         self.end(row, TaskStatusEnum.CANCEL, now, retention.result_ttl, reason="expired")
+
+    def stamp(self, row: Row) -> None:
+        """Gives a task a new token, which makes every older one stale."""
+        self._token += 1
+        row.token = self._token
 
     def lease(self, row: Row, worker: str, seconds: float, now: float) -> None:
         """Hands a task to a worker under a new token."""
         self.withdraw(row)
         row.held = False
         if row.expires_at is not None:
-            self._deadlines.withdraw(row)
-        self._token += 1
-        row.token = self._token
+            self.deadlines.withdraw(row)
+        self.stamp(row)
         row.status = TaskStatusEnum.PROCESS
         row.worker = worker
         row.deliveries += 1
         row.started_at = now
         row.lease_until = now + seconds
-        self._leases.push(row.lease_until, row)
-        row.home = self._leases
+        self.leases.push(row.lease_until, row)
+        row.home = self.leases
         self.lanes(row).leased += 1
 
     def next_due(self, queues: Iterable[str], now: float) -> float:
@@ -222,65 +209,10 @@ class Store:
 
     def leased_since(self, queue: str) -> float | None:
         """Returns when the oldest leased task of a queue was handed out, or None."""
-        started = (row.started_at for row in self._leases.rows() if row.queue == queue)
+        started = (row.started_at for row in self.leases.rows() if row.queue == queue)
         return min((at for at in started if at is not None), default=None)
 
-    # Settling
-
-    def settle(self, settlements: Iterable[Settlement], now: float) -> list[str]:
-        """Writes outcomes and returns the refused ids; see :meth:`BaseBroker.settle`."""
-        refused: list[str] = []
-        for settlement in settlements:
-            row = self.rows.get(settlement.id)
-            if row is None or row.token != settlement.token:
-                refused.append(settlement.id)
-            elif row.lease_until is not None:
-                self._write(row, settlement, now)
-        return refused
-
-    def _write(self, row: Row, settlement: Settlement, now: float) -> None:
-        row.attempts = settlement.attempts
-        row.snoozes = settlement.snoozes
-        if settlement.history is not None:
-            row.history = settlement.history
-        if settlement.headers is not None:
-            row.message = msgspec.structs.replace(row.message, headers=dict(settlement.headers))
-        outcome = settlement.outcome
-        if not isinstance(outcome, Release):
-            row.lost = 0
-        if isinstance(outcome, Retry | Release):
-            self._again(row, outcome, settlement.ttl, now)
-        else:
-            self._final(row, outcome, settlement.ttl, now)
-
-    def _final(self, row: Row, outcome: Outcome, ttl: float, now: float) -> None:
-        if isinstance(outcome, Success):
-            row.result = outcome.result
-            row.error = None
-            self.end(row, TaskStatusEnum.SUCCESS, now, ttl)
-        elif isinstance(outcome, Cancelled):
-            self.end(row, TaskStatusEnum.CANCEL, now, ttl, reason=outcome.reason)
-        elif not isinstance(outcome, Retry | Release):
-            row.error = outcome.error
-            self.end(row, TaskStatusEnum.ERROR, now, ttl, reason=outcome.reason, dead=True)
-
-    def _again(self, row: Row, outcome: Retry | Release, ttl: float, now: float) -> None:
-        if isinstance(outcome, Retry):
-            row.error = outcome.error or row.error
-        if row.cancel is not None:
-            self.end(row, TaskStatusEnum.CANCEL, now, ttl, reason=row.cancel)
-            return
-        self.unlease(row)
-        if isinstance(outcome, Retry):
-            row.status = TaskStatusEnum.RETRY if outcome.counted else TaskStatusEnum.NEW
-            row.due_at = now + outcome.delay
-            rank = ORDINARY
-        else:
-            row.status = TaskStatusEnum.NEW
-            row.due_at = now
-            rank = SUSPECT if row.lost else RETURNED
-        self._watch(row)
-        self.line_up(row, rank, now)
+    # Moving
 
     def unlease(self, row: Row) -> None:
         """Takes a task out of the hands of its holder, or from where it waits."""
@@ -302,7 +234,7 @@ class Store:
         """Makes a task terminal; its record stays for ``ttl`` seconds."""
         self.unlease(row)
         if row.expires_at is not None:
-            self._deadlines.withdraw(row)
+            self.deadlines.withdraw(row)
         if row.unique_key is not None:
             self._holders.pop(row.unique_key, None)
         row.status = status
@@ -317,8 +249,8 @@ class Store:
             lanes.dead += 1
             self.died[row.id] = row
         if ttl > 0:
-            self._finished.push(now + ttl, row)
-            row.home = self._finished
+            self.finished.push(now + ttl, row)
+            row.home = self.finished
             self.on_end(row.id)
         else:
             self.remove(row)
@@ -345,7 +277,7 @@ class Store:
         del self.rows[row.id]
         if row.finished_at is None:
             if row.expires_at is not None:
-                self._deadlines.withdraw(row)
+                self.deadlines.withdraw(row)
             if row.unique_key is not None:
                 self._holders.pop(row.unique_key, None)
         else:
@@ -355,76 +287,6 @@ class Store:
                 lanes.dead -= 1
                 del self.died[row.id]
         self.on_end(row.id)
-
-    # Leases
-
-    def extend(self, held: Iterable[Held], lease: float, now: float) -> Extension:
-        """Renews leases; see :meth:`BaseBroker.extend`."""
-        lost: list[str] = []
-        cancelled: dict[str, str] = {}
-        for item in held:
-            row = self.rows.get(item.id)
-            if row is None or row.token != item.token or row.lease_until is None:
-                lost.append(item.id)
-                continue
-            row.lease_until = now + lease
-            self._leases.withdraw(row)
-            self._leases.push(row.lease_until, row)
-            if row.cancel is not None:
-                cancelled[row.id] = row.cancel
-        return Extension(tuple(lost), cancelled)
-
-    def expire(self, worker: str, now: float, retention: Retention) -> int:
-        """Takes back all that a worker holds; returns how many."""
-        rows = [row for row in self._leases.rows() if row.worker == worker]
-        for row in rows:
-            self.take_back(row, now, retention)
-        return len(rows)
-
-    def sweep(self, limit: int, now: float, retention: Retention) -> Swept:
-        """Does one bounded round of housekeeping; see :meth:`BaseBroker.sweep`."""
-        taken_back: list[str] = []
-        convicted: list[str] = []
-        losses = purged = 0
-        while losses < limit and (row := self._leases.pop_due(now)) is not None:
-            losses += 1
-            self.take_back(row, now, retention)
-            if row.status is TaskStatusEnum.PROCESS:
-                taken_back.append(row.id)
-            elif row.status is TaskStatusEnum.ERROR:
-                convicted.append(row.id)
-        while len(self._overdue) < limit and (row := self._deadlines.pop_due(now)) is not None:
-            self.expire_waiting(row, now, retention)
-        expired, self._overdue = self._overdue[:limit], self._overdue[limit:]
-        while purged < limit and (row := self._finished.pop_due(now)) is not None:
-            purged += 1
-            self.remove(row)
-        return Swept(
-            tuple(taken_back),
-            tuple(convicted),
-            tuple(expired),
-            purged,
-            more=max(losses, len(expired), purged) >= limit,
-        )
-
-    def take_back(self, row: Row, now: float, retention: Retention) -> None:
-        """Ends a lease as lost: the task waits again, or is convicted, or was to be cancelled."""
-        row.lost += 1
-        self._token += 1
-        row.token = self._token
-        if row.cancel is not None:
-            self.end(row, TaskStatusEnum.CANCEL, now, retention.result_ttl, reason=row.cancel)
-        elif row.lost >= MAX_LOST:
-            row.error = TaskError(
-                "qtasks.exc.ProcessCrashedError", f"its worker was lost {row.lost} times in a row"
-            )
-            ttl = retention.dead_ttl
-            self.end(row, TaskStatusEnum.ERROR, now, ttl, reason="worker_lost", dead=True)
-        else:
-            self.unlease(row)
-            row.due_at = now
-            self._watch(row)
-            self.line_up(row, SUSPECT, now)
 
     # Cancelling and purging
 

@@ -88,10 +88,10 @@ class Cancelling(Conformance):
         await line.add(good := self.message(), bad := self.message())
         await line.end(await line.one(), Success())
         await line.end(await line.one(), Fail(BROKEN))
-        before = await line.storage.get([good.id, bad.id])
+        before = list(await line.storage.get([good.id, bad.id]))
         answers = await line.storage.cancel([good.id, bad.id], "x")
         assert answers == {good.id: "finished", bad.id: "finished"}
-        assert await line.storage.get([good.id, bad.id]) == before
+        assert list(await line.storage.get([good.id, bad.id])) == before
 
     async def test_answers_by_id(self, line: Line) -> None:
         """One call may cancel any mixture; cancelling twice says ``finished``.

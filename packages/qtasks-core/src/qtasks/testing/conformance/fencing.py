@@ -75,9 +75,9 @@ class Fencing(Conformance):
         first, second = await line.take(2)
         settlements = [settlement(first, Success(b"1")), settlement(second, Fail(BROKEN))]
         assert await line.settle(*settlements) == []
-        before = await line.storage.get([good.id, bad.id])
+        before = list(await line.storage.get([good.id, bad.id]))
         assert await line.settle(*settlements) == []
-        assert await line.storage.get([good.id, bad.id]) == before
+        assert list(await line.storage.get([good.id, bad.id])) == before
 
     async def test_a_retry_may_be_repeated(self, line: Line) -> None:
         """A repeated ``Retry`` or ``Release`` neither doubles nor postpones the task.

@@ -30,7 +30,7 @@ class Letters(Conformance):
         from 0, ``requeues`` counts, the history stays.
         """
         (id_,) = await self.dead(line)
-        assert await line.storage.requeue([id_]) == [id_]
+        assert list(await line.storage.requeue([id_])) == [id_]
         record = await line.record(id_)
         assert (record.status, record.dead) == (TaskStatusEnum.NEW, False)
         assert (record.attempts, record.requeues, record.history) == (0, 1, b"history")
@@ -57,10 +57,10 @@ class Letters(Conformance):
         If this fails: only what is dead at that moment moves, an id given twice included.
         """
         (id_,) = await self.dead(line)
-        assert await line.storage.requeue([id_, id_]) == [id_]
-        assert await line.storage.requeue([id_]) == []
+        assert list(await line.storage.requeue([id_, id_])) == [id_]
+        assert list(await line.storage.requeue([id_])) == []
         assert len(await line.take(10)) == 1
-        assert await line.storage.requeue([id_]) == []
+        assert list(await line.storage.requeue([id_])) == []
         assert (await line.record(id_)).requeues == 1
 
     async def test_only_letters_move(self, line: Line) -> None:
@@ -72,8 +72,8 @@ class Letters(Conformance):
         deliveries = {d.id: d for d in await line.take(2)}
         await line.end(deliveries[done.id], Success())
         ids = [waiting.id, done.id, "00000000-0000-4000-8000-999999999999"]
-        assert await line.storage.requeue(ids) == []
-        assert await line.storage.discard(ids) == []
+        assert list(await line.storage.requeue(ids)) == []
+        assert list(await line.storage.discard(ids)) == []
         assert (await line.record(done.id)).status is TaskStatusEnum.SUCCESS
         await line.end(deliveries[waiting.id], Success())
 
@@ -105,7 +105,7 @@ class Letters(Conformance):
             await line.one(lease=self.seconds(LEASE))
             await self.later(LEASE * 1.1)
             await line.sweep()
-        assert await line.storage.requeue([message.id]) == [message.id]
+        assert list(await line.storage.requeue([message.id])) == [message.id]
         assert (await line.one(lease=self.seconds(LEASE))).lost == 0
         await self.later(LEASE * 1.1)
         assert (await line.sweep()).taken_back == (message.id,)
@@ -142,10 +142,10 @@ class Letters(Conformance):
         """
         ids = await self.dead(line, 3)
         assert sorted(await line.storage.discard([*ids[:2], ids[0]])) == sorted(ids[:2])
-        assert await line.storage.discard(ids[:2]) == []
+        assert list(await line.storage.discard(ids[:2])) == []
         assert await line.gone(ids[0])
         assert await line.gone(ids[1])
         letters = await line.storage.list(RecordQuery(dead=True))
         assert [record.id for record in letters.records] == [ids[2]]
-        assert await line.storage.requeue(ids[:2]) == []
+        assert list(await line.storage.requeue(ids[:2])) == []
         assert await line.take(10) == []

@@ -106,7 +106,7 @@ class Line(ABC):
 
     async def gone(self, id_: str) -> bool:
         """Tells whether a task has no record."""
-        return await self.storage.get([id_]) == [None]
+        return list(await self.storage.get([id_])) == [None]
 
 
 class JoinedLine(Line):

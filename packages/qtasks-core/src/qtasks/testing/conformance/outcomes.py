@@ -171,7 +171,7 @@ class Outcomes(Conformance):
         await line.add(*messages)
         for outcome in (Success(b"x"), Fail(BROKEN), Cancel()):
             await line.end(await line.one(), outcome, ttl=0.0)
-        assert await line.storage.get([message.id for message in messages]) == [None] * 3
+        assert list(await line.storage.get([message.id for message in messages])) == [None] * 3
         assert await line.take() == []
 
     async def test_records_are_kept_for_their_time(self, line: Line) -> None:

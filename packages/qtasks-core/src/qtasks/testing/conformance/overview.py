@@ -128,7 +128,7 @@ class Overview(Brokers):
         assert storage is not None
         await broker.publish([message := self.message(unique_key="k")])
         await broker.purge(self.QUEUE)
-        assert await storage.get([message.id]) == [None]
+        assert list(await storage.get([message.id])) == [None]
         assert [receipt.created for receipt in await broker.publish([message])] == [True]
         assert await self.ids(broker) == [message.id]
 

@@ -34,13 +34,9 @@ class Records(Conformance):
         await line.add(first, second)
         ids = [second.id, "00000000-0000-4000-8000-999999999999", first.id, second.id]
         records = await line.storage.get(ids)
-        assert [record and record.id for record in records] == [
-            second.id,
-            None,
-            first.id,
-            second.id,
-        ]
-        assert await line.storage.get([]) == []
+        found = [record and record.id for record in records]
+        assert found == [second.id, None, first.id, second.id]
+        assert list(await line.storage.get([])) == []
 
     async def test_a_record_shows_the_message(self, line: Line) -> None:
         """A new record carries every field of its message.
