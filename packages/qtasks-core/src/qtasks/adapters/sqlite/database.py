@@ -1,0 +1,289 @@
+"""One SQLite file and the connections one broker object has to it.
+
+There are up to three: one writes, one reads, one looks whether something changed. Each has a lock
+of its own, is opened when it is first needed, and is never used by two threads at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+from qtasks.adapters.sqlite import faults, forks, opening, schema
+from qtasks.adapters.sqlite.checkpoint import Checkpointer
+from qtasks.adapters.sqlite.slot import Slot, close_all
+from qtasks.adapters.sqlite.unit import Unit
+from qtasks.adapters.sqlite.url import Target
+from qtasks.exc import ServerError
+from qtasks.typing import Clock
+
+__all__ = ["Database", "Read", "Write"]
+
+logger = logging.getLogger("qtasks.sqlite")
+
+T = TypeVar("T")
+
+#: A job that writes: it runs inside a transaction.
+Write: TypeAlias = Callable[[Unit], T]
+
+#: A job that reads: it sees one state of the database, and the time.
+Read: TypeAlias = Callable[[sqlite3.Connection, float], T]
+
+#: Seconds that a fork waits for a running transaction.
+_FORK_PATIENCE: Final = 30.0
+
+
+class Database:
+    """The file behind a broker, its storage, or a blocking twin of them.
+
+    Args:
+        target: where the file is.
+        clock: tells the time that is written.
+        committed: is called after a commit, with whether a claim may find more and whether a
+            task ended.
+        migrations: the statements of each schema version.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        clock: Clock,
+        committed: Callable[[bool, bool], None],
+        migrations: Sequence[Sequence[str]] = schema.MIGRATIONS,
+    ) -> None:
+        self.path: Final = target.path
+        self.clock: Final = clock
+        self._target = target
+        self._committed = committed
+        self._migrations = migrations
+        self._opened = False
+        self._inode: tuple[int, int] | None = None
+        self._reset()
+        forks.watch_forks(self)
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._writer, self._reader, self._watcher = self._slots = Slot(), Slot(), Slot()
+        self._checkpointer = Checkpointer(self.path)
+        # An object that is never stopped would leave its log behind.
+        self._finalizer = weakref.finalize(self, close_all, self._slots, self._pid)
+
+    # Life
+
+    def open(self) -> None:
+        """Makes the file ready and opens it; calling it again is harmless.
+
+        Raises:
+            ConfigError: the path cannot be used.
+            ServerError: the file is damaged or busy.
+        """
+        self._check_process()
+        with self._writer.lock:
+            if self._opened:
+                return
+            opening.prepare(self._target, self._migrations)
+            self._inode = self._identity()
+            self._opened = True
+        logger.debug("opened %s", self.path)
+
+    def close(self) -> None:
+        """Closes all connections; calling it again, or before :meth:`open`, is harmless."""
+        self._check_process()
+        with self._writer.lock:
+            self._opened = False
+        for slot in self._slots:
+            slot.close()
+
+    def before_fork(self) -> None:
+        """Closes the connections until :meth:`after_fork`, see :mod:`.forks`."""
+        self._check_process()
+        for slot in self._slots:
+            if not slot.hold(_FORK_PATIENCE):
+                logger.warning("%s is forked in the middle of a transaction", self.path)
+
+    def after_fork(self) -> None:
+        """Allows to open connections again, in the parent and in the child."""
+        self._pid = os.getpid()
+        for slot in self._slots:
+            slot.let_go()
+        self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, close_all, self._slots, self._pid)
+
+    # Work
+
+    def write(self, jobs: Sequence[Write[Any]]) -> list[Any]:
+        """Runs jobs in one transaction; returns for each its result or its exception.
+
+        A job that fails is undone by itself and does not harm the others.
+        """
+        self._check_process()
+        with self._writer.lock:
+            try:
+                with faults.translated(self.path):
+                    conn = self._connection(self._writer)
+                    results = self._transact(conn, jobs)
+            except ServerError as error:
+                if len(jobs) == 1 or error.retriable:
+                    return [error] * len(jobs)
+                # One of them took the others with it; alone, each gets what it deserves.
+                return [result for job in jobs for result in self.write([job])]
+            if self._checkpointer.due():
+                self._checkpoint(conn)
+        return results
+
+    def read(self, job: Read[T]) -> T:
+        """Runs a job on one unchanging state of the database.
+
+        Raises:
+            ServerError: it failed.
+        """
+        return self._look(self._reader, job)
+
+    def watch(self, job: Read[T]) -> T:
+        """Runs a short job, as :meth:`read` does, without waiting for the long ones there.
+
+        Raises:
+            ServerError: it failed.
+        """
+        return self._look(self._watcher, job)
+
+    def version(self) -> int:
+        """Returns a number that changes when any other connection commits.
+
+        Raises:
+            ServerError: it failed.
+        """
+        self._check_process()
+        with self._watcher.lock, faults.translated(self.path):
+            conn = self._connection(self._watcher)
+            row = opening.patiently(lambda: conn.execute("PRAGMA data_version").fetchone())
+        return int(row[0])
+
+    def flush(self, unit: Unit) -> None:
+        """Removes everything; a job for :meth:`write`."""
+        schema.rebuild(unit.conn, self._migrations)
+        unit.forget()
+        unit.ended = True
+
+    # Inside
+
+    def _transact(self, conn: sqlite3.Connection, jobs: Sequence[Write[Any]]) -> list[Any]:
+        """Runs jobs between BEGIN and COMMIT, and tells about it."""
+        self._check_file()
+        if conn.in_transaction:  # an interrupt struck between BEGIN and what follows
+            conn.execute("ROLLBACK")
+        opening.patiently(lambda: conn.execute("BEGIN IMMEDIATE"))
+        now = self.clock.time()
+        units = [Unit(conn, now) for _ in jobs]
+        alone = len(jobs) == 1
+        try:
+            results = [
+                self._run(job, unit, alone=alone) for job, unit in zip(jobs, units, strict=True)
+            ]
+            if conn.in_transaction:
+                conn.execute("COMMIT")
+        except BaseException:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+        ready, ended = any(unit.ready for unit in units), any(unit.ended for unit in units)
+        if ready or ended:
+            self._committed(ready, ended)
+        return results
+
+    def _run(self, job: Write[Any], unit: Unit, *, alone: bool) -> Any:
+        """Runs one job; returns its result, or its exception after undoing it."""
+        conn = unit.conn
+        if not alone:
+            conn.execute("SAVEPOINT job")
+        try:
+            result = job(unit)
+            unit.close()
+        except Exception as error:
+            if not conn.in_transaction:
+                # SQLite gave up the whole transaction, the other jobs with it.
+                raise
+            conn.execute("ROLLBACK" if alone else "ROLLBACK TO job")
+            unit.ready = unit.ended = False
+            result = error
+            if isinstance(error, sqlite3.Error):
+                result = faults.translate(error, self.path)
+                result.__cause__ = error
+        if not alone:
+            conn.execute("RELEASE job")
+        return result
+
+    def _look(self, slot: Slot, job: Read[T]) -> T:
+        """Runs a reading job on the connection of a slot."""
+        self._check_process()
+        with slot.lock, faults.translated(self.path):
+            conn = self._connection(slot)
+
+            def attempt() -> T:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+                conn.execute("BEGIN")
+                try:
+                    return job(conn, self.clock.time())
+                finally:
+                    conn.execute("ROLLBACK")
+
+            return opening.patiently(attempt)
+
+    def _connection(self, slot: Slot) -> sqlite3.Connection:
+        """Returns the connection of a slot, which the caller has locked."""
+        if not self._opened:
+            msg = f"{self.path} is not open: call start() first"
+            raise ServerError(msg)
+        if slot.conn is None:
+            self._check_file()
+            conn = opening.connect(self._target)
+            try:
+                self._checkpointer.limit_size(conn)
+            except BaseException:
+                conn.close()
+                raise
+            slot.conn = conn
+        return slot.conn
+
+    def _checkpoint(self, conn: sqlite3.Connection) -> None:
+        """Copies the log, unless a long read has the second connection that this takes."""
+        if not self._reader.lock.acquire(blocking=False):
+            return
+        try:
+            with faults.translated(self.path):
+                self._checkpointer.run(conn, self._connection(self._reader))
+        except ServerError as error:
+            # The commit before it stands; the log only grows until the next try.
+            logger.warning("%s", error)
+        finally:
+            self._reader.lock.release()
+
+    def _check_process(self) -> None:
+        """Starts anew if somebody forked behind Python's back."""
+        if self._pid != os.getpid():
+            for slot in self._slots:
+                slot.abandon()
+            self._finalizer.detach()
+            self._reset()
+
+    def _check_file(self) -> None:
+        """Raises if the file is not the one that was opened; asking opens no descriptor."""
+        found = self._identity()
+        if found != self._inode:
+            what = "was deleted" if found is None else "was replaced by another file"
+            msg = f"{self.path} {what} while it was in use: stop all its processes and start again"
+            raise ServerError(msg)
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Returns what tells the file from another one at its place."""
+        try:
+            found = Path(self.path).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,65 @@
+"""Dead letters: back to work, or away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from qtasks.adapters.sqlite.lookup import select_in
+from qtasks.adapters.sqlite.states import DONE, OUTBOX, READY, SCHEDULED
+from qtasks.adapters.sqlite.unit import Unit
+
+__all__ = ["discard", "requeue"]
+
+_DEAD: Final = "SELECT id, gc_at, seq, queue, away, unique_key FROM task WHERE dead = 1 AND id IN"
+_HOLDER: Final = "SELECT 1 FROM task INDEXED BY task_unique WHERE unique_key = ? AND state <= 5"
+_REQUEUE: Final = """
+    UPDATE task SET state = ?, status = 'new', turn = 1, due = ?, lease_until = ?,
+        attempts = attempts * ?, dead = 0, reason = NULL, lost = 0, requeues = requeues + 1,
+        finished_at = NULL, gc_at = NULL, expires_at = NULL, cancel = NULL
+    WHERE seq = ?
+"""
+
+
+def requeue(unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: float) -> list[str]:
+    """Sends dead letters back to their queue; returns the ids that went.
+
+    A dead letter stays where it is if a task that was published since holds its unique key. Its
+    time to expire is over or soon will be, so that no longer counts.
+    """
+    rows = _dead(unit, ids)
+    moved = []
+    for number, id_ in enumerate(rows):
+        seq, queue, away, unique_key = rows[id_]
+        if unique_key is not None and unit.conn.execute(_HOLDER, (unique_key,)).fetchone():
+            continue
+        due = unit.now + max(spread, 0.0) * number / len(rows)
+        state = OUTBOX if away else READY if due <= unit.now else SCHEDULED
+        until = due if away else None
+        unit.conn.execute(_REQUEUE, (state, due, until, not reset_attempts, seq))
+        unit.moved(queue, DONE, state)
+        unit.died(queue, -1)
+        unit.ready = True
+        moved.append(id_)
+    return moved
+
+
+def discard(unit: Unit, ids: Sequence[str]) -> list[str]:
+    """Removes dead letters; returns the ids that were dead until now."""
+    rows = _dead(unit, ids)
+    for seq, queue, _, _ in rows.values():
+        unit.conn.execute("DELETE FROM task WHERE seq = ?", (seq,))
+        unit.moved(queue, DONE, None)
+        unit.died(queue, -1)
+        unit.ended = True
+    return list(rows)
+
+
+def _dead(unit: Unit, ids: Sequence[str]) -> dict[str, tuple[int, str, int, str | None]]:
+    """Returns those ids that are dead letters, in the order they were asked for."""
+    rows = {
+        id_: tuple(rest)
+        for id_, gc_at, *rest in select_in(unit.conn, _DEAD, ids)
+        if gc_at > unit.now
+    }
+    return {id_: rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows}

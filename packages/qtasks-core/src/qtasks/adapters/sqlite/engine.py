@@ -1,0 +1,213 @@
+"""What a broker and its storage share: the database, who runs jobs on it, and who waits.
+
+The asynchronous form runs writing jobs in one thread, all that wait in one transaction, and reading
+jobs in another. The blocking form runs them in the calling thread. Jobs and classes are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from qtasks.adapters.sqlite import queues as jobs
+from qtasks.adapters.sqlite import records
+from qtasks.adapters.sqlite.database import Database, Read, Write
+from qtasks.adapters.sqlite.lane import Lane
+from qtasks.adapters.sqlite.lookout import Lookout
+from qtasks.adapters.sqlite.url import parse_url
+from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
+from qtasks.adapters.sqlite.watch import Watch
+from qtasks.contracts.clock import SystemClock
+from qtasks.schemas import Record, Retention
+from qtasks.typing import Clock
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs jobs for a broker and its storage.
+
+    Args:
+        url: where the database is.
+        clock: tells the time; None for the machine's clock.
+        blocking: whether its coroutines run in the calling thread and never suspend.
+
+    Attributes:
+        url: as given.
+        retention: how long the database keeps what it ends by itself.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None, *, blocking: bool = False) -> None:
+        self.url: Final = url
+        self.retention = Retention()
+        self._clock: Final = clock or SystemClock()
+        self._blocking: Final = blocking
+        target = parse_url(url)
+        self._database = Database(target, self._clock, self._committed)
+        self._ringer = Ringer(target.path)
+        self._users: set[str] = set()
+        self._writes: Lane[Write[Any]] = Lane("qtasks-sqlite-write", self._database.write)
+        self._reads: Lane[Callable[[], Any]] = Lane("qtasks-sqlite-read", _run_all)
+        self._watch = Watch(self._database)
+        self._idle: list[Lookout] = []
+
+    def twin(self) -> Engine:
+        """Returns a blocking engine with connections of its own."""
+        twin = Engine(self.url, self._clock, blocking=True)
+        twin.retention = self.retention
+        return twin
+
+    # Life
+
+    async def start(self, user: str) -> None:
+        """Opens the database for a user; calling it again is harmless."""
+        await self._in_reader(self._database.open)
+        self._users.add(user)
+
+    async def stop(self, user: str) -> None:
+        """Closes the database when its last user stops; calling it again is harmless."""
+        self._users.discard(user)
+        if self._users:
+            return
+        if self._blocking:
+            self._close()
+        else:
+            # Not the loop's executor, whose threads would outlive this.
+            closer: Lane[Callable[[], Any]] = Lane("qtasks-sqlite-close", _run_all)
+            await asyncio.wrap_future(closer.submit(self._close))
+            closer.stop()
+
+    def _close(self) -> None:
+        self._watch.stop()
+        self._writes.stop()
+        self._reads.stop()
+        while self._idle:
+            self._idle.pop().close()
+        self._ringer.close()
+        self._database.close()
+
+    # Jobs
+
+    async def write(self, job: Write[T]) -> T:
+        """Runs a job in a transaction, together with others that wait."""
+        if self._blocking:
+            (result,) = self._database.write([job])
+            if isinstance(result, BaseException):
+                raise result
+        else:
+            result = await asyncio.wrap_future(self._writes.submit(job))
+        done: T = result
+        return done
+
+    async def read(self, job: Read[T]) -> T:
+        """Runs a job on one unchanging state of the database."""
+        return await self._in_reader(lambda: self._database.read(job))
+
+    async def flush(self) -> None:
+        """Removes everything."""
+        await self.write(self._database.flush)
+
+    # Waiting
+
+    async def ready(self, queues: Sequence[str], seconds: float, *, suspects: bool) -> bool:
+        """Waits until a claim may find something; returns False when the time ran out."""
+
+        def look(database: Database) -> bool | None:
+            found = database.watch(
+                lambda conn, now: jobs.claimable(conn, now, queues, suspects=suspects)
+            )
+            return found or None
+
+        def due(database: Database) -> float | None:
+            return database.watch(lambda conn, now: jobs.next_due(conn, now, queues))
+
+        if self._blocking:
+            return bool(self._attend(look, READY, seconds, due))
+        if seconds <= 0:
+            return bool(await self._in_reader(lambda: look(self._database)))
+        return bool(await _within(self._watch.ready(queues, suspects=suspects), seconds))
+
+    async def ended(self, ids: Sequence[str], seconds: float) -> dict[str, Record | None]:
+        """Waits until one of the tasks ended; returns an empty dict when the time ran out."""
+
+        def look(database: Database) -> dict[str, Record | None] | None:
+            found = database.watch(lambda conn, now: records.ended(conn, now, ids))
+            return found or None
+
+        if not ids:
+            return {}
+        if self._blocking:
+            return self._attend(look, ENDED, seconds) or {}
+        if seconds <= 0:
+            return await self._in_reader(lambda: look(self._database)) or {}
+        return await _within(self._watch.ended(ids), seconds) or {}
+
+    # Inside
+
+    async def _in_reader(self, action: Callable[[], T]) -> T:
+        if self._blocking:
+            return action()
+        result: T = await asyncio.wrap_future(self._reads.submit(action))
+        return result
+
+    def _attend(
+        self,
+        look: Callable[[Database], T | None],
+        kind: int,
+        seconds: float,
+        due: Callable[[Database], float | None] | None = None,
+    ) -> T | None:
+        """Looks again whenever something happened, in the calling thread."""
+        deadline = time.monotonic() + seconds
+        found = look(self._database)
+        if found is not None or seconds <= 0:
+            return found
+        lookout = self._take_lookout()
+        try:
+            while True:
+                lookout.arm()
+                found = look(self._database)
+                left = deadline - time.monotonic()
+                if found is not None or left <= 0:
+                    return found
+                upcoming = None if due is None else due(self._database)
+                lookout.wait_for(kind, left, upcoming)
+        finally:
+            self._idle.append(lookout)
+
+    def _take_lookout(self) -> Lookout:
+        """Returns a place to wait at, used before if possible."""
+        while self._idle:
+            lookout = self._idle.pop()
+            if not lookout.bell.stale:
+                return lookout
+            lookout.close()
+        return Lookout(self._database)
+
+    def _committed(self, ready: bool, ended: bool) -> None:  # noqa: FBT001 - what a database tells
+        self._ringer.ring((READY if ready else 0) | (ENDED if ended else 0))
+
+
+async def _within(future: Future[T], seconds: float) -> T | None:
+    """Waits for a future for so long, and cancels it if it comes too late."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.wrap_future(future)
+    except TimeoutError:
+        return None
+
+
+def _run_all(actions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Runs actions one after the other; returns their results and exceptions."""
+    results: list[Any] = []
+    for action in actions:
+        try:
+            results.append(action())
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller of the action
+            results.append(error)
+    return results

@@ -1,0 +1,107 @@
+"""Taking back what was lost, cancelling what came too late, and dropping what is old."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from qtasks.adapters.sqlite import ending
+from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, SUSPECT
+from qtasks.adapters.sqlite.unit import Unit
+from qtasks.schemas import MAX_LOST, Retention, Swept
+
+__all__ = ["expire", "sweep"]
+
+_LOST_COLUMNS: Final = "SELECT seq, id, queue, lost, cancel, away, worker FROM task"
+_OVERDUE: Final = f"""
+    {_LOST_COLUMNS} INDEXED BY task_leased
+    WHERE state = 5 AND lease_until <= ? ORDER BY lease_until LIMIT ?
+"""
+_HELD: Final = f"{_LOST_COLUMNS} INDEXED BY task_leased WHERE state = 5 AND worker = ?"
+_EXPIRED: Final = """
+    SELECT seq, id, queue, state FROM task INDEXED BY task_expiring
+    WHERE state <= 4 AND expires_at <= ? ORDER BY expires_at LIMIT ?
+"""
+_OLD: Final = """
+    SELECT seq, queue, dead FROM task INDEXED BY task_done
+    WHERE state = 6 AND gc_at <= ? ORDER BY gc_at LIMIT ?
+"""
+_BACK: Final = """
+    UPDATE task SET state = ?, turn = 0, token = token + 1, lost = lost + 1, lease_until = ?
+    WHERE seq = ?
+"""
+_REMOVE: Final = "DELETE FROM task WHERE seq = ?"
+_OLD_KEYS: Final = (
+    "DELETE FROM counter WHERE expires_at <= ?",
+    "DELETE FROM presence WHERE expires_at <= ?",
+    "DELETE FROM state WHERE bucket IN (SELECT name FROM bucket WHERE expires_at <= ?)",
+    "DELETE FROM bucket WHERE expires_at <= ?",
+)
+
+
+def sweep(unit: Unit, limit: int, retention: Retention) -> Swept:
+    """Does one round of housekeeping, each kind at most ``limit`` times."""
+    overdue = unit.conn.execute(_OVERDUE, (unit.now, limit)).fetchall()
+    waiting, convicted = _take_back(unit, overdue, retention)
+    expired = _cancel_expired(unit, limit, retention)
+    purged = _purge(unit, limit)
+    for statement in _OLD_KEYS:
+        unit.conn.execute(statement, (unit.now,))
+    return Swept(
+        taken_back=tuple(waiting),
+        convicted=tuple(convicted),
+        expired=tuple(expired),
+        purged=purged,
+        more=limit <= max(len(overdue), len(expired), purged),
+    )
+
+
+def expire(unit: Unit, worker: str, retention: Retention) -> int:
+    """Takes back what a worker holds; returns how much that was."""
+    rows = unit.conn.execute(_HELD, (worker,)).fetchall()
+    _take_back(unit, rows, retention)
+    return len(rows)
+
+
+def _take_back(
+    unit: Unit, rows: list[Any], retention: Retention
+) -> tuple[list[str], list[str]]:
+    """Ends leases without an outcome; returns the ids that wait again and the convicted ones.
+
+    A task that somebody asked to cancel is cancelled, as its worker would have done.
+    """
+    back: list[tuple[int, float | None, int]] = []
+    waiting: list[str] = []
+    convicted: list[str] = []
+    for seq, id_, queue, lost, cancel, away, worker in rows:
+        if cancel is not None:
+            ending.cancel(unit, seq, queue, LEASED, cancel, retention.result_ttl)
+        elif lost + 1 >= MAX_LOST:
+            ending.convict(unit, seq, queue, worker, retention.dead_ttl)
+            convicted.append(id_)
+        else:
+            # Its queue is elsewhere: on the schedule it is published again at once.
+            state = OUTBOX if away else SUSPECT
+            back.append((state, unit.now if away else None, seq))
+            unit.moved(queue, LEASED, state)
+            unit.ready = True
+            waiting.append(id_)
+    unit.conn.executemany(_BACK, back)
+    return waiting, convicted
+
+
+def _cancel_expired(unit: Unit, limit: int, retention: Retention) -> list[str]:
+    """Cancels tasks that were not started in time."""
+    rows = unit.conn.execute(_EXPIRED, (unit.now, limit)).fetchall()
+    for seq, _, queue, state in rows:
+        ending.cancel(unit, seq, queue, state, "expired", retention.result_ttl)
+    return [row[1] for row in rows]
+
+
+def _purge(unit: Unit, limit: int) -> int:
+    """Removes records whose time is over."""
+    rows = unit.conn.execute(_OLD, (unit.now, limit)).fetchall()
+    unit.conn.executemany(_REMOVE, [(seq,) for seq, _, _ in rows])
+    for _, queue, dead in rows:
+        unit.moved(queue, DONE, None)
+        unit.died(queue, -dead)
+    return len(rows)

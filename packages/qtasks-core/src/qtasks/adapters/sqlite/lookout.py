@@ -1,0 +1,82 @@
+"""Waiting until a database may have changed.
+
+A bell tells at once. For those who could not ring it, SQLite's count of commits is looked at every
+few milliseconds after something happened, and ever less often while nothing does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from qtasks.adapters.sqlite.database import Database
+from qtasks.adapters.sqlite.wake import ENDED, READY, Bell
+
+__all__ = ["Lookout"]
+
+#: Seconds between two looks, soon after something happened and long after.
+_SHORTEST: Final = 0.005
+_LONGEST: Final = 0.25
+
+
+class Lookout:
+    """The place of one waiting thread.
+
+    Args:
+        database: what it waits for.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pause = _SHORTEST
+        self._version: int | None = None
+        self.bell: Final = Bell(database.path)
+
+    def arm(self) -> None:
+        """Remembers how things stand; must be called before the look that :meth:`wait` follows."""
+        self._version = self._database.version()
+
+    def wait(self, timeout: float, due: float | None = None) -> int:
+        """Waits at most ``timeout`` seconds; returns what may have happened, or 0.
+
+        Args:
+            timeout: seconds, of real time.
+            due: a time of the database's clock at which a task becomes ready by itself.
+
+        Raises:
+            ServerError: the database cannot be read any more.
+        """
+        clock = self._database.clock
+        deadline = time.monotonic() + timeout
+        while True:
+            pause = min(self._pause, deadline - time.monotonic())
+            if due is not None:
+                pause = min(pause, due - clock.time())
+            heard = self.bell.wait(max(pause, 0.0))
+            if heard:
+                self._pause = _SHORTEST
+                return heard
+            if self._database.version() != self._version:
+                self._pause = _SHORTEST
+                return READY | ENDED
+            if due is not None and clock.time() >= due:
+                return READY
+            if time.monotonic() >= deadline:
+                return 0
+            self._pause = min(self._pause * 2, _LONGEST)
+
+    def wait_for(self, kind: int, timeout: float, due: float | None = None) -> None:
+        """Waits as :meth:`wait` does, and returns early only for something of a kind.
+
+        After the ring of another kind the count of commits no longer fits, so that the next look
+        at it ends the wait; that may be needless, but nothing is missed.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            heard = self.wait(deadline - time.monotonic(), due)
+            if not heard or heard & kind:
+                return
+
+    def close(self) -> None:
+        """Gives up the place."""
+        self.bell.close()

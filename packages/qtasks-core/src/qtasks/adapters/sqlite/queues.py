@@ -1,0 +1,190 @@
+"""Queues as a whole, and the workers that serve them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from qtasks.adapters.sqlite.states import OUTBOX, PARKED, READY, SCHEDULED, SUSPECT
+from qtasks.adapters.sqlite.unit import Unit
+from qtasks.schemas import Presence, QueueStats
+
+__all__ = [
+    "claimable",
+    "names",
+    "newest",
+    "next_due",
+    "pause",
+    "purge_some",
+    "report",
+    "stats",
+    "workers",
+]
+
+_COUNTS: Final = "SELECT ready, delayed, leased, finished, dead, paused FROM queue WHERE name = ?"
+_OVERDUE: Final = """
+    SELECT count(*), min(due) FROM task INDEXED BY task_scheduled
+    WHERE state = 2 AND queue = ? AND due <= ?
+"""
+_NEXT: Final = """
+    SELECT min(due) FROM task INDEXED BY task_scheduled
+    WHERE state = 2 AND queue = ? AND due > ?
+"""
+_OLDEST_LEASE: Final = """
+    SELECT min(started_at) FROM task INDEXED BY task_leased WHERE state = 5 AND queue = ?
+"""
+#: The first of each priority; stepping through them is quicker than reading all that is ready.
+_HEADS: Final = tuple(
+    f"""
+    SELECT priority, turn, due FROM task INDEXED BY {index}
+    WHERE state = {state} AND queue = ? AND (priority, turn) > (?, ?)
+    ORDER BY priority, turn, due LIMIT 1
+    """
+    for index, state in (("task_ready", READY), ("task_suspect", SUSPECT))
+)
+_BELOW_ALL: Final = -(1 << 62)
+
+_ANY: Final = """
+    SELECT EXISTS (SELECT 1 FROM queue WHERE name = :queue AND NOT paused) AND (
+        EXISTS (SELECT 1 FROM task INDEXED BY task_ready WHERE state = 0 AND queue = :queue)
+        OR EXISTS (
+            SELECT 1 FROM task INDEXED BY task_scheduled
+            WHERE state = 2 AND queue = :queue AND due <= :now
+        )
+        OR :suspects AND EXISTS (
+            SELECT 1 FROM task INDEXED BY task_suspect WHERE state = 1 AND queue = :queue
+        )
+    )
+"""
+_PAUSE: Final = """
+    INSERT INTO queue (name, paused) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET paused = excluded.paused
+"""
+_REPORT: Final = "INSERT OR REPLACE INTO presence (worker, expires_at, data) VALUES (?, ?, ?)"
+
+_WAITING: Final = {
+    READY: "task_ready",
+    SUSPECT: "task_suspect",
+    SCHEDULED: "task_scheduled",
+    PARKED: "task_parked",
+    OUTBOX: "task_outbox",
+}
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_presence = msgspec.msgpack.Decoder(Presence).decode
+
+
+def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
+    """Returns how a queue stands; nothing in it counts what is ready."""
+    counts = conn.execute(_COUNTS, (queue,)).fetchone()
+    if counts is None:
+        return QueueStats(queue)
+    ready, delayed, leased, finished, dead, paused = counts
+    # Due, but not brought forward before the next claim.
+    overdue, oldest = conn.execute(_OVERDUE, (queue, now)).fetchone()
+    (upcoming,) = conn.execute(_NEXT, (queue, now)).fetchone()
+    started = None
+    if leased:
+        (started,) = conn.execute(_OLDEST_LEASE, (queue,)).fetchone()
+    if ready:
+        oldest = min((due for due in (oldest, _oldest_ready(conn, queue)) if due is not None))
+    return QueueStats(
+        queue,
+        ready=ready + overdue,
+        delayed=delayed - overdue,
+        leased=leased,
+        dead=dead,
+        paused=bool(paused),
+        oldest_ready_age=None if oldest is None else max(now - oldest, 0.0),
+        oldest_lease_age=None if started is None else max(now - started, 0.0),
+        next_due_in=None if upcoming is None else upcoming - now,
+        finished=finished,
+    )
+
+
+def _oldest_ready(conn: sqlite3.Connection, queue: str) -> float | None:
+    """Returns when the ready task that waits longest became due."""
+    oldest = None
+    for query in _HEADS:
+        head = conn.execute(query, (queue, _BELOW_ALL, 0)).fetchone()
+        while head is not None:
+            priority, turn, due = head
+            oldest = due if oldest is None else min(oldest, due)
+            head = conn.execute(query, (queue, priority, turn)).fetchone()
+    return oldest
+
+
+def claimable(
+    conn: sqlite3.Connection, now: float, queues: Sequence[str], *, suspects: bool
+) -> bool:
+    """Tells whether a claim may find something.
+
+    Args:
+        conn: the connection.
+        now: seconds since the epoch.
+        queues: where to look.
+        suspects: whether a suspect counts; a worker that may not take one must not wake for it.
+    """
+    for queue in queues:
+        params = {"queue": queue, "now": now, "suspects": suspects}
+        if conn.execute(_ANY, params).fetchone()[0]:
+            return True
+    return False
+
+
+def next_due(conn: sqlite3.Connection, now: float, queues: Sequence[str]) -> float | None:
+    """Returns when the next delayed task of some queues may run, or None."""
+    times = [conn.execute(_NEXT, (queue, now)).fetchone()[0] for queue in queues]
+    return min((due for due in times if due is not None), default=None)
+
+
+def names(conn: sqlite3.Connection, _now: float) -> list[str]:
+    """Returns the names of all queues that were ever published to."""
+    query = "SELECT name FROM queue WHERE published ORDER BY name"
+    return [name for (name,) in conn.execute(query).fetchall()]
+
+
+def pause(unit: Unit, queue: str, *, paused: bool) -> None:
+    """Stops or allows claims from a queue."""
+    unit.conn.execute(_PAUSE, (queue, paused))
+    unit.ready = True
+
+
+def newest(conn: sqlite3.Connection, _now: float) -> int:
+    """Returns the number of the row that was added last."""
+    (seq,) = conn.execute("SELECT max(seq) FROM task").fetchone()
+    return seq or 0
+
+
+def purge_some(unit: Unit, queue: str, newest: int, limit: int) -> int:
+    """Removes at most ``limit`` waiting tasks of a queue, none newer than row ``newest``."""
+    removed = 0
+    for state, index in _WAITING.items():
+        count = unit.conn.execute(
+            f"DELETE FROM task WHERE seq IN (SELECT seq FROM task INDEXED BY {index}"
+            f" WHERE state = {state} AND queue = ? AND seq <= ? LIMIT ?)",
+            (queue, newest, limit - removed),
+        ).rowcount
+        unit.moved(queue, state, None, count)
+        removed += count
+        if removed >= limit:
+            break
+    unit.ended = removed > 0
+    return removed
+
+
+def report(unit: Unit, presence: Presence, ttl: float) -> None:
+    """Notes that a worker is alive, or gone."""
+    if ttl <= 0:
+        unit.conn.execute("DELETE FROM presence WHERE worker = ?", (presence.worker,))
+    else:
+        unit.conn.execute(_REPORT, (presence.worker, unit.now + ttl, _encode(presence)))
+
+
+def workers(conn: sqlite3.Connection, now: float) -> list[Presence]:
+    """Returns the workers whose time has not run out, by name."""
+    query = "SELECT data FROM presence WHERE expires_at > ? ORDER BY worker"
+    return [_decode_presence(data) for (data,) in conn.execute(query, (now,)).fetchall()]

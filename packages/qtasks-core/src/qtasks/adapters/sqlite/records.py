@@ -1,0 +1,102 @@
+"""Reading records, and cancelling tasks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from qtasks.adapters.sqlite import ending
+from qtasks.adapters.sqlite.lookup import select_in
+from qtasks.adapters.sqlite.states import DONE, LEASED
+from qtasks.adapters.sqlite.unit import Unit
+from qtasks.schemas import CancelAnswer, Record, Retention, TaskError, TaskStatusEnum
+
+__all__ = ["RECORD_COLUMNS", "cancel", "ended", "get", "record_of"]
+
+#: What :func:`record_of` reads, in its order.
+RECORD_COLUMNS: Final = (
+    "id, task, queue, status, payload, priority, headers, parent_id, root_id, unique_key,"
+    " created_at, due, started_at, finished_at, result, error_type, error_message,"
+    " error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token, worker,"
+    " history"
+)
+
+_GET: Final = f"SELECT {RECORD_COLUMNS}, gc_at FROM task WHERE id IN"
+_STANDING: Final = "SELECT id, state, gc_at FROM task WHERE id IN"
+_FOR_CANCEL: Final = "SELECT id, seq, queue, state, gc_at FROM task WHERE id IN"
+_ASK: Final = "UPDATE task SET cancel = ? WHERE seq = ? AND cancel IS NULL"
+
+_STATUS: Final = {status.value: status for status in TaskStatusEnum}
+
+_decode_headers = msgspec.msgpack.Decoder(dict[str, str]).decode
+
+
+def record_of(row: Any) -> Record:
+    """Returns the record of a row that begins with ``RECORD_COLUMNS``."""
+    (
+        id_, task, queue, status, payload, priority, packed, parent_id, root_id, unique_key,
+        created_at, due, started_at, finished_at, result, error_type, error_message,
+        error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token,
+        worker, history,
+    ) = row[:28]  # fmt: skip
+    error = None
+    if error_type is not None:
+        error = TaskError(error_type, error_message or "", error_traceback or "")
+    return Record(
+        id_, task, queue, _STATUS[status], payload, priority, _headers(packed), parent_id, root_id,
+        unique_key, created_at, due, started_at, finished_at, result, error, reason or "",
+        bool(dead), attempts, deliveries, lost, snoozes, requeues, token, worker or "", history,
+    )  # fmt: skip
+
+
+def _headers(packed: bytes | None) -> dict[str, str]:
+    """Returns stored headers; what cannot be read is shown as none, so that the rest can be."""
+    if packed is None:
+        return {}
+    try:
+        return _decode_headers(packed)
+    except msgspec.MsgspecError:
+        return {}
+
+
+def get(conn: sqlite3.Connection, now: float, ids: Sequence[str]) -> dict[str, Record]:
+    """Returns the records there are, by id; those whose time is over are gone."""
+    return {
+        row[0]: record_of(row)
+        for row in select_in(conn, _GET, ids)
+        if row[-1] is None or row[-1] > now
+    }
+
+
+def ended(conn: sqlite3.Connection, now: float, ids: Sequence[str]) -> dict[str, Record | None]:
+    """Returns those tasks that are terminal, with their records, or have no record."""
+    found: dict[str, Record | None] = dict.fromkeys(ids)
+    terminal = []
+    for id_, state, gc_at in select_in(conn, _STANDING, ids):
+        if state != DONE:
+            found.pop(id_, None)
+        elif gc_at > now:
+            terminal.append(id_)
+    found.update(get(conn, now, terminal))
+    return found
+
+
+def cancel(
+    unit: Unit, ids: Sequence[str], reason: str, retention: Retention
+) -> dict[str, CancelAnswer]:
+    """Cancels waiting tasks, and leaves a request with running ones; the first reason stays."""
+    answers: dict[str, CancelAnswer] = dict.fromkeys(ids, "unknown")
+    rows = {row[0]: row[1:] for row in select_in(unit.conn, _FOR_CANCEL, list(answers))}
+    for id_, (seq, queue, state, gc_at) in rows.items():
+        if state == DONE:
+            answers[id_] = "finished" if gc_at > unit.now else "unknown"
+        elif state == LEASED:
+            unit.conn.execute(_ASK, (reason, seq))
+            answers[id_] = "requested"
+        else:
+            ending.cancel(unit, seq, queue, state, reason, retention.result_ttl)
+            answers[id_] = "cancelled"
+    return answers

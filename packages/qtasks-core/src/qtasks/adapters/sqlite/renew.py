@@ -1,0 +1,35 @@
+"""Renewing leases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from qtasks.adapters.sqlite.lookup import select_in
+from qtasks.adapters.sqlite.states import LEASED
+from qtasks.adapters.sqlite.unit import Unit
+from qtasks.schemas import Extension, Held
+
+__all__ = ["extend"]
+
+_LOOK: Final = "SELECT id, seq, token, state, cancel FROM task WHERE id IN"
+_RENEW: Final = "UPDATE task SET lease_until = ? WHERE seq = ?"
+
+
+def extend(unit: Unit, held: Sequence[Held], lease: float) -> Extension:
+    """Renews the leases whose token is still the newest, also those that ran out unnoticed."""
+    rows = {row[0]: row[1:] for row in select_in(unit.conn, _LOOK, [one.id for one in held])}
+    until = unit.now + lease
+    lost: list[str] = []
+    cancelled: dict[str, str] = {}
+    renewed: list[tuple[float, int]] = []
+    for one in held:
+        seq, token, state, cancel = rows.get(one.id, (0, None, None, None))
+        if token != one.token or state != LEASED:
+            lost.append(one.id)
+            continue
+        renewed.append((until, seq))
+        if cancel is not None:
+            cancelled[one.id] = cancel
+    unit.conn.executemany(_RENEW, renewed)
+    return Extension(tuple(lost), cancelled)

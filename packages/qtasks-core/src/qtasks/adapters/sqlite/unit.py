@@ -1,0 +1,83 @@
+"""One job inside a transaction: what it sees, and what has to follow once it is committed."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from qtasks.adapters.sqlite.states import TALLY
+
+__all__ = ["Unit"]
+
+_COUNT: Final = """
+    INSERT INTO queue (name, published, ready, delayed, leased, finished, dead)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET
+        published = max(published, excluded.published),
+        ready = ready + excluded.ready,
+        delayed = delayed + excluded.delayed,
+        leased = leased + excluded.leased,
+        finished = finished + excluded.finished,
+        dead = dead + excluded.dead
+"""
+
+_PUBLISHED: Final = 0
+_FIRST_COUNT: Final = 1
+_DEAD: Final = 5
+
+
+class Unit:
+    """The connection of a job, its time, and its notes for the time after.
+
+    Every change of a row's state is reported to :meth:`moved`, so that the counts of a queue need
+    no counting.
+
+    Attributes:
+        conn: the connection, inside a transaction.
+        now: seconds since the epoch, the same for the whole job.
+        ready: set if a claim may find more than before.
+        ended: set if a task became terminal or its record went away.
+    """
+
+    __slots__ = ("_moves", "conn", "ended", "now", "ready")
+
+    def __init__(self, conn: sqlite3.Connection, now: float) -> None:
+        self.conn = conn
+        self.now = now
+        self.ready = False
+        self.ended = False
+        self._moves: dict[str, list[int]] = {}
+
+    def moved(self, queue: str, old: int | None, new: int | None, count: int = 1) -> None:
+        """Notes that rows of a queue went from one state to another; None stands for no row."""
+        move = self._move(queue)
+        if old is not None:
+            move[_FIRST_COUNT + TALLY[old]] -= count
+        if new is not None:
+            move[_FIRST_COUNT + TALLY[new]] += count
+
+    def died(self, queue: str, count: int = 1) -> None:
+        """Notes that a queue has more dead letters, or fewer."""
+        self._move(queue)[_DEAD] += count
+
+    def published(self, queue: str) -> None:
+        """Notes that a queue exists."""
+        self._move(queue)[_PUBLISHED] = 1
+
+    def close(self) -> None:
+        """Writes the counts; the last step of every job."""
+        if self._moves:
+            self.conn.executemany(
+                _COUNT, [(name, *move) for name, move in self._moves.items() if any(move)]
+            )
+            self._moves = {}
+
+    def forget(self) -> None:
+        """Drops the notes about counts, because the tables were made anew."""
+        self._moves = {}
+
+    def _move(self, queue: str) -> list[int]:
+        move = self._moves.get(queue)
+        if move is None:
+            move = self._moves[queue] = [0] * 6
+        return move

@@ -1,0 +1,199 @@
+"""One thread that waits for any number of waiting coroutines."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+import msgspec
+
+from qtasks.adapters.sqlite import queues as jobs
+from qtasks.adapters.sqlite import records
+from qtasks.adapters.sqlite.database import Database
+from qtasks.adapters.sqlite.lookout import Lookout
+from qtasks.adapters.sqlite.wake import ENDED, POKE, READY
+
+__all__ = ["Watch"]
+
+#: Seconds that the thread stays when nobody waits.
+_LINGER: Final = 1.0
+
+#: Seconds that the thread waits at a time, to forget those who gave up.
+_ROUND: Final = 1.0
+
+#: The thread looks at most one part of this many of the time, however often its bell rings.
+_REST: Final = 3
+
+
+class _Waiter(msgspec.Struct, eq=False):
+    """One waiting coroutine: for work in ``queues``, or for the end of ``ids``."""
+
+    future: Future[Any]
+    queues: tuple[str, ...] = ()
+    suspects: bool = True
+    ids: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> int:
+        """What has to happen for it."""
+        return READY if self.queues else ENDED
+
+
+class Watch:
+    """Wakes waiting coroutines, with one query for all of them.
+
+    The thread starts with the first of them and ends soon after the last.
+
+    Args:
+        database: what they wait for.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._new: list[_Waiter] = []
+        self._waiting: list[_Waiter] = []
+        self._lookout: Lookout | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def ready(self, queues: Sequence[str], *, suspects: bool) -> Future[bool]:
+        """Returns a future that is done when a claim may find something."""
+        return self._add(_Waiter(Future(), queues=tuple(queues), suspects=suspects))
+
+    def ended(self, ids: Sequence[str]) -> Future[dict[str, Any]]:
+        """Returns a future of those tasks that ended, done when there is one."""
+        return self._add(_Waiter(Future(), ids=tuple(ids)))
+
+    def stop(self) -> None:
+        """Ends the thread; who still waits is cancelled."""
+        self._check_process()
+        with self._lock:
+            thread, self._stopping = self._thread, True
+            if self._lookout is not None:
+                self._lookout.bell.ring(POKE)
+        if thread is not None:
+            thread.join()
+        for waiter in (*self._new, *self._waiting):
+            waiter.future.cancel()
+        self._reset()
+
+    def _add(self, waiter: _Waiter) -> Future[Any]:
+        self._check_process()
+        with self._lock:
+            self._new.append(waiter)
+            if self._thread is None:
+                self._lookout = Lookout(self._database)
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._lookout,), name="qtasks-sqlite-watch", daemon=True
+                )
+                self._thread.start()
+            elif self._lookout is not None:
+                self._lookout.bell.ring(POKE)
+        return waiter.future
+
+    def _check_process(self) -> None:
+        """Starts anew after a fork, where the thread stayed behind."""
+        if self._pid != os.getpid():
+            if self._lookout is not None:
+                self._lookout.close()
+            self._reset()
+
+    # In the thread
+
+    def _run(self, lookout: Lookout) -> None:
+        """Serves until nobody waits any more."""
+        heard, due = READY | ENDED, None
+        try:
+            while self._goes_on(lookout):
+                try:
+                    due = self._round(lookout, heard, due)
+                    heard = lookout.wait(_ROUND, due) if self._waiting else POKE
+                except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                    self._fail(error)
+        finally:
+            lookout.close()
+
+    def _goes_on(self, lookout: Lookout) -> bool:
+        """Forgets who waits no more; returns False if nobody is left, also after a while."""
+        self._waiting = [one for one in self._waiting if not one.future.done()]
+        if not self._waiting and not self._new and not self._stopping:
+            lookout.bell.wait(_LINGER)
+        with self._lock:
+            goes_on = not self._stopping and bool(self._new or self._waiting)
+            if not goes_on:
+                self._thread = self._lookout = None
+        return goes_on
+
+    def _round(self, lookout: Lookout, heard: int, due: float | None) -> float | None:
+        """Looks for those whom it may concern; returns when the next task becomes ready."""
+        with self._lock:
+            new, self._new = self._new, []
+        started = time.monotonic()
+        kinds = functools.reduce(operator.or_, (one.kind for one in self._waiting), 0)
+        if not kinds & ~heard:
+            # All of them look now, so what was committed before is known to all.
+            lookout.arm()
+        concerned = [one for one in self._waiting if heard & one.kind]
+        self._waiting += new
+        upcoming = self._serve(concerned + new)
+        known = [when for when in (upcoming, None if heard & READY else due) if when is not None]
+        # Under a storm of rings there are breaks between the looks, short enough for nobody to see.
+        time.sleep(min(max(_REST * (time.monotonic() - started), 0.0005), 0.02))
+        return min(known, default=None) if any(one.queues for one in self._waiting) else None
+
+    def _serve(self, waiters: list[_Waiter]) -> float | None:
+        """Wakes those of the waiters who have a reason; returns when a task becomes ready."""
+        ids = list(dict.fromkeys(id_ for one in waiters for id_ in one.ids))
+        if ids:
+            found = self._database.watch(lambda conn, now: records.ended(conn, now, ids))
+            for one in waiters:
+                mine = {id_: found[id_] for id_ in one.ids if id_ in found}
+                if mine:
+                    _resolve(one, mine)
+        wanted = dict.fromkeys((one.queues, one.suspects) for one in waiters if one.queues)
+        if not wanted:
+            return None
+        ready, upcoming = self._database.watch(lambda conn, now: _find(conn, now, list(wanted)))
+        for one in waiters:
+            if (one.queues, one.suspects) in ready:
+                _resolve(one, result=True)
+        return upcoming
+
+    def _fail(self, error: Exception) -> None:
+        """Tells all who wait that the database cannot be watched."""
+        with self._lock:
+            waiters, self._new = [*self._waiting, *self._new], []
+        for one in waiters:
+            if one.future.set_running_or_notify_cancel():
+                one.future.set_exception(error)
+
+
+def _find(
+    conn: sqlite3.Connection, now: float, wanted: list[tuple[tuple[str, ...], bool]]
+) -> tuple[set[tuple[tuple[str, ...], bool]], float | None]:
+    """Returns which of the wanted queues have something, and when more becomes ready."""
+    ready = {
+        (queues, suspects)
+        for queues, suspects in wanted
+        if jobs.claimable(conn, now, queues, suspects=suspects)
+    }
+    names = sorted({name for queues, _ in wanted for name in queues})
+    return ready, jobs.next_due(conn, now, names)
+
+
+def _resolve(waiter: _Waiter, result: Any) -> None:
+    """Gives a waiter its result, unless it gave up or has one."""
+    if not waiter.future.done() and waiter.future.set_running_or_notify_cancel():
+        waiter.future.set_result(result)
