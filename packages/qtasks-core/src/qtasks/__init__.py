@@ -16,10 +16,12 @@
 """
 
 from qtasks._version import __version__
-from qtasks.app.awaitable import AsyncTask
-from qtasks.app.blocking import QueueTasks, SyncTask
+from qtasks.app.awaitable_task import AsyncTask
+from qtasks.app.blocking import QueueTasks
+from qtasks.app.blocking_task import SyncTask
+from qtasks.app.handles import TaskHandle
 
-__all__ = ["AsyncTask", "QueueTasks", "SyncTask", "__version__"]
+__all__ = ["AsyncTask", "QueueTasks", "SyncTask", "TaskHandle", "__version__"]
 
 
 def __dir__() -> list[str]:

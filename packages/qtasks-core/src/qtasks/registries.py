@@ -1,7 +1,7 @@
 """The task objects."""
 
-from qtasks.app.awaitable import AsyncTask
-from qtasks.app.blocking import SyncTask
+from qtasks.app.awaitable_task import AsyncTask
+from qtasks.app.blocking_task import SyncTask
 
 __all__ = ["AsyncTask", "SyncTask"]
 

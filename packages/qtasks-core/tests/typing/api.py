@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import assert_type
 
 from qtasks import QueueTasks, SyncTask
-from qtasks.app.blocking import TaskHandle
+from qtasks.app.handles import TaskHandle
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
 from qtasks.schemas import TaskCall

@@ -1,183 +1,41 @@
-"""The synchronous façade: ``qtasks.QueueTasks``, its task objects and handles."""
+"""The synchronous façade: ``qtasks.QueueTasks``."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
-from qtasks.app.task import BaseTask, C, make_options
-from qtasks.app.view import TaskView, no_record, not_over
+from qtasks.app.blocking_task import SyncTask
+from qtasks.app.handles import TaskHandle
+from qtasks.app.view import no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
-from qtasks.schemas import (
-    CallOptions,
-    CancelAnswer,
-    Presence,
-    QueueStats,
-    Record,
-    TaskCall,
-    TaskDefinition,
-    TaskStatusEnum,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from datetime import timedelta
     from types import TracebackType
     from uuid import UUID
 
+    from qtasks.app.blocking_task import SyncTaskDecorator
     from qtasks.app.declare import TaskOptions
+    from qtasks.app.task import BaseTask
+    from qtasks.schemas import (
+        CancelAnswer,
+        Presence,
+        QueueStats,
+        TaskCall,
+        TaskStatusEnum,
+    )
 
-__all__ = ["BoundTask", "QueueTasks", "SyncTask", "TaskHandle"]
+__all__ = ["QueueTasks"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-class TaskHandle(TaskView[R]):
-    """A task that was added, seen from synchronous code."""
-
-    def __init__(self, app: QueueTasks, record: Record) -> None:
-        super().__init__(record)
-        self._app = app
-
-    def refresh(self) -> Self:
-        """Looks again and returns itself.
-
-        Raises:
-            UnknownTaskError: there is no record any more.
-        """
-        record = self._app._run(lambda client: client.get([self.id]))[0]  # noqa: SLF001 - one concept, two classes
-        if record is None:
-            raise UnknownTaskError(no_record(self.id))
-        self.record = record
-        return self
-
-    def wait(self, timeout: float | None = None) -> Self:
-        """Waits until the task is over and returns itself, whatever the end was.
-
-        Args:
-            timeout: seconds to wait at most; None waits as long as it takes.
-
-        Raises:
-            WaitTimeoutError: the time ran out; the task goes on.
-            UnknownTaskError: there is no record (any more).
-        """
-        self._app._wait([self], timeout)  # noqa: SLF001 - one concept, two classes
-        return self
-
-    def result(self, timeout: float | None = None) -> R:
-        """Waits and returns what the task returned.
-
-        Args:
-            timeout: seconds to wait at most; None waits as long as it takes.
-
-        Raises:
-            TaskFailedError: it failed.
-            TaskCancelledError: it was cancelled.
-            WaitTimeoutError: the time ran out.
-            UnknownTaskError: there is no record (any more).
-        """
-        if not self.finished:
-            self.wait(timeout)
-        value: R = self._value()
-        return value
-
-    def cancel(self, reason: str = "cancelled by the caller") -> CancelAnswer:
-        """Cancels it if it waits, and asks its worker to if it runs.
-
-        Args:
-            reason: is stored with the task.
-        """
-        return self._app.cancel(self.id, reason)
-
-
-class BoundTask(Generic[P, R]):
-    """A task with options for its calls; all keywords of the calls are the task's own."""
-
-    def __init__(self, task: SyncTask[P, R, Any], options: CallOptions) -> None:
-        self._task = task
-        self._options = options
-
-    def options(self, **options: Any) -> BoundTask[P, R]:
-        """Adds or replaces options."""
-        return BoundTask(self._task, make_options(self._options, options))
-
-    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
-        """Adds a call to the queue."""
-        return self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
-
-    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
-        """Makes a call for ``app.add_tasks``."""
-        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
-
-
-class SyncTask(BaseTask[P, R, C]):
-    """A task of a synchronous app."""
-
-    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
-        super().__init__(definition)
-        self._app = app
-
-    @overload
-    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, timeout: float | None, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, priority: int, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, delay: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, eta: float | datetime, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, queue: str, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, task_id: str | UUID, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, expires: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
-    @overload
-    def add_task(self, *args: Any, headers: Mapping[str, str], **kwargs: Any) -> TaskHandle[R]: ...
-    def add_task(self, *args: Any, **kwargs: Any) -> TaskHandle[R]:
-        """Adds a call to the queue; with ``timeout=`` also waits for its end.
-
-        Besides the task's own arguments it takes the options of
-        :class:`~qtasks.schemas.CallOptions` as keywords.
-
-        Raises:
-            TaskArgumentsError: the arguments do not fit the task; nothing was queued.
-            EncodeError: an argument cannot be encoded.
-            WaitTimeoutError: ``timeout`` ran out; it carries the handle.
-            ServerError: the broker did not acknowledge the call.
-        """
-        return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
-
-    def options(self, **options: Any) -> BoundTask[P, R]:
-        """Sets options for calls: ``task.options(delay=60).add_task(...)``.
-
-        Args:
-            **options: fields of :class:`~qtasks.schemas.CallOptions`.
-
-        Raises:
-            TaskArgumentsError: there is no such option.
-        """
-        return BoundTask(self, make_options(CallOptions(), options))
-
-
-class SyncTaskDecorator(Protocol):
-    """What ``@app.task(...)`` returns: turns a function of either colour into a task."""
-
-    @overload
-    def __call__(
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, R]: ...
 
 
 class QueueTasks(BaseQueueTasks):

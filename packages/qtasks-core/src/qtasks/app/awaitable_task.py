@@ -1,0 +1,118 @@
+"""The task objects of asynchronous apps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from qtasks.app.task import BaseTask, C, make_options
+from qtasks.schemas import CallOptions, TaskCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from qtasks.app.awaitable import QueueTasks
+    from qtasks.app.handles import AsyncTaskHandle
+    from qtasks.schemas import TaskDefinition
+
+__all__ = ["AsyncBoundTask", "AsyncTask", "AsyncTaskDecorator"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncBoundTask(Generic[P, R]):
+    """A task with options for its calls; all keywords of the calls are the task's own."""
+
+    def __init__(self, task: AsyncTask[P, R, Any], options: CallOptions) -> None:
+        self._task = task
+        self._options = options
+
+    def options(self, **options: Any) -> AsyncBoundTask[P, R]:
+        """Adds or replaces options."""
+        return AsyncBoundTask(self._task, make_options(self._options, options))
+
+    async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]:
+        """Adds a call to the queue."""
+        return await self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``."""
+        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
+
+
+class AsyncTask(BaseTask[P, R, C]):
+    """A task of an asynchronous app."""
+
+    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
+        super().__init__(definition)
+        self._app = app
+
+    @overload
+    async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, timeout: float | None, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(self, *args: Any, priority: int, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, delay: float | timedelta, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, eta: float | datetime, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(self, *args: Any, queue: str, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, task_id: str | UUID, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, expires: float | timedelta, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, headers: Mapping[str, str], **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[R]:
+        """Adds a call to the queue; with ``timeout=`` also waits for its end.
+
+        Besides the task's own arguments it takes the options of
+        :class:`~qtasks.schemas.CallOptions` as keywords.
+
+        Raises:
+            TaskArgumentsError: the arguments do not fit the task; nothing was queued.
+            EncodeError: an argument cannot be encoded.
+            WaitTimeoutError: ``timeout`` ran out; it carries the handle.
+            ServerError: the broker did not acknowledge the call.
+        """
+        return await self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def options(self, **options: Any) -> AsyncBoundTask[P, R]:
+        """Sets options for calls: ``task.options(delay=60).add_task(...)``.
+
+        Args:
+            **options: fields of :class:`~qtasks.schemas.CallOptions`.
+
+        Raises:
+            TaskArgumentsError: there is no such option.
+        """
+        return AsyncBoundTask(self, make_options(CallOptions(), options))
+
+
+class AsyncTaskDecorator(Protocol):
+    """What ``@app.task(...)`` returns: turns a function of either colour into a task."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> AsyncTask[P, R, R]: ...

@@ -1,0 +1,106 @@
+"""The task objects of synchronous apps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from qtasks.app.task import BaseTask, C, make_options
+from qtasks.schemas import CallOptions, TaskCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from qtasks.app.blocking import QueueTasks
+    from qtasks.app.handles import TaskHandle
+    from qtasks.schemas import TaskDefinition
+
+__all__ = ["BoundTask", "SyncTask", "SyncTaskDecorator"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BoundTask(Generic[P, R]):
+    """A task with options for its calls; all keywords of the calls are the task's own."""
+
+    def __init__(self, task: SyncTask[P, R, Any], options: CallOptions) -> None:
+        self._task = task
+        self._options = options
+
+    def options(self, **options: Any) -> BoundTask[P, R]:
+        """Adds or replaces options."""
+        return BoundTask(self._task, make_options(self._options, options))
+
+    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+        """Adds a call to the queue."""
+        return self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``."""
+        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
+
+
+class SyncTask(BaseTask[P, R, C]):
+    """A task of a synchronous app."""
+
+    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
+        super().__init__(definition)
+        self._app = app
+
+    @overload
+    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, timeout: float | None, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, priority: int, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, delay: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, eta: float | datetime, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, queue: str, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, task_id: str | UUID, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, expires: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, headers: Mapping[str, str], **kwargs: Any) -> TaskHandle[R]: ...
+    def add_task(self, *args: Any, **kwargs: Any) -> TaskHandle[R]:
+        """Adds a call to the queue; with ``timeout=`` also waits for its end.
+
+        Besides the task's own arguments it takes the options of
+        :class:`~qtasks.schemas.CallOptions` as keywords.
+
+        Raises:
+            TaskArgumentsError: the arguments do not fit the task; nothing was queued.
+            EncodeError: an argument cannot be encoded.
+            WaitTimeoutError: ``timeout`` ran out; it carries the handle.
+            ServerError: the broker did not acknowledge the call.
+        """
+        return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def options(self, **options: Any) -> BoundTask[P, R]:
+        """Sets options for calls: ``task.options(delay=60).add_task(...)``.
+
+        Args:
+            **options: fields of :class:`~qtasks.schemas.CallOptions`.
+
+        Raises:
+            TaskArgumentsError: there is no such option.
+        """
+        return BoundTask(self, make_options(CallOptions(), options))
+
+
+class SyncTaskDecorator(Protocol):
+    """What ``@app.task(...)`` returns: turns a function of either colour into a task."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, R]: ...
