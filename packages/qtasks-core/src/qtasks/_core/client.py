@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qtasks._core.config import QueueConfig
+    from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
-    from qtasks.contracts.broker import BaseBroker
-    from qtasks.contracts.storage import BaseStorage
     from qtasks.typing import Clock
 
 __all__ = ["Client"]
@@ -46,7 +45,7 @@ class Client:
 
     Args:
         owner: the app, as plugins see it.
-        broker: a broker that has a storage.
+        connection: the broker and its storage.
         tasks: the registered tasks by name.
         registry: the plugins.
         config: the settings.
@@ -57,37 +56,31 @@ class Client:
         self,
         *,
         owner: object,
-        broker: BaseBroker,
+        connection: Connection,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
         config: QueueConfig,
         clock: Clock,
     ) -> None:
         self._owner = owner
-        self._broker = broker
-        self._storage = storage_of(broker)
+        self._connection = connection
+        self._broker = connection.broker
+        self._storage = connection.storage
         self._tasks = tasks
         self._registry = registry
         self._config = config
         self._clock = clock
-        self._started = False
 
     async def start(self) -> None:
         """Connects once; every other method does it by itself."""
-        if not self._started:
-            await self._broker.start()
-            await self._storage.start()
-            self._started = True
+        await self._connection.open(self)
         if self._registry.plugins:
             await self._registry.start(self, "client")
 
     async def stop(self) -> None:
         """Disconnects; the next call connects again."""
-        if self._started:
-            self._started = False
-            await self._registry.stop(self, "client")
-            await self._storage.stop()
-            await self._broker.stop()
+        await self._registry.stop(self, "client")
+        await self._connection.close(self)
 
     async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
         """Checks, encodes and publishes calls in one step; returns their records, in order.
@@ -254,15 +247,3 @@ class Client:
     def _unsupported(self, what: str) -> None:
         msg = f"{type(self._broker).__name__} cannot do {what}: give the app a storage_url that can"
         raise UnsupportedError(msg)
-
-
-def storage_of(broker: BaseBroker) -> BaseStorage:
-    """Returns the broker's storage.
-
-    Raises:
-        UnsupportedError: it has none; the app must be given one.
-    """
-    if broker.storage is None:
-        msg = f"{type(broker).__name__} keeps no records: set storage_url= as well"
-        raise UnsupportedError(msg)
-    return broker.storage

@@ -45,7 +45,7 @@ class QueueTasks(BaseQueueTasks):
 
     def __init__(self, name: str = "QueueTasks", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
-        self._calls = self._client(self.broker)
+        self._calls = self._client(self._connection)
 
     @overload
     def task(

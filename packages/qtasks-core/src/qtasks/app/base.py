@@ -9,6 +9,7 @@ from uuid import UUID
 
 from qtasks._core.client import Client
 from qtasks._core.config import QueueConfig
+from qtasks._core.connection import Connection
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.worker import Worker
@@ -110,7 +111,7 @@ class BaseQueueTasks:
                 ready any more.
         """
         worker = Worker(
-            self.broker,
+            self._connection,
             self._definitions,
             self._registry,
             self.config,
@@ -168,11 +169,12 @@ class BaseQueueTasks:
         retention = Retention(self.config.result_ttl, self.config.dead_ttl)
         self.broker: BaseBroker = broker
         self.broker.retention = self.storage.retention = retention
+        self._connection = Connection(self.broker)
 
-    def _client(self, broker: BaseBroker) -> Client:
+    def _client(self, connection: Connection) -> Client:
         return Client(
             owner=self,
-            broker=broker,
+            connection=connection,
             tasks=self._definitions,
             registry=self._registry,
             config=self.config,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overloa
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
+from qtasks._core.connection import Connection
 from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
@@ -47,8 +48,8 @@ class QueueTasks(BaseQueueTasks):
     def __init__(self, name: str = "QueueTasks", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         twin = self.broker.client()
-        self._driven = None if twin is None else self._client(twin)
-        self._hopping = self._client(self.broker)
+        self._driven = None if twin is None else self._client(Connection(twin))
+        self._hopping = self._client(self._connection)
         self._portal = Portal()
 
     @overload

@@ -10,7 +10,6 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Self
 
-from qtasks._core.client import storage_of
 from qtasks._core.decisions.outcomes import is_final
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import Pools
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qtasks._core.config import QueueConfig
+    from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
-    from qtasks.contracts.broker import BaseBroker
     from qtasks.typing import Clock
 
 __all__ = ["Worker"]
@@ -54,7 +53,7 @@ class Worker:
     ``async with worker:`` runs it beside other code; :meth:`run` until it is stopped.
 
     Args:
-        broker: a broker that has a storage.
+        connection: the broker and its storage.
         tasks: the registered tasks by name.
         registry: the plugins.
         config: the settings.
@@ -65,7 +64,7 @@ class Worker:
 
     def __init__(
         self,
-        broker: BaseBroker,
+        connection: Connection,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
         config: QueueConfig,
@@ -75,7 +74,8 @@ class Worker:
         burst: bool = False,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.broker = broker
+        self.broker = connection.broker
+        self._connection = connection
         self.config = config
         self.queues = queues or config.queues
         self.burst = burst
@@ -133,8 +133,7 @@ class Worker:
             clock=self._clock,
             on_finished=self._pump.finished,
         )
-        await self.broker.start()
-        await storage_of(self.broker).start()
+        await self._connection.open(self)
         self._keeper = Keeper(self.broker, self, self.config.lease)
         await self._registry.start(self, "worker")
         if subscribers := self._registry.table.worker_start:
@@ -163,8 +162,7 @@ class Worker:
             if subscribers := self._registry.table.worker_stop:
                 await emit.notify("worker_stop", subscribers, {"worker": self})
             await self._registry.stop(self, "worker")
-            await storage_of(self.broker).stop()
-            await self.broker.stop()
+            await self._connection.close(self)
         log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
 
     def stop(self) -> None:

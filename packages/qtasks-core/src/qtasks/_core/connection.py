@@ -1,0 +1,47 @@
+"""One broker used by several parts of an app: connected with the first, cut with the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtasks.exc import UnsupportedError
+
+if TYPE_CHECKING:
+    from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.storage import BaseStorage
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """Counts who uses a broker and its storage.
+
+    Args:
+        broker: a broker that has a storage.
+
+    Raises:
+        UnsupportedError: it has none; the app must be given one.
+    """
+
+    def __init__(self, broker: BaseBroker) -> None:
+        if broker.storage is None:
+            msg = f"{type(broker).__name__} keeps no records: set storage_url= as well"
+            raise UnsupportedError(msg)
+        self.broker = broker
+        self.storage: BaseStorage = broker.storage
+        self._users: set[object] = set()
+
+    async def open(self, user: object) -> None:
+        """Connects unless somebody has; harmless for one who has."""
+        if user not in self._users:
+            await self.broker.start()
+            await self.storage.start()
+            self._users.add(user)
+
+    async def close(self, user: object) -> None:
+        """Disconnects if nobody else is left."""
+        if user in self._users:
+            self._users.remove(user)
+            if not self._users:
+                await self.storage.stop()
+                await self.broker.stop()
