@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from qtasks.testing.conformance.base import CONTRACT, Conformance, needs, since
 from qtasks.testing.conformance.broker import BrokerConformance
+from qtasks.testing.conformance.machine import BrokerMachine
 from qtasks.testing.conformance.storage import StorageConformance
 
 __all__ = [
     "CONTRACT",
     "BrokerConformance",
+    "BrokerMachine",
     "Conformance",
     "StorageConformance",
     "needs",
