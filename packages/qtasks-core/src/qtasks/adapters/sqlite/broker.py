@@ -131,8 +131,8 @@ class SqliteBroker(BaseBroker):
     async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - see the contract
         """Waits for something to claim.
 
-        Suspects do not count while the last claim could not have taken another one: its worker
-        would wake up for them again and again, and must not have them.
+        Suspects that wait already do not count while the last claim could not have taken another
+        one: its worker would wake up for them again and again, and must not have them.
         """
         return await self._engine.ready(queues, timeout, suspects=self._may_suspect)
 

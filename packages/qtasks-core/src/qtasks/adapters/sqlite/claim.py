@@ -20,10 +20,10 @@ __all__ = ["DELIVERY_COLUMNS", "claim", "delivery_of"]
 #: What :func:`delivery_of` reads, in its order.
 DELIVERY_COLUMNS: Final = (
     "seq, id, task, queue, payload, priority, delay, eta, expires, unique_key, headers, parent_id,"
-    " root_id, token, attempts, deliveries, lost, snoozes, created_at, due, history, expires_at,"
+    " root_id, attempts, deliveries, lost, snoozes, created_at, due, history, expires_at,"
     " turn"
 )
-_SEQ, _ID, _PRIORITY, _LOST, _DUE, _EXPIRES_AT, _TURN = 0, 1, 5, 16, 19, 21, 22
+_SEQ, _PRIORITY, _LOST, _DUE, _EXPIRES_AT, _TURN = 0, 5, 15, 18, 20, 21
 
 _order = itemgetter(_PRIORITY, _TURN, _DUE, _SEQ)
 
@@ -43,7 +43,7 @@ _SUSPECTS: Final = f"""
     WHERE state = 1 AND queue = ? ORDER BY priority, turn, due, seq LIMIT ?
 """
 _LEASE: Final = """
-    UPDATE task SET state = 5, status = 'process', token = token + 1, deliveries = deliveries + 1,
+    UPDATE task SET state = 5, status = 'process', token = ?, deliveries = deliveries + 1,
         lease_until = ?, started_at = ?, worker = ?
     WHERE seq = ?
 """
@@ -113,18 +113,21 @@ def _take(unit: Unit, queue: str, rows: list[Any], request: Claim) -> list[Deliv
     """Leases rows and returns them as deliveries."""
     now = unit.now
     until, worker = now + request.lease, request.worker
-    unit.conn.executemany(_LEASE, [(until, now, worker, row[_SEQ]) for row in rows])
+    numbered = list(enumerate(rows, unit.tokens(len(rows))))
+    unit.conn.executemany(
+        _LEASE, [(token, until, now, worker, row[_SEQ]) for token, row in numbered]
+    )
     guilty = sum(1 for row in rows if row[_LOST])
     unit.moved(queue, SUSPECT, LEASED, guilty)
     unit.moved(queue, READY, LEASED, len(rows) - guilty)
-    return [delivery_of(row, now) for row in rows]
+    return [delivery_of(row, token, now) for token, row in numbered]
 
 
-def delivery_of(row: Any, now: float) -> Delivery:
+def delivery_of(row: Any, token: int, now: float) -> Delivery:
     """Returns the delivery of a row that was selected just before it was leased."""
     (
         seq, id_, task, queue, payload, priority, delay, eta, expires, unique_key, packed,
-        parent_id, root_id, token, attempts, deliveries, lost, snoozes, created_at, due, history,
+        parent_id, root_id, attempts, deliveries, lost, snoozes, created_at, due, history,
         _, _,
     ) = row  # fmt: skip
     headers: dict[str, str] = {}
@@ -139,6 +142,6 @@ def delivery_of(row: Any, now: float) -> Delivery:
         parent_id, root_id,
     )  # fmt: skip
     return Delivery(
-        message, token + 1, attempts, deliveries + 1, lost, snoozes, created_at, due, now,
+        message, token, attempts, deliveries + 1, lost, snoozes, created_at, due, now,
         history, malformed, seq,
     )  # fmt: skip

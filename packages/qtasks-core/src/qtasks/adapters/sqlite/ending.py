@@ -10,15 +10,14 @@ from qtasks.schemas import MAX_LOST
 
 __all__ = ["cancel", "convict"]
 
-#: A lease that is ended this way must not settle any more, so its token becomes stale.
 _CANCEL: Final = """
     UPDATE task SET state = 6, status = 'cancel', reason = ?, cancel = NULL, lease_until = NULL,
-        token = token + (state = 5), finished_at = ?, gc_at = ?
+        token = coalesce(?, token), finished_at = ?, gc_at = ?
     WHERE seq = ?
 """
 _CONVICT: Final = """
     UPDATE task SET state = 6, status = 'error', dead = 1, reason = 'worker_lost',
-        token = token + 1, lost = lost + 1, lease_until = NULL, finished_at = ?, gc_at = ?,
+        token = ?, lost = lost + 1, lease_until = NULL, finished_at = ?, gc_at = ?,
         error_type = 'qtasks.exc.WorkerLost', error_message = ?, error_traceback = ''
     WHERE seq = ?
 """
@@ -32,7 +31,9 @@ def cancel(unit: Unit, seq: int, queue: str, state: int, reason: str, ttl: float
         unit.conn.execute(_REMOVE, (seq,))
         unit.moved(queue, state, None)
         return
-    unit.conn.execute(_CANCEL, (reason, unit.now, unit.now + ttl, seq))
+    # Who holds a lease that is ended this way must not settle any more.
+    token = unit.tokens() if state == LEASED else None
+    unit.conn.execute(_CANCEL, (reason, token, unit.now, unit.now + ttl, seq))
     unit.moved(queue, state, DONE)
 
 
@@ -47,6 +48,6 @@ def convict(unit: Unit, seq: int, queue: str, worker: str | None, ttl: float) ->
         f"{MAX_LOST} workers in a row were lost while they ran this task, the last one was"
         f" {worker or 'unknown'}"
     )
-    unit.conn.execute(_CONVICT, (unit.now, unit.now + ttl, message, seq))
+    unit.conn.execute(_CONVICT, (unit.tokens(), unit.now, unit.now + ttl, message, seq))
     unit.moved(queue, LEASED, DONE)
     unit.died(queue)

@@ -7,16 +7,14 @@ jobs in another. The blocking form runs them in the calling thread. Jobs and cla
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
 from qtasks.adapters.sqlite.database import Database, Read, Write
 from qtasks.adapters.sqlite.lane import Lane
-from qtasks.adapters.sqlite.lookout import Lookout
+from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.url import parse_url
 from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
 from qtasks.adapters.sqlite.watch import Watch
@@ -115,12 +113,19 @@ class Engine:
     # Waiting
 
     async def ready(self, queues: Sequence[str], seconds: float, *, suspects: bool) -> bool:
-        """Waits until a claim may find something; returns False when the time ran out."""
+        """Waits until a claim may find something; returns False when the time ran out.
+
+        Args:
+            queues: where to look.
+            seconds: how long.
+            suspects: whether suspects that wait already count.
+        """
+        ignored = 0
+        if not suspects:
+            ignored = await self.read(lambda conn, now: jobs.suspects(conn, now, queues))
 
         def look(database: Database) -> bool | None:
-            found = database.watch(
-                lambda conn, now: jobs.claimable(conn, now, queues, suspects=suspects)
-            )
+            found = database.watch(lambda conn, now: jobs.claimable(conn, now, queues, ignored))
             return found or None
 
         def due(database: Database) -> float | None:
@@ -130,7 +135,7 @@ class Engine:
             return bool(self._attend(look, READY, seconds, due))
         if seconds <= 0:
             return bool(await self._in_reader(lambda: look(self._database)))
-        return bool(await _within(self._watch.ready(queues, suspects=suspects), seconds))
+        return bool(await asyncio.wrap_future(self._watch.ready(queues, seconds, ignored)))
 
     async def ended(self, ids: Sequence[str], seconds: float) -> dict[str, Record | None]:
         """Waits until one of the tasks ended; returns an empty dict when the time ran out."""
@@ -145,7 +150,7 @@ class Engine:
             return self._attend(look, ENDED, seconds) or {}
         if seconds <= 0:
             return await self._in_reader(lambda: look(self._database)) or {}
-        return await _within(self._watch.ended(ids), seconds) or {}
+        return await asyncio.wrap_future(self._watch.ended(ids, seconds)) or {}
 
     # Inside
 
@@ -163,7 +168,7 @@ class Engine:
         due: Callable[[Database], float | None] | None = None,
     ) -> T | None:
         """Looks again whenever something happened, in the calling thread."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(self._clock, seconds)
         found = look(self._database)
         if found is not None or seconds <= 0:
             return found
@@ -172,11 +177,9 @@ class Engine:
             while True:
                 lookout.arm()
                 found = look(self._database)
-                left = deadline - time.monotonic()
-                if found is not None or left <= 0:
+                if found is not None or deadline.left() <= 0:
                     return found
-                upcoming = None if due is None else due(self._database)
-                lookout.wait_for(kind, left, upcoming)
+                lookout.wait_for(kind, deadline, None if due is None else due(self._database))
         finally:
             self._idle.append(lookout)
 
@@ -191,15 +194,6 @@ class Engine:
 
     def _committed(self, ready: bool, ended: bool) -> None:  # noqa: FBT001 - what a database tells
         self._ringer.ring((READY if ready else 0) | (ENDED if ended else 0))
-
-
-async def _within(future: Future[T], seconds: float) -> T | None:
-    """Waits for a future for so long, and cancels it if it comes too late."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await asyncio.wrap_future(future)
-    except TimeoutError:
-        return None
 
 
 def _run_all(actions: Sequence[Callable[[], Any]]) -> list[Any]:

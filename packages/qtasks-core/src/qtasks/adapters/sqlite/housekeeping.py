@@ -26,7 +26,8 @@ _OLD: Final = """
     WHERE state = 6 AND gc_at <= ? ORDER BY gc_at LIMIT ?
 """
 _BACK: Final = """
-    UPDATE task SET state = ?, turn = 0, token = token + 1, lost = lost + 1, lease_until = ?
+    UPDATE task SET state = ?, turn = 0, token = ?, lost = lost + 1,
+        lease_until = CASE WHEN away THEN due END
     WHERE seq = ?
 """
 _REMOVE: Final = "DELETE FROM task WHERE seq = ?"
@@ -69,7 +70,7 @@ def _take_back(
 
     A task that somebody asked to cancel is cancelled, as its worker would have done.
     """
-    back: list[tuple[int, float | None, int]] = []
+    back: list[tuple[int, int, int]] = []
     waiting: list[str] = []
     convicted: list[str] = []
     for seq, id_, queue, lost, cancel, away, worker in rows:
@@ -81,7 +82,7 @@ def _take_back(
         else:
             # Its queue is elsewhere: on the schedule it is published again at once.
             state = OUTBOX if away else SUSPECT
-            back.append((state, unit.now if away else None, seq))
+            back.append((state, unit.tokens(), seq))
             unit.moved(queue, LEASED, state)
             unit.ready = True
             waiting.append(id_)

@@ -11,12 +11,31 @@ from typing import Final
 
 from qtasks.adapters.sqlite.database import Database
 from qtasks.adapters.sqlite.wake import ENDED, READY, Bell
+from qtasks.typing import Clock
 
-__all__ = ["Lookout"]
+__all__ = ["Deadline", "Lookout"]
 
 #: Seconds between two looks, soon after something happened and long after.
 _SHORTEST: Final = 0.005
 _LONGEST: Final = 0.25
+
+
+class Deadline:
+    """The end of a wait: in real time, or earlier if the database's clock runs ahead of it.
+
+    Args:
+        clock: of the database; tests move it on.
+        seconds: until the end.
+    """
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._there = clock.monotonic() + seconds
+        self._here = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Returns the seconds that are left, 0 or less when it is over."""
+        return min(self._here - time.monotonic(), self._there - self._clock.monotonic())
 
 
 class Lookout:
@@ -36,44 +55,41 @@ class Lookout:
         """Remembers how things stand; must be called before the look that :meth:`wait` follows."""
         self._version = self._database.version()
 
-    def wait(self, timeout: float, due: float | None = None) -> int:
-        """Waits at most ``timeout`` seconds; returns what may have happened, or 0.
+    def wait(self, deadline: Deadline, due: float | None = None) -> int:
+        """Waits until something may have happened, and returns what, or 0 at the deadline.
 
         Args:
-            timeout: seconds, of real time.
+            deadline: when to give up.
             due: a time of the database's clock at which a task becomes ready by itself.
 
         Raises:
             ServerError: the database cannot be read any more.
         """
         clock = self._database.clock
-        deadline = time.monotonic() + timeout
         while True:
-            pause = min(self._pause, deadline - time.monotonic())
+            pause = min(self._pause, deadline.left())
             if due is not None:
                 pause = min(pause, due - clock.time())
             heard = self.bell.wait(max(pause, 0.0))
+            if not heard and self._database.version() != self._version:
+                heard = READY | ENDED
             if heard:
                 self._pause = _SHORTEST
                 return heard
-            if self._database.version() != self._version:
-                self._pause = _SHORTEST
-                return READY | ENDED
             if due is not None and clock.time() >= due:
                 return READY
-            if time.monotonic() >= deadline:
+            if deadline.left() <= 0:
                 return 0
             self._pause = min(self._pause * 2, _LONGEST)
 
-    def wait_for(self, kind: int, timeout: float, due: float | None = None) -> None:
+    def wait_for(self, kind: int, deadline: Deadline, due: float | None = None) -> None:
         """Waits as :meth:`wait` does, and returns early only for something of a kind.
 
         After the ring of another kind the count of commits no longer fits, so that the next look
         at it ends the wait; that may be needless, but nothing is missed.
         """
-        deadline = time.monotonic() + timeout
         while True:
-            heard = self.wait(deadline - time.monotonic(), due)
+            heard = self.wait(deadline, due)
             if not heard or heard & kind:
                 return
 

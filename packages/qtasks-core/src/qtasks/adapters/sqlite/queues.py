@@ -21,6 +21,7 @@ __all__ = [
     "purge_some",
     "report",
     "stats",
+    "suspects",
     "workers",
 ]
 
@@ -54,10 +55,11 @@ _ANY: Final = """
             SELECT 1 FROM task INDEXED BY task_scheduled
             WHERE state = 2 AND queue = :queue AND due <= :now
         )
-        OR :suspects AND EXISTS (
-            SELECT 1 FROM task INDEXED BY task_suspect WHERE state = 1 AND queue = :queue
-        )
     )
+"""
+_SUSPECTS: Final = """
+    SELECT count(*) FROM task INDEXED BY task_suspect WHERE state = 1
+        AND queue = (SELECT name FROM queue WHERE name = ? AND NOT paused)
 """
 _PAUSE: Final = """
     INSERT INTO queue (name, paused) VALUES (?, ?)
@@ -118,7 +120,7 @@ def _oldest_ready(conn: sqlite3.Connection, queue: str) -> float | None:
 
 
 def claimable(
-    conn: sqlite3.Connection, now: float, queues: Sequence[str], *, suspects: bool
+    conn: sqlite3.Connection, now: float, queues: Sequence[str], ignored: int = 0
 ) -> bool:
     """Tells whether a claim may find something.
 
@@ -126,13 +128,18 @@ def claimable(
         conn: the connection.
         now: seconds since the epoch.
         queues: where to look.
-        suspects: whether a suspect counts; a worker that may not take one must not wake for it.
+        ignored: how many suspects do not count; a worker that may not take them must not wake
+            for them again and again.
     """
     for queue in queues:
-        params = {"queue": queue, "now": now, "suspects": suspects}
-        if conn.execute(_ANY, params).fetchone()[0]:
+        if conn.execute(_ANY, {"queue": queue, "now": now}).fetchone()[0]:
             return True
-    return False
+    return suspects(conn, now, queues) > ignored
+
+
+def suspects(conn: sqlite3.Connection, _now: float, queues: Sequence[str]) -> int:
+    """Returns how many suspects wait in some queues."""
+    return sum(conn.execute(_SUSPECTS, (queue,)).fetchone()[0] for queue in queues)
 
 
 def next_due(conn: sqlite3.Connection, now: float, queues: Sequence[str]) -> float | None:

@@ -80,6 +80,9 @@ _FIRST: Final = (
     WHERE state <= 5 AND unique_key IS NOT NULL
     """,
     "CREATE INDEX task_dead ON task (queue, finished_at) WHERE dead = 1",
+    # Of the whole file, so that an id used anew does not get tokens a stale worker may hold.
+    "CREATE TABLE token (last INTEGER NOT NULL)",
+    "INSERT INTO token (last) VALUES (0)",
     # Counts are kept, because counting a million rows takes longer than a claim.
     """
     CREATE TABLE queue (
@@ -125,7 +128,7 @@ _FIRST: Final = (
     """,
 )
 
-_TABLES: Final = ("task", "queue", "state", "bucket", "counter", "presence")
+_TABLES: Final = ("task", "token", "queue", "state", "bucket", "counter", "presence")
 
 #: The statements of each version, oldest first; a released entry is never changed again.
 MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST,)
@@ -180,15 +183,17 @@ def migrate(conn: sqlite3.Connection, path: str, migrations: Sequence[Sequence[s
 
 
 def rebuild(conn: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> None:
-    """Drops our tables and makes them anew, inside the caller's transaction.
+    """Drops our tables and makes them anew, inside the caller's transaction; tokens go on.
 
     Dropping a table takes as long as it has pages; deleting its rows, as long as it has rows.
     """
+    last = conn.execute("SELECT last FROM token").fetchone()
     for table in _TABLES:
         conn.execute(f'DROP TABLE IF EXISTS "{table}"')
     for statements in migrations:
         for statement in statements:
             conn.execute(statement)
+    conn.execute("UPDATE token SET last = ?", last)
     _stamp(conn, len(migrations))
 
 

@@ -46,7 +46,8 @@ _RETRY: Final = f"""
     WHERE seq = ?
 """
 _RELEASE: Final = f"""
-    UPDATE task SET state = ?, status = 'new', turn = 0, lease_until = ?, {_PATCH}
+    UPDATE task SET state = ?, status = 'new', turn = 0,
+        lease_until = CASE WHEN away THEN due END, {_PATCH}
     WHERE seq = ?
 """
 _REMOVE: Final = "DELETE FROM task WHERE seq = ?"
@@ -177,9 +178,9 @@ class _Batch:
         state = OUTBOX if away else SUSPECT if lost else READY
         unit.moved(queue, LEASED, state)
         unit.ready = True
-        until = unit.now if away else None
-        patch = (settlement.history, encode_headers(settlement.headers))
-        self._add(_RELEASE, state, until, *patch, seq)
+        self._add(
+            _RELEASE, state, settlement.history, encode_headers(settlement.headers), seq
+        )
 
     def _add(self, statement: str, *params: Any) -> None:
         self._params.setdefault(statement, []).append(params)

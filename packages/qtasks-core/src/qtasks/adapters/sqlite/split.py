@@ -1,14 +1,17 @@
 """The storage of a broker elsewhere: begins, the schedule, and the way back to the queue.
 
 A row whose queue is elsewhere has ``away`` set. While its message is there it is ``PARKED``;
-while it waits here to be published it stands in the ``OUTBOX``, where ``lease_until`` says when
-it may be handed out (again).
+while it waits here to be published it stands in the ``OUTBOX``. There ``lease_until`` says when it
+may be handed out: when it is due, or, after that was done, when the patience with the keeper that
+took it ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from qtasks.adapters.sqlite import ending
 from qtasks.adapters.sqlite.claim import DELIVERY_COLUMNS, delivery_of
@@ -20,21 +23,22 @@ from qtasks.schemas import MAX_LOST, Begun, Delivery, Message, Retention
 
 __all__ = ["begin", "dispatched", "due"]
 
-_WIDTH: Final = 23
+_WIDTH: Final = 22
 _ROWS: Final = (
     f"SELECT {DELIVERY_COLUMNS}, state, lease_until, cancel, worker FROM task WHERE id IN"
 )
 _LEASE: Final = """
-    UPDATE task SET state = 5, status = 'process', token = token + 1, deliveries = deliveries + 1,
+    UPDATE task SET state = 5, status = 'process', token = ?, deliveries = deliveries + 1,
         lost = ?, lease_until = ?, started_at = ?, worker = ?, away = 1
     WHERE seq = ?
 """
 _DUE: Final = f"""
     SELECT {DELIVERY_COLUMNS} FROM task INDEXED BY task_outbox
-    WHERE state = 4 AND lease_until <= ? ORDER BY lease_until LIMIT ?
+    WHERE state = 4 AND lease_until <= :now AND (expires_at IS NULL OR expires_at > :now)
+    ORDER BY lease_until LIMIT :limit
 """
 _HAND_OUT: Final = "UPDATE task SET lease_until = ? WHERE seq = ?"
-_OUT: Final = "SELECT seq, queue FROM task WHERE state = 4 AND id IN"
+_OUT: Final = "SELECT seq, queue FROM task WHERE state = 4 AND lease_until > due AND id IN"
 _PARK: Final = "UPDATE task SET state = 3, lease_until = NULL WHERE seq = ?"
 
 
@@ -71,8 +75,11 @@ def _held(row: Any, now: float) -> bool:
 
 
 def _over(unit: Unit, row: Any, retention: Retention) -> bool:
-    """Tells whether a task must not run now, and ends it if that was not written yet."""
-    seq, queue, lost, due, expires_at = row[0], row[3], row[16], row[19], row[21]
+    """Tells whether a task must not run now, and ends what was lost too often or cancelled.
+
+    What expired is left to the sweep, which reports it.
+    """
+    seq, queue, lost, due, expires_at = row[0], row[3], row[15], row[18], row[20]
     state, _, cancel, holder = row[_WIDTH:]
     if state == DONE:
         return True
@@ -83,48 +90,43 @@ def _over(unit: Unit, row: Any, retention: Retention) -> bool:
         if lost + 1 >= MAX_LOST:
             ending.convict(unit, seq, queue, holder, retention.dead_ttl)
             return True
-    if expires_at is not None and expires_at <= unit.now:
-        ending.cancel(unit, seq, queue, state, "expired", retention.result_ttl)
+    if state == OUTBOX and due > unit.now:
+        # A left-over message of a task that waits for its retry; the schedule sends another.
         return True
-    # A left-over message of a task that waits for its retry; the schedule will send another.
-    return bool(state == OUTBOX and due > unit.now)
+    return bool(expires_at is not None and expires_at <= unit.now)
 
 
 def _begin(unit: Unit, delivery: Delivery, row: Any, worker: str, lease: float) -> Delivery:
     """Leases one row and returns the delivery with what is known here."""
-    seq, queue, lost, state = row[0], row[3], row[16], row[_WIDTH]
-    now = unit.now
+    seq, queue, lost, state = row[0], row[3], row[15], row[_WIDTH]
+    now, token = unit.now, unit.tokens()
     if state == LEASED:
         lost += 1
-    unit.conn.execute(_LEASE, (lost, now + lease, now, worker, seq))
+    unit.conn.execute(_LEASE, (token, lost, now + lease, now, worker, seq))
     unit.moved(queue, state, LEASED)
-    ours = delivery_of(row[:_WIDTH], now)
-    return Delivery(
-        ours.message,
-        ours.token,
-        ours.attempts,
-        ours.deliveries,
-        lost,
-        ours.snoozes,
-        ours.enqueued_at,
-        ours.due_at,
-        now,
-        ours.history,
-        delivery.malformed or ours.malformed,
-        delivery.receipt,
+    ours = delivery_of(row[:_WIDTH], token, now)
+    return replace(
+        ours,
+        lost=lost,
+        malformed=delivery.malformed or ours.malformed,
+        receipt=delivery.receipt,
     )
 
 
 def due(unit: Unit, limit: int, lease: float) -> list[Message]:
-    """Takes scheduled tasks that are due, for ``lease`` seconds."""
-    rows = unit.conn.execute(_DUE, (unit.now, limit)).fetchall()
+    """Takes scheduled tasks that are due, for ``lease`` seconds; they need not wait any more."""
+    rows = unit.conn.execute(_DUE, {"now": unit.now, "limit": limit}).fetchall()
     until = unit.now + lease
     unit.conn.executemany(_HAND_OUT, [(until, row[0]) for row in rows])
-    return [delivery_of(row, unit.now).message for row in rows]
+    messages = (delivery_of(row, 0, unit.now).message for row in rows)
+    return [replace(message, delay=0.0, eta=None) for message in messages]
 
 
 def dispatched(unit: Unit, ids: Sequence[str]) -> None:
-    """Notes that tasks were published; those that began meanwhile stay as they are."""
+    """Notes that tasks were published.
+
+    Those that a quick worker began meanwhile, or even put back on the schedule, stay as they are.
+    """
     rows = dict(select_in(unit.conn, _OUT, ids))
     unit.conn.executemany(_PARK, [(seq,) for seq in rows])
     for queue in rows.values():

@@ -64,6 +64,12 @@ class Unit:
         """Notes that a queue exists."""
         self._move(queue)[_PUBLISHED] = 1
 
+    def tokens(self, count: int = 1) -> int:
+        """Returns the first of ``count`` numbers in a row, larger than any token before."""
+        (last,) = self.conn.execute("SELECT last FROM token").fetchone()
+        self.conn.execute("UPDATE token SET last = ?", (last + count,))
+        return int(last) + 1
+
     def close(self) -> None:
         """Writes the counts; the last step of every job."""
         if self._moves:

@@ -10,34 +10,37 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
 from qtasks.adapters.sqlite.database import Database
-from qtasks.adapters.sqlite.lookout import Lookout
+from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.wake import ENDED, POKE, READY
+from qtasks.schemas import Record
 
 __all__ = ["Watch"]
 
 #: Seconds that the thread stays when nobody waits.
 _LINGER: Final = 1.0
 
-#: Seconds that the thread waits at a time, to forget those who gave up.
-_ROUND: Final = 1.0
-
 #: The thread looks at most one part of this many of the time, however often its bell rings.
 _REST: Final = 3
+
+
+#: Names of queues, and how many suspects in them do not count.
+_Want: TypeAlias = tuple[tuple[str, ...], int]
 
 
 class _Waiter(msgspec.Struct, eq=False):
     """One waiting coroutine: for work in ``queues``, or for the end of ``ids``."""
 
     future: Future[Any]
+    deadline: Deadline
     queues: tuple[str, ...] = ()
-    suspects: bool = True
+    ignored: int = 0
     ids: tuple[str, ...] = ()
 
     @property
@@ -68,13 +71,21 @@ class Watch:
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def ready(self, queues: Sequence[str], *, suspects: bool) -> Future[bool]:
-        """Returns a future that is done when a claim may find something."""
-        return self._add(_Waiter(Future(), queues=tuple(queues), suspects=suspects))
+    def ready(self, queues: Sequence[str], seconds: float, ignored: int) -> Future[bool | None]:
+        """Returns a future of True, when a claim may find something, or of None, too late.
 
-    def ended(self, ids: Sequence[str]) -> Future[dict[str, Any]]:
-        """Returns a future of those tasks that ended, done when there is one."""
-        return self._add(_Waiter(Future(), ids=tuple(ids)))
+        Args:
+            queues: where to look.
+            seconds: how long.
+            ignored: how many suspects do not count.
+        """
+        deadline = Deadline(self._database.clock, seconds)
+        return self._add(_Waiter(Future(), deadline, queues=tuple(queues), ignored=ignored))
+
+    def ended(self, ids: Sequence[str], seconds: float) -> Future[dict[str, Record | None] | None]:
+        """Returns a future of those tasks that ended, when there is one, or of None, too late."""
+        deadline = Deadline(self._database.clock, seconds)
+        return self._add(_Waiter(Future(), deadline, ids=tuple(ids)))
 
     def stop(self) -> None:
         """Ends the thread; who still waits is cancelled."""
@@ -119,7 +130,7 @@ class Watch:
             while self._goes_on(lookout):
                 try:
                     due = self._round(lookout, heard, due)
-                    heard = lookout.wait(_ROUND, due) if self._waiting else POKE
+                    heard = lookout.wait(self._deadline(), due) if self._waiting else POKE
                 except Exception as error:  # noqa: BLE001 - it belongs to those who wait
                     self._fail(error)
         finally:
@@ -127,6 +138,9 @@ class Watch:
 
     def _goes_on(self, lookout: Lookout) -> bool:
         """Forgets who waits no more; returns False if nobody is left, also after a while."""
+        for one in self._waiting:
+            if one.deadline.left() <= 0:
+                _resolve(one, None)
         self._waiting = [one for one in self._waiting if not one.future.done()]
         if not self._waiting and not self._new and not self._stopping:
             lookout.bell.wait(_LINGER)
@@ -135,6 +149,10 @@ class Watch:
             if not goes_on:
                 self._thread = self._lookout = None
         return goes_on
+
+    def _deadline(self) -> Deadline:
+        """Returns the first of the deadlines."""
+        return min((one.deadline for one in self._waiting), key=Deadline.left)
 
     def _round(self, lookout: Lookout, heard: int, due: float | None) -> float | None:
         """Looks for those whom it may concern; returns when the next task becomes ready."""
@@ -162,12 +180,12 @@ class Watch:
                 mine = {id_: found[id_] for id_ in one.ids if id_ in found}
                 if mine:
                     _resolve(one, mine)
-        wanted = dict.fromkeys((one.queues, one.suspects) for one in waiters if one.queues)
+        wanted = {(one.queues, one.ignored) for one in waiters if one.queues}
         if not wanted:
             return None
-        ready, upcoming = self._database.watch(lambda conn, now: _find(conn, now, list(wanted)))
+        ready, upcoming = self._database.watch(lambda conn, now: _find(conn, now, wanted))
         for one in waiters:
-            if (one.queues, one.suspects) in ready:
+            if (one.queues, one.ignored) in ready:
                 _resolve(one, result=True)
         return upcoming
 
@@ -181,14 +199,10 @@ class Watch:
 
 
 def _find(
-    conn: sqlite3.Connection, now: float, wanted: list[tuple[tuple[str, ...], bool]]
-) -> tuple[set[tuple[tuple[str, ...], bool]], float | None]:
-    """Returns which of the wanted queues have something, and when more becomes ready."""
-    ready = {
-        (queues, suspects)
-        for queues, suspects in wanted
-        if jobs.claimable(conn, now, queues, suspects=suspects)
-    }
+    conn: sqlite3.Connection, now: float, wanted: set[_Want]
+) -> tuple[set[_Want], float | None]:
+    """Returns where there is something to claim, and when more becomes ready."""
+    ready = {want for want in wanted if jobs.claimable(conn, now, *want)}
     names = sorted({name for queues, _ in wanted for name in queues})
     return ready, jobs.next_due(conn, now, names)
 
