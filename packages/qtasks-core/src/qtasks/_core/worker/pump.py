@@ -92,6 +92,7 @@ class Pump:
         self._running -= 1
         if finished is None:
             self._held.pop(delivery.id, None)
+            self._look = True  # what it held back, another suspect for one, may be claimed now
         else:
             self._outbox.append(finished)
             task = finished.task
@@ -173,7 +174,7 @@ class Pump:
             limit=want,
             lease=self._config.lease,
             worker=self._worker_id,
-            suspects=0 if any(d.lost for d in self._held.values()) else 1,
+            suspects=0 if self._keeps_suspect(settlements) else 1,
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
         try:
@@ -187,6 +188,11 @@ class Pump:
         self._note_success()
         self._take(answer, want)
         await self._report(batch, answer)
+
+    def _keeps_suspect(self, settled: list[Settlement]) -> bool:
+        """Whether a suspect stays in this process once ``settled`` is written."""
+        leaving = {settlement.id for settlement in settled}
+        return any(d.lost and d.id not in leaving for d in self._held.values())
 
     def _take(self, answer: Exchange, want: int) -> None:
         for delivery in answer.deliveries:
