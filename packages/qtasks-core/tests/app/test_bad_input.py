@@ -52,6 +52,11 @@ def test_unknown_schemes_name_the_known_and_the_package(wrong: str, message: str
         qtasks.QueueTasks(broker_url="memory://", storage_url="nats://host")
 
 
+def test_unknown_app_options_are_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown option 'url'; known are broker_url"):
+        qtasks.QueueTasks(url="memory://")  # type: ignore[call-arg]  # the mistake under test
+
+
 def test_broker_and_url_exclude_each_other() -> None:
     with pytest.raises(ConfigError, match=r"both broker=.* and broker_url='memory://' were given"):
         qtasks.QueueTasks(broker=MemoryBroker(), broker_url="memory://")

@@ -114,6 +114,8 @@ async def test_a_job_cancelled_before_it_started_never_runs() -> None:
     second = asyncio.ensure_future(pool.run(lambda: ran.append(2)))
     await asyncio.sleep(0)
     second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
     release.set()
     await first
     await pool.run(lambda: ran.append(3))

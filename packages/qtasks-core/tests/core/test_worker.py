@@ -406,6 +406,34 @@ async def test_a_cancelled_run_stops_cleanly() -> None:
     assert (await handle.refresh()).status == "new"
 
 
+async def test_a_worker_can_be_started_again() -> None:
+    app = make_app()
+    app.task(name="fine")(lambda: 5)
+    worker = app.worker()
+    for _ in range(2):
+        async with worker:
+            assert (await app.add_task("fine", timeout=10)).returning == 5
+            worker.stop()
+    worker.stop()
+    await worker.run()
+    assert await app.workers() == []
+
+
+async def test_suspects_run_one_after_another_without_a_pause() -> None:
+    app = make_app()
+
+    @app.task
+    async def work() -> None:
+        """Does nothing."""
+
+    handles = await app.add_tasks(work.build() for _ in range(50))
+    await app.broker.claim(Claim(("default",), 40, 60.0, "dead"))
+    await app.broker.expire("dead")
+    async with app.worker():
+        assert len([handle async for handle in app.as_completed(handles, 10)]) == 50
+    assert sum(handle.record.deliveries for handle in handles) == 90
+
+
 async def test_outcomes_may_wait_for_company_but_not_the_urgent() -> None:
     app = make_app(commit_interval=3600)
 

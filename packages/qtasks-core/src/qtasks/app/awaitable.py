@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overloa
 
 from qtasks._core.client import Client
 from qtasks.app.awaitable_task import AsyncTask
-from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
+from qtasks.app.base import AppOptions, BaseQueueTasks, as_id, make_call, make_query
 from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.view import no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
@@ -43,8 +43,8 @@ class QueueTasks(BaseQueueTasks):
     Its calls are coroutines. ``async with app.worker():`` runs a worker in the same loop.
     """
 
-    def __init__(self, name: str = "QueueTasks", **kwargs: Any) -> None:
-        super().__init__(name, **kwargs)
+    def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
+        super().__init__(name, **options)
         self._calls = self._client(self._connection)
 
     @overload

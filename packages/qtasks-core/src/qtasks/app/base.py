@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
 from qtasks._core.client import Client
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["BaseQueueTasks"]
 
 
+class AppOptions(TypedDict, total=False):
+    """The keyword arguments of an app; see :class:`BaseQueueTasks`."""
+
+    broker_url: str | None
+    storage_url: str | None
+    broker: BaseBroker | None
+    storage: BaseStorage | None
+    config: QueueConfig | None
+    clock: Clock | None
+
+
 class BaseQueueTasks:
     """Registration, configuration and wiring; the façades add what talks to a server.
 
@@ -48,24 +59,17 @@ class BaseQueueTasks:
         ConfigError: a setting or URL cannot be used.
     """
 
-    def __init__(
-        self,
-        name: str = "QueueTasks",
-        *,
-        broker_url: str | None = None,
-        storage_url: str | None = None,
-        broker: BaseBroker | None = None,
-        storage: BaseStorage | None = None,
-        config: QueueConfig | None = None,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
+        for option in options.keys() - AppOptions.__annotations__.keys():
+            msg = f"unknown option {option!r}; known are {', '.join(AppOptions.__annotations__)}"
+            raise ConfigError(msg)
         self.name = name
-        self.config = config or QueueConfig()
-        self.clock: Clock = clock or SystemClock()
+        self.config = options.get("config") or QueueConfig()
+        self.clock: Clock = options.get("clock") or SystemClock()
         self._registry = TriggerRegistry()
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-        self._wire(broker_url, storage_url, broker, storage)
+        self._wire(options)
 
     @property
     def tasks(self) -> Mapping[str, TaskDefinition]:
@@ -142,13 +146,9 @@ class BaseQueueTasks:
         self._definitions[task.name] = task
         return task
 
-    def _wire(
-        self,
-        broker_url: str | None,
-        storage_url: str | None,
-        broker: BaseBroker | None,
-        storage: BaseStorage | None,
-    ) -> None:
+    def _wire(self, options: AppOptions) -> None:
+        broker, storage = options.get("broker"), options.get("storage")
+        broker_url, storage_url = options.get("broker_url"), options.get("storage_url")
         if broker is not None and broker_url is not None:
             msg = f"both broker={broker!r} and broker_url={broker_url!r} were given: use one"
             raise ConfigError(msg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overloa
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks.app.base import BaseQueueTasks, as_id, make_call, make_query
+from qtasks.app.base import AppOptions, BaseQueueTasks, as_id, make_call, make_query
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
 from qtasks.app.view import no_record, not_over
@@ -45,8 +45,8 @@ class QueueTasks(BaseQueueTasks):
     Its calls block the calling thread. It may be used from many threads and after a fork.
     """
 
-    def __init__(self, name: str = "QueueTasks", **kwargs: Any) -> None:
-        super().__init__(name, **kwargs)
+    def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
+        super().__init__(name, **options)
         twin = self.broker.client()
         self._driven = None if twin is None else self._client(Connection(twin))
         self._hopping = self._client(self._connection)

@@ -50,7 +50,8 @@ _LAST_COMMIT = 5.0
 class Worker:
     """Claims and runs tasks on the running loop.
 
-    ``async with worker:`` runs it beside other code; :meth:`run` until it is stopped.
+    ``async with worker:`` runs it beside other code; :meth:`run` until it is stopped. It may be
+    started again afterwards.
 
     Args:
         connection: the broker and its storage.
@@ -163,6 +164,9 @@ class Worker:
                 await emit.notify("worker_stop", subscribers, {"worker": self})
             await self._registry.stop(self, "worker")
             await self._connection.close(self)
+            self._loop = None
+            self._stopping.clear()
+            self._hurry.clear()
         log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
 
     def stop(self) -> None:
