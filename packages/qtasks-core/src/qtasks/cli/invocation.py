@@ -62,7 +62,7 @@ class Invocation:
         app = self.app
 
         async def run() -> T:
-            client = app._client(app.broker)  # noqa: SLF001 - the one door for both kinds of app
+            client = app._client(app._connection)  # noqa: SLF001 - the one door for both kinds of app
             try:
                 return await question(client)
             finally:
