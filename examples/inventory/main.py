@@ -1,0 +1,160 @@
+"""Takes inventory of the standard library: one task for each of its files.
+
+Run it with ``python examples/inventory/main.py``; see the README beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crew import COMMAND, HERE, Crew, WorkersDiedError
+from progress import watch
+from report import Inventory
+from resume import Run
+from rich.console import Console
+
+from qtasks.exc import QTasksError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qtasks import QueueTasks, TaskHandle
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Runs the demo and returns its exit code."""
+    options = parse_options()
+    # A supervisor's SIGTERM ends the workers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    try:
+        take_inventory(options, console)
+    except KeyboardInterrupt:
+        console.print("\nStopped. Run it again and it goes on where it was; --fresh starts over.")
+        return INTERRUPTED
+    except (QTasksError, WorkersDiedError) as error:
+        console.print(f"error: {error}", markup=False, soft_wrap=True)
+        return 2
+    return 0
+
+
+def parse_options() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--root", type=Path, help="the folder to look at; default the standard library")
+    add("--limit", type=int, help="only so many files")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes; default one per CPU")
+    add("--broker", metavar="URL", help="where the tasks go; default a SQLite file in --state")
+    add("--state", type=Path, help="where that file and the workers' logs are; default .state here")
+    add("--fresh", action="store_true", help="start over instead of going on")
+    return parser.parse_args()
+
+
+def take_inventory(options: argparse.Namespace, console: Console) -> None:
+    """Adds the tasks, runs workers until they are done, and reports."""
+    from_here = HERE / ".state"
+    state = (options.state or from_here).resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    (state / ".gitignore").write_text("*\n", encoding="utf-8")
+    chosen = options.broker or os.environ.get("QTASKS_BROKER_URL")
+    if chosen is None and state != from_here:
+        chosen = f"sqlite:///{state / 'inventory.db'}"
+    if chosen is not None:  # the app reads it, here and in the workers
+        os.environ["QTASKS_BROKER_URL"] = chosen
+    from inventory import app
+
+    root = (options.root or Path(sysconfig.get_path("stdlib"))).resolve()
+    files = sorted(find_files(root))[: options.limit]
+    console.print(f"{len(files):,} files under {root}", soft_wrap=True)
+    console.print(f"Their queue: {shown(app.broker.url)}", soft_wrap=True)
+    with app:
+        run = Run(state / "run.json", root, app.broker.url)
+        if options.fresh:
+            run.start_over(app, files)
+        names = {run.task_id(file): str(file.relative_to(root)) for file in files}
+        inventory = Inventory()
+        for handle in run.finished(app, names):
+            note(inventory, names, handle)
+        if run.resumed:
+            console.print(f"resumed: {len(inventory):,} of {len(files):,} were already done")
+        waiting = add_tasks(app, root, names, inventory)
+        began = time.monotonic()
+        with Crew(options.workers if waiting else 0, state) as crew:
+            for handle in watch(console, app, waiting, len(inventory), crew.check):
+                note(inventory, names, handle)
+            seconds = time.monotonic() - began
+        run.end()
+    inventory.print(console)
+    inventory.print_failures(console, command(chosen))
+    if waiting:
+        rate = len(waiting) / seconds
+        console.print(
+            f"\n{len(waiting):,} files in {seconds:.1f} s: {rate:,.0f} files/s,"
+            f" worker processes: {options.workers}"
+        )
+
+
+def find_files(root: Path) -> Iterator[Path]:
+    """Yields the Python files below a folder, but not those of installed packages."""
+    for directory, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in ("site-packages", "dist-packages")]
+        for name in names:
+            file = Path(directory, name)
+            if file.suffix == ".py" and file.is_file():
+                yield file
+
+
+def add_tasks(
+    app: QueueTasks, root: Path, names: dict[str, str], inventory: Inventory
+) -> list[TaskHandle[Any]]:
+    """Adds a task for every file that is not done yet, in one step."""
+    from inventory import count_file
+
+    done = inventory.counts.keys() | inventory.failures.keys()
+    calls = [
+        count_file.options(task_id=task_id).build(str(root / name))
+        for task_id, name in names.items()
+        if name not in done
+    ]
+    return app.add_tasks(calls)
+
+
+def note(inventory: Inventory, names: dict[str, str], handle: TaskHandle[Any]) -> None:
+    """Writes down how a task ended."""
+    name, counts = names[handle.id], handle.returning
+    if counts is not None:
+        inventory.counts[name] = counts
+        return
+    error = handle.error
+    why = f"{error.type.rpartition('.')[2]}: {error.message}" if error else handle.reason
+    inventory.failures[name] = (handle.id, " ".join(why.split()))
+
+
+def command(broker: str | None) -> str:
+    """Returns the beginning of a command on this queue, to be typed into any shell."""
+    env = f"QTASKS_BROKER_URL={shlex.quote(broker)} " if broker else ""
+    return f"cd {shlex.quote(str(HERE))} && {env}{shlex.join(COMMAND)}"
+
+
+def shown(url: str) -> str:
+    """Returns what a URL stands for: the path of the file, or the URL without a password."""
+    from qtasks.cli.places import describe_url
+
+    return describe_url(url)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
