@@ -1,0 +1,125 @@
+"""The tables of the documentation say what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import qtasks.exc
+from qtasks.cli.commands import cli
+from qtasks.configs import QueueConfig
+from qtasks.contracts.triggers import CATALOGUE, Kind
+from qtasks.schemas import CallOptions
+
+DOCS = Path(__file__).parents[2] / "docs"
+CORE = Path(__file__).parents[2] / "packages" / "qtasks-core"
+
+#: How a setting that has no value by default is shown.
+NO_VALUE = "none"
+
+
+def page(name: str) -> str:
+    """Returns the text of a page."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def table(text: str, first_header: str) -> list[list[str]]:
+    """Returns the rows of the table whose first column has this header."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith(f"| {first_header} |"):
+            break
+    else:
+        pytest.fail(f"there is no table whose first column is {first_header!r}")
+    next(lines)
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def names(texts: tuple[str, ...]) -> str:
+    """Returns names as a cell shows them."""
+    return ", ".join(f"`{text}`" for text in texts) or "–"
+
+
+def test_every_trigger_is_on_its_page() -> None:
+    declared = [
+        [f"`{spec.name}`", str(spec.kind), names(spec.arguments), names(spec.returns)]
+        for spec in CATALOGUE.values()
+    ]
+
+    assert table(page("plugins.md"), "trigger") == declared
+
+
+def test_every_kind_of_trigger_is_explained() -> None:
+    explained = [row[0] for row in table(page("plugins.md"), "kind")]
+
+    assert explained == [f"`{kind}`" for kind in Kind]
+
+
+def default_text(value: object) -> str:
+    """Returns a default as the table shows it."""
+    if value is None:
+        return NO_VALUE
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
+    return f"`{value:g}`" if isinstance(value, float) and value < 1e6 else f"`{int_text(value)}`"
+
+
+def int_text(value: object) -> str:
+    """Returns a number without a fraction, and anything else as it is."""
+    return str(int(value)) if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize(
+    "text", [page("configuration.md"), (CORE / "README.md").read_text("utf-8")]
+)
+def test_every_setting_is_in_the_tables_with_its_default(text: str) -> None:
+    settings = [(f"`{name}`", default_text(value)) for name, value in vars(QueueConfig()).items()]
+
+    assert [(row[0], row[1]) for row in table(text, "setting")] == settings
+
+
+def test_every_setting_is_shown_with_its_variable() -> None:
+    for name, _, _, variable, _ in table(page("configuration.md"), "setting"):
+        assert variable == f"`QTASKS_{name.strip('`').upper()}`"
+
+
+def test_every_option_of_a_call_is_explained() -> None:
+    rows = table(page("tasks.md"), "option") + table(
+        page("tasks.md").partition("## Adding")[2], "option"
+    )
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert explained >= set(CallOptions.__struct_fields__)
+
+
+def test_the_tree_of_exceptions_is_that_of_the_module() -> None:
+    tree = (inspect.getdoc(qtasks.exc) or "").partition("::\n\n")[2]
+
+    assert textwrap.dedent(tree).strip() in page("errors.md")
+
+
+def test_the_tree_of_exceptions_is_complete() -> None:
+    tree = inspect.getdoc(qtasks.exc) or ""
+
+    assert not [name for name in qtasks.exc.__all__ if not re.search(rf"\b{name}\b", tree)]
+
+
+def test_every_command_has_a_section() -> None:
+    groups = [group.name for group in cli.registered_groups]
+    commands = [
+        command.name or command.callback.__name__
+        for command in cli.registered_commands
+        if command.callback
+    ]
+
+    text = page("cli.md")
+    assert not [name for name in [*commands, *groups] if f"\n## {name}\n" not in text]
