@@ -81,15 +81,17 @@ def moment(row: Row, query: RecordQuery) -> float:
 def stats(store: Store, queue: str, now: float) -> QueueStats:
     """Counts the tasks of a queue; see :meth:`BaseBroker.stats`."""
     paused = queue in store.paused
+    scheduled = [row.due_at for row in store.schedule.rows() if row.queue == queue]
+    due = sum(1 for when in scheduled if when <= now)
     lanes = store.queues.get(queue)
     if lanes is None:
-        return QueueStats(queue, paused=paused)
+        return QueueStats(queue, ready=due, delayed=len(scheduled) - due, paused=paused)
     lanes.promote(now)
     oldest, next_due, leased_at = lanes.oldest(), lanes.delayed.first(), store.leased_since(queue)
     return QueueStats(
         queue,
-        ready=lanes.ready(),
-        delayed=len(lanes.delayed),
+        ready=lanes.ready() + due,
+        delayed=len(lanes.delayed) + len(scheduled) - due,
         leased=lanes.leased,
         dead=lanes.dead,
         paused=paused,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Held,
         Message,
         Page,
+        QueueStats,
         Receipt,
         Record,
         RecordQuery,
@@ -164,6 +165,17 @@ class MemoryStorage(BaseStorage):
         """Does one round of housekeeping, each kind at most ``limit`` times."""
         with self._server.lock:
             return self._server.sweep(limit, self._clock.time(), self.retention)
+
+    async def expire(self, worker: str) -> int:
+        """Takes back at once all that ``worker`` began; returns how many."""
+        with self._server.lock:
+            now = self._clock.time()
+            return leases.expire(self._server.store, worker, now, self.retention)
+
+    async def stats(self, queue: str) -> QueueStats:
+        """Counts by state what is scheduled, leased and kept of a queue."""
+        with self._server.lock:
+            return records.stats(self._server.store, queue, self._clock.time())
 
     async def due(self, limit: int, lease: float) -> builtins.list[Message]:
         """Takes scheduled tasks that are due; without a report they are so again."""
