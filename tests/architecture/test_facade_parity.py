@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Each async class and its sync twin.
 PAIRS = [
     ("qtasks.asyncio:QueueTasks", "qtasks:QueueTasks"),
-    ("qtasks:AsyncRouter", "qtasks:SyncRouter"),
     ("qtasks:AsyncTask", "qtasks:SyncTask"),
+    ("qtasks.asyncio:AsyncTaskHandle", "qtasks:TaskHandle"),
 ]
 
 #: What a word of the async façade is called in the sync one.
@@ -31,10 +31,7 @@ SYNC_WORDS = {
     "AsyncGenerator": "Generator",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
-    "AsyncRouter": "SyncRouter",
-    "AsyncState": "SyncState",
     "AsyncTask": "SyncTask",
-    "AsyncTaskExecutor": "SyncTaskExecutor",
     "AsyncTaskHandle": "TaskHandle",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",

@@ -24,25 +24,15 @@ DOORS = [
 
 #: Imports that users' documents rely on.
 DOCUMENTED = {
-    "qtasks": [
-        "AsyncRouter",
-        "AsyncTask",
-        "Depends",
-        "QueueTasks",
-        "Router",
-        "SyncRouter",
-        "SyncTask",
-        "shared_task",
-    ],
+    "qtasks": ["AsyncTask", "QueueTasks", "SyncTask", "TaskHandle"],
     "qtasks.asyncio": ["QueueTasks"],
     "qtasks.configs": ["QueueConfig"],
     "qtasks.enums": ["TaskStatusEnum"],
     "qtasks.exc": ["TaskCancelError", "TaskPluginTriggerError"],
     "qtasks.executors": ["AsyncTaskExecutor", "BaseTaskExecutor", "SyncTaskExecutor"],
     "qtasks.middlewares": ["TaskMiddleware"],
-    "qtasks.plugins": ["AsyncState", "BasePlugin", "Depends", "State", "SyncState"],
+    "qtasks.plugins": ["BasePlugin"],
     "qtasks.plugins.base": ["BasePlugin"],
-    "qtasks.plugins.depends": ["Depends", "ScopeEnum"],
     "qtasks.registries": ["AsyncTask", "SyncTask"],
 }
 
