@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Final
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.sqlite import housekeeping, queues, renew
 from qtasks.adapters.sqlite import publish as publishing
@@ -14,7 +11,6 @@ from qtasks.adapters.sqlite import settle as settling
 from qtasks.adapters.sqlite.claim import claim
 from qtasks.adapters.sqlite.engine import Engine
 from qtasks.adapters.sqlite.storage import SqliteStorage
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.contracts.broker import BaseBroker
 from qtasks.schemas import (
     Claim,
@@ -30,7 +26,13 @@ from qtasks.schemas import (
     Settlement,
     Swept,
 )
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from qtasks.adapters.sqlite.unit import Unit
+    from qtasks.typing import Clock
 
 __all__ = ["SqliteBroker"]
 
@@ -97,7 +99,7 @@ class SqliteBroker(BaseBroker):
     def client(self) -> Self:
         """Returns a blocking twin with connections of its own."""
         twin = type(self)(self.url)
-        twin._join(self._engine.twin())
+        twin._join(self._engine.twin())  # noqa: SLF001 - it is one of us
         return twin
 
     # Messages
@@ -128,7 +130,7 @@ class SqliteBroker(BaseBroker):
         self._note(request, exchange.deliveries)
         return exchange
 
-    async def ready(self, queues: Sequence[str], timeout: float) -> bool:  # noqa: ASYNC109 - see the contract
+    async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Waits for something to claim.
 
         Suspects that wait already do not count while the last claim could not have taken another

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from qtasks.adapters.sqlite.unit import Unit
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["add_to_counter", "clear_bucket", "read_bucket", "update_bucket"]
 

@@ -7,22 +7,26 @@ Select, then update: inside ``BEGIN IMMEDIATE`` nobody else can write, so this i
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qtasks.adapters.sqlite.states import LEASED, PARKED, READY, SCHEDULED, SUSPECT
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import Claim, Delivery, Message
 
-__all__ = ["DELIVERY_COLUMNS", "claim", "delivery_of"]
+if TYPE_CHECKING:
+    from qtasks.adapters.sqlite.unit import Unit
+
+__all__ = ["SELECT", "claim", "delivery_of"]
 
 #: What :func:`delivery_of` reads, in its order.
-DELIVERY_COLUMNS: Final = (
-    "seq, id, task, queue, payload, priority, delay, eta, expires, unique_key, headers, parent_id,"
-    " root_id, attempts, deliveries, lost, snoozes, created_at, due, history, expires_at,"
-    " turn"
-)
+SELECT: Final = """
+    SELECT seq, id, task, queue, payload, priority, delay, eta, expires, unique_key, headers,
+        parent_id, root_id, attempts, deliveries, lost, snoozes, created_at, due, history,
+        expires_at, turn,
+        state, lease_until, cancel, worker
+    FROM task
+"""
 _SEQ, _PRIORITY, _LOST, _DUE, _EXPIRES_AT, _TURN = 0, 5, 15, 18, 20, 21
 
 _order = itemgetter(_PRIORITY, _TURN, _DUE, _SEQ)
@@ -35,11 +39,11 @@ _BRING_FORWARD: Final = """
     )
 """
 _READY: Final = f"""
-    SELECT {DELIVERY_COLUMNS} FROM task INDEXED BY task_ready
+    {SELECT} INDEXED BY task_ready
     WHERE state = 0 AND queue = ? ORDER BY priority, turn, due, seq LIMIT ?
 """
 _SUSPECTS: Final = f"""
-    SELECT {DELIVERY_COLUMNS} FROM task INDEXED BY task_suspect
+    {SELECT} INDEXED BY task_suspect
     WHERE state = 1 AND queue = ? ORDER BY priority, turn, due, seq LIMIT ?
 """
 _LEASE: Final = """
@@ -128,7 +132,7 @@ def delivery_of(row: Any, token: int, now: float) -> Delivery:
     (
         seq, id_, task, queue, payload, priority, delay, eta, expires, unique_key, packed,
         parent_id, root_id, attempts, deliveries, lost, snoozes, created_at, due, history,
-        _, _,
+        *_,
     ) = row  # fmt: skip
     headers: dict[str, str] = {}
     malformed = None

@@ -10,17 +10,19 @@ import logging
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from qtasks.adapters.sqlite import faults, forks, opening, schema
 from qtasks.adapters.sqlite.checkpoint import Checkpointer
 from qtasks.adapters.sqlite.slot import Slot, close_all
 from qtasks.adapters.sqlite.unit import Unit
-from qtasks.adapters.sqlite.url import Target
 from qtasks.exc import ServerError
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from qtasks.adapters.sqlite.url import Target
+    from qtasks.typing import Clock
 
 __all__ = ["Database", "Read", "Write"]
 
@@ -44,8 +46,7 @@ class Database:
     Args:
         target: where the file is.
         clock: tells the time that is written.
-        committed: is called after a commit, with whether a claim may find more and whether a
-            task ended.
+        committed: is called after a commit with what its jobs noted.
         migrations: the statements of each schema version.
     """
 
@@ -53,7 +54,7 @@ class Database:
         self,
         target: Target,
         clock: Clock,
-        committed: Callable[[bool, bool], None],
+        committed: Callable[[Iterable[Unit]], None],
         migrations: Sequence[Sequence[str]] = schema.MIGRATIONS,
     ) -> None:
         self.path: Final = target.path
@@ -191,9 +192,7 @@ class Database:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
             raise
-        ready, ended = any(unit.ready for unit in units), any(unit.ended for unit in units)
-        if ready or ended:
-            self._committed(ready, ended)
+        self._committed(units)
         return results
 
     def _run(self, job: Write[Any], unit: Unit, *, alone: bool) -> Any:

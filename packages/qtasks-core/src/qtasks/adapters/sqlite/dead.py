@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.states import DONE, OUTBOX, READY, SCHEDULED
-from qtasks.adapters.sqlite.unit import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["discard", "requeue"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.sqlite.states import DONE, LEASED
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import MAX_LOST
+
+if TYPE_CHECKING:
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["cancel", "convict"]
 
@@ -24,7 +26,7 @@ _CONVICT: Final = """
 _REMOVE: Final = "DELETE FROM task WHERE seq = ?"
 
 
-def cancel(unit: Unit, seq: int, queue: str, state: int, reason: str, ttl: float) -> None:
+def cancel(unit: Unit, seq: int, queue: str, state: int, *, reason: str, ttl: float) -> None:
     """Cancels a task that is in ``state`` and keeps its record for ``ttl`` seconds."""
     unit.ended = True
     if ttl <= 0:
@@ -37,7 +39,7 @@ def cancel(unit: Unit, seq: int, queue: str, state: int, reason: str, ttl: float
     unit.moved(queue, state, DONE)
 
 
-def convict(unit: Unit, seq: int, queue: str, worker: str | None, ttl: float) -> None:
+def convict(unit: Unit, seq: int, queue: str, *, worker: str | None, ttl: float) -> None:
     """Sets a leased task aside among the dead letters for ``ttl`` seconds."""
     unit.ended = True
     if ttl <= 0:

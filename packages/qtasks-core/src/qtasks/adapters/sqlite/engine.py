@@ -7,8 +7,7 @@ jobs in another. The blocking form runs them in the calling thread. Jobs and cla
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
@@ -20,7 +19,12 @@ from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
 from qtasks.adapters.sqlite.watch import Watch
 from qtasks.contracts.clock import SystemClock
 from qtasks.schemas import Record, Retention
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
+    from qtasks.typing import Clock
 
 __all__ = ["Engine"]
 
@@ -132,10 +136,12 @@ class Engine:
             return database.watch(lambda conn, now: jobs.next_due(conn, now, queues))
 
         if self._blocking:
-            return bool(self._attend(look, READY, seconds, due))
-        if seconds <= 0:
-            return bool(await self._in_reader(lambda: look(self._database)))
-        return bool(await asyncio.wrap_future(self._watch.ready(queues, seconds, ignored)))
+            found = self._attend(look, READY, seconds, due)
+        elif seconds <= 0:
+            found = await self._in_reader(lambda: look(self._database))
+        else:
+            found = await asyncio.wrap_future(self._watch.ready(queues, seconds, ignored))
+        return found is True
 
     async def ended(self, ids: Sequence[str], seconds: float) -> dict[str, Record | None]:
         """Waits until one of the tasks ended; returns an empty dict when the time ran out."""
@@ -192,8 +198,13 @@ class Engine:
             lookout.close()
         return Lookout(self._database)
 
-    def _committed(self, ready: bool, ended: bool) -> None:  # noqa: FBT001 - what a database tells
-        self._ringer.ring((READY if ready else 0) | (ENDED if ended else 0))
+    def _committed(self, units: Iterable[Unit]) -> None:
+        """Wakes those whom the jobs of a transaction may concern."""
+        what = 0
+        for unit in units:
+            what |= (READY if unit.ready else 0) | (ENDED if unit.ended else 0)
+        if what:
+            self._ringer.ring(what)
 
 
 def _run_all(actions: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from qtasks.exc import ServerError, ServerUnavailableError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["is_busy", "primary_code", "translate", "translated"]
 
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BUSY: Final = (
+    ServerUnavailableError,
+    "is busy ({name}): another process has been writing for too long; try again",
+)
+_DAMAGED: Final = (
+    ServerError,
+    "is damaged ({name}: {error}): stop its processes, then restore a backup or run .recover",
+)
+_OTHER: Final = (ServerError, "cannot do that ({name}: {error})")
+
+#: What each of SQLite's primary result codes means for the caller.
+_WORDS: Final[dict[int, tuple[type[ServerError], str]]] = {
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FULL: (
+        ServerUnavailableError,
+        "cannot grow ({name}): the disk is full; nothing of this call was written",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        ServerUnavailableError,
+        "cannot be opened now ({name}): look at its directory, its rights and `ulimit -n`",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        ServerUnavailableError,
+        "cannot be read or written ({name}: {error}): look at the disk and its free space",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        ServerError,
+        "is read-only ({name}: {error}): give this user write access to it and its directory",
+    ),
+}
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -22,41 +57,15 @@ def primary_code(error: sqlite3.Error) -> int:
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Tells whether another connection was in the way."""
-    return primary_code(error) in _BUSY
+    return _WORDS.get(primary_code(error)) is _BUSY
 
 
 def translate(error: sqlite3.Error, path: str) -> ServerError:
     """Returns the exception that says what happened to the database at ``path``."""
     code = primary_code(error)
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    if code in _BUSY:
-        return ServerUnavailableError(
-            f"{path} is busy ({name}): another process has been writing for too long; try again"
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return ServerUnavailableError(
-            f"{path} cannot grow ({name}): the disk is full; nothing of this call was written"
-        )
-    if code == sqlite3.SQLITE_CANTOPEN:
-        return ServerUnavailableError(
-            f"{path} cannot be opened ({name}): its directory, its rights or the limit of open"
-            " files does not allow it now"
-        )
-    if code == sqlite3.SQLITE_IOERR:
-        return ServerUnavailableError(
-            f"{path} cannot be read or written ({name}: {error}): look at the disk and its space"
-        )
-    if code == sqlite3.SQLITE_READONLY:
-        return ServerError(
-            f"{path} cannot be written ({name}: {error}): give this user write access to the file"
-            " and its directory"
-        )
-    if code in _DAMAGED:
-        return ServerError(
-            f"{path} is damaged ({name}: {error}): stop all its processes, then restore a backup"
-            " or save what is left with `sqlite3 FILE .recover`"
-        )
-    return ServerError(f"{path}: SQLite failed ({name}: {error})")
+    kind, text = _WORDS.get(code, _OTHER)
+    return kind(f"{path} {text.format(name=name, error=error)}")
 
 
 @contextmanager

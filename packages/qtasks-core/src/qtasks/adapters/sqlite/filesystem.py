@@ -35,14 +35,12 @@ def file_system_of(path: str, mounts: str) -> str:
     """
     best, found = -1, ""
     for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, type
-            continue
-        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1])
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        _, written, kind, *_ = (*line.split(" "), "", "", "")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), written)
+        inside = (kind and path == point) or path.startswith(point.rstrip("/") + "/")
         # Of two mounts on one point the later one is on top.
         if inside and len(point) >= best:
-            best, found = len(point), fields[2]
+            best, found = len(point), kind
     return found
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.adapters.sqlite import ending
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, SUSPECT
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import MAX_LOST, Retention, Swept
+
+if TYPE_CHECKING:
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["expire", "sweep"]
 
@@ -63,9 +65,7 @@ def expire(unit: Unit, worker: str, retention: Retention) -> int:
     return len(rows)
 
 
-def _take_back(
-    unit: Unit, rows: list[Any], retention: Retention
-) -> tuple[list[str], list[str]]:
+def _take_back(unit: Unit, rows: list[Any], retention: Retention) -> tuple[list[str], list[str]]:
     """Ends leases without an outcome; returns the ids that wait again and the convicted ones.
 
     A task that somebody asked to cancel is cancelled, as its worker would have done.
@@ -75,9 +75,9 @@ def _take_back(
     convicted: list[str] = []
     for seq, id_, queue, lost, cancel, away, worker in rows:
         if cancel is not None:
-            ending.cancel(unit, seq, queue, LEASED, cancel, retention.result_ttl)
+            ending.cancel(unit, seq, queue, LEASED, reason=cancel, ttl=retention.result_ttl)
         elif lost + 1 >= MAX_LOST:
-            ending.convict(unit, seq, queue, worker, retention.dead_ttl)
+            ending.convict(unit, seq, queue, worker=worker, ttl=retention.dead_ttl)
             convicted.append(id_)
         else:
             # Its queue is elsewhere: on the schedule it is published again at once.
@@ -94,7 +94,7 @@ def _cancel_expired(unit: Unit, limit: int, retention: Retention) -> list[str]:
     """Cancels tasks that were not started in time."""
     rows = unit.conn.execute(_EXPIRED, (unit.now, limit)).fetchall()
     for seq, _, queue, state in rows:
-        ending.cancel(unit, seq, queue, state, "expired", retention.result_ttl)
+        ending.cancel(unit, seq, queue, state, reason="expired", ttl=retention.result_ttl)
     return [row[1] for row in rows]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from qtasks.adapters.sqlite.records import RECORD_COLUMNS, record_of
+from qtasks.adapters.sqlite.records import SELECT, record_of
 from qtasks.exc import ConfigError
 from qtasks.schemas import Page, RecordQuery
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["list_records"]
 
@@ -40,9 +42,8 @@ def list_records(conn: sqlite3.Connection, now: float, query: RecordQuery) -> Pa
     if query.dead is not None:
         # Written out, because an index is only used for a constant.
         where.append(f"dead = {query.dead:d}")
-    moment = "finished_at" if query.dead else "created_at"
     if query.since is not None:
-        where.append(f"{moment} >= :since")
+        where.append("finished_at >= :since" if query.dead else "created_at >= :since")
         params["since"] = query.since
     if query.cursor is not None:
         # Rows are numbered as they are created, so that only dead letters need the time.
@@ -52,16 +53,13 @@ def list_records(conn: sqlite3.Connection, now: float, query: RecordQuery) -> Pa
     order = "finished_at DESC, seq DESC" if query.dead else "seq DESC"
     limit = min(max(query.limit, 1), _LARGEST)
     params["limit"] = limit + 1
-    text = (
-        f"SELECT {RECORD_COLUMNS}, {moment}, seq FROM task"
-        f" WHERE {' AND '.join(where)} ORDER BY {order} LIMIT :limit"
-    )
+    text = f"{SELECT} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT :limit"
     rows = conn.execute(text, params).fetchall()
     records = tuple(record_of(row) for row in rows[:limit])
     if len(rows) <= limit:
         return Page(records)
-    *_, at, seq = rows[limit - 1]
-    return Page(records, f"{at!r}:{seq}")
+    at = records[-1].finished_at if query.dead else records[-1].created_at
+    return Page(records, f"{at!r}:{rows[limit - 1][0]}")
 
 
 def _position(cursor: str) -> tuple[float, int]:

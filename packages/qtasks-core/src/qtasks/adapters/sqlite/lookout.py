@@ -7,11 +7,13 @@ few milliseconds after something happened, and ever less often while nothing doe
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from qtasks.adapters.sqlite.database import Database
 from qtasks.adapters.sqlite.wake import ENDED, READY, Bell
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    from qtasks.adapters.sqlite.database import Database
+    from qtasks.typing import Clock
 
 __all__ = ["Deadline", "Lookout"]
 

@@ -8,17 +8,21 @@ asked through SQLite, and the one descriptor of our own creates the file and is 
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from qtasks.adapters.sqlite import faults, schema
 from qtasks.adapters.sqlite.filesystem import refuse_network
-from qtasks.adapters.sqlite.url import Target
 from qtasks.exc import ConfigError, ServerError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qtasks.adapters.sqlite.url import Target
 
 __all__ = ["BUSY_TIMEOUT", "WAL_LIMIT_PAGES", "connect", "patiently", "prepare"]
 
@@ -96,7 +100,7 @@ def prepare(target: Target, migrations: Sequence[Sequence[str]]) -> None:
     path = target.path
     if sqlite3.sqlite_version_info < _OLDEST:
         msg = (
-            f"Python {os.sys.version.split()[0]} was built with SQLite {sqlite3.sqlite_version},"
+            f"Python {platform.python_version()} was built with SQLite {sqlite3.sqlite_version},"
             " and qtasks needs 3.24 or newer: use another Python, or redis:// or memory://"
         )
         raise ConfigError(msg)
@@ -132,9 +136,7 @@ def _create(path: str) -> None:
         raise ConfigError(msg) from error
 
 
-def _settle(
-    conn: sqlite3.Connection, target: Target, migrations: Sequence[Sequence[str]]
-) -> None:
+def _settle(conn: sqlite3.Connection, target: Target, migrations: Sequence[Sequence[str]]) -> None:
     """Makes the file a current database of ours."""
     path = target.path
     # Before anything is written, so that a stranger's file stays as it is.
@@ -159,8 +161,7 @@ def _explain(error: sqlite3.Error, path: str) -> Exception:
     code = faults.primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return ConfigError(
-            f"{path} is not a SQLite database: choose another file, for example"
-            " sqlite:///qtasks.db"
+            f"{path} is not a SQLite database: choose another file, for example sqlite:///qtasks.db"
         )
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return ConfigError(

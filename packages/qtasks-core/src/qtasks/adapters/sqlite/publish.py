@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qtasks.adapters.sqlite.states import DONE, OUTBOX, PARKED, READY, SCHEDULED
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import Message, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["encode_headers", "publish", "put"]
 
@@ -86,9 +89,7 @@ def _row(message: Message, now: float, due: float, state: int, away: int = 0) ->
     )
 
 
-def _add(
-    unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]]
-) -> list[Receipt]:
+def _add(unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]]) -> list[Receipt]:
     """Inserts rows, all at once if none of them is known, else one by one."""
     conn = unit.conn
     before = conn.total_changes

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from qtasks.adapters.sqlite.states import OUTBOX, PARKED, READY, SCHEDULED, SUSPECT
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import Presence, QueueStats
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = [
     "claimable",
@@ -38,13 +41,13 @@ _OLDEST_LEASE: Final = """
     SELECT min(started_at) FROM task INDEXED BY task_leased WHERE state = 5 AND queue = ?
 """
 #: The first of each priority; stepping through them is quicker than reading all that is ready.
-_HEADS: Final = tuple(
-    f"""
-    SELECT priority, turn, due FROM task INDEXED BY {index}
-    WHERE state = {state} AND queue = ? AND (priority, turn) > (?, ?)
-    ORDER BY priority, turn, due LIMIT 1
-    """
-    for index, state in (("task_ready", READY), ("task_suspect", SUSPECT))
+_NEXT_HEAD: Final = """
+    AND queue = ? AND (priority, turn) > (?, ?) ORDER BY priority, turn, due LIMIT 1
+"""
+_HEAD: Final = "SELECT priority, turn, due FROM task INDEXED BY"
+_HEADS: Final = (
+    f"{_HEAD} task_ready WHERE state = 0 {_NEXT_HEAD}",
+    f"{_HEAD} task_suspect WHERE state = 1 {_NEXT_HEAD}",
 )
 _BELOW_ALL: Final = -(1 << 62)
 
@@ -67,12 +70,14 @@ _PAUSE: Final = """
 """
 _REPORT: Final = "INSERT OR REPLACE INTO presence (worker, expires_at, data) VALUES (?, ?, ?)"
 
+_SOME: Final = "AND queue = ? AND seq <= ? LIMIT ?"
+_SEQ: Final = "SELECT seq FROM task INDEXED BY"
 _WAITING: Final = {
-    READY: "task_ready",
-    SUSPECT: "task_suspect",
-    SCHEDULED: "task_scheduled",
-    PARKED: "task_parked",
-    OUTBOX: "task_outbox",
+    READY: f"{_SEQ} task_ready WHERE state = 0 {_SOME}",
+    SUSPECT: f"{_SEQ} task_suspect WHERE state = 1 {_SOME}",
+    SCHEDULED: f"{_SEQ} task_scheduled WHERE state = 2 {_SOME}",
+    PARKED: f"{_SEQ} task_parked WHERE state = 3 {_SOME}",
+    OUTBOX: f"{_SEQ} task_outbox WHERE state = 4 {_SOME}",
 }
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -92,7 +97,7 @@ def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
     if leased:
         (started,) = conn.execute(_OLDEST_LEASE, (queue,)).fetchone()
     if ready:
-        oldest = min((due for due in (oldest, _oldest_ready(conn, queue)) if due is not None))
+        oldest = min(due for due in (oldest, _oldest_ready(conn, queue)) if due is not None)
     return QueueStats(
         queue,
         ready=ready + overdue,
@@ -169,16 +174,11 @@ def newest(conn: sqlite3.Connection, _now: float) -> int:
 def purge_some(unit: Unit, queue: str, newest: int, limit: int) -> int:
     """Removes at most ``limit`` waiting tasks of a queue, none newer than row ``newest``."""
     removed = 0
-    for state, index in _WAITING.items():
-        count = unit.conn.execute(
-            f"DELETE FROM task WHERE seq IN (SELECT seq FROM task INDEXED BY {index}"
-            f" WHERE state = {state} AND queue = ? AND seq <= ? LIMIT ?)",
-            (queue, newest, limit - removed),
-        ).rowcount
-        unit.moved(queue, state, None, count)
-        removed += count
-        if removed >= limit:
-            break
+    for state, query in _WAITING.items():
+        rows = unit.conn.execute(query, (queue, newest, limit - removed)).fetchall()
+        unit.conn.executemany("DELETE FROM task WHERE seq = ?", rows)
+        unit.moved(queue, state, None, len(rows))
+        removed += len(rows)
     unit.ended = removed > 0
     return removed
 

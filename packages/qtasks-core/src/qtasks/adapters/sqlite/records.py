@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qtasks.adapters.sqlite import ending
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.states import DONE, LEASED
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import CancelAnswer, Record, Retention, TaskError, TaskStatusEnum
 
-__all__ = ["RECORD_COLUMNS", "cancel", "ended", "get", "record_of"]
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
+
+__all__ = ["SELECT", "cancel", "ended", "get", "record_of"]
 
 #: What :func:`record_of` reads, in its order.
-RECORD_COLUMNS: Final = (
-    "id, task, queue, status, payload, priority, headers, parent_id, root_id, unique_key,"
-    " created_at, due, started_at, finished_at, result, error_type, error_message,"
-    " error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token, worker,"
-    " history"
-)
+SELECT: Final = """
+    SELECT seq, gc_at, id, task, queue, status, payload, priority, headers, parent_id, root_id,
+        unique_key, created_at, due, started_at, finished_at, result, error_type, error_message,
+        error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token,
+        worker, history
+    FROM task
+"""
 
-_GET: Final = f"SELECT {RECORD_COLUMNS}, gc_at FROM task WHERE id IN"
+_GET: Final = f"{SELECT} WHERE id IN"
 _STANDING: Final = "SELECT id, state, gc_at FROM task WHERE id IN"
 _FOR_CANCEL: Final = "SELECT id, seq, queue, state, gc_at FROM task WHERE id IN"
 _ASK: Final = "UPDATE task SET cancel = ? WHERE seq = ? AND cancel IS NULL"
@@ -35,13 +39,13 @@ _decode_headers = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
 def record_of(row: Any) -> Record:
-    """Returns the record of a row that begins with ``RECORD_COLUMNS``."""
+    """Returns the record of a row of ``SELECT``."""
     (
-        id_, task, queue, status, payload, priority, packed, parent_id, root_id, unique_key,
+        _, _, id_, task, queue, status, payload, priority, packed, parent_id, root_id, unique_key,
         created_at, due, started_at, finished_at, result, error_type, error_message,
         error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token,
         worker, history,
-    ) = row[:28]  # fmt: skip
+    ) = row  # fmt: skip
     error = None
     if error_type is not None:
         error = TaskError(error_type, error_message or "", error_traceback or "")
@@ -64,11 +68,8 @@ def _headers(packed: bytes | None) -> dict[str, str]:
 
 def get(conn: sqlite3.Connection, now: float, ids: Sequence[str]) -> dict[str, Record]:
     """Returns the records there are, by id; those whose time is over are gone."""
-    return {
-        row[0]: record_of(row)
-        for row in select_in(conn, _GET, ids)
-        if row[-1] is None or row[-1] > now
-    }
+    rows = select_in(conn, _GET, ids)
+    return {row[2]: record_of(row) for row in rows if row[1] is None or row[1] > now}
 
 
 def ended(conn: sqlite3.Connection, now: float, ids: Sequence[str]) -> dict[str, Record | None]:
@@ -97,6 +98,6 @@ def cancel(
             unit.conn.execute(_ASK, (reason, seq))
             answers[id_] = "requested"
         else:
-            ending.cancel(unit, seq, queue, state, reason, retention.result_ttl)
+            ending.cancel(unit, seq, queue, state, reason=reason, ttl=retention.result_ttl)
             answers[id_] = "cancelled"
     return answers

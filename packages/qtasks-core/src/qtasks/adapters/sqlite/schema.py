@@ -6,11 +6,13 @@ transaction with all others that are missing, so that a file is never between tw
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtasks.exc import ConfigError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "check", "migrate", "rebuild"]
 

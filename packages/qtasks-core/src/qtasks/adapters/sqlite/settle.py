@@ -6,49 +6,51 @@ It happens under the write lock, so what it saw still holds when the statements 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.publish import encode_headers
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, READY, SCHEDULED, SUSPECT
-from qtasks.adapters.sqlite.unit import Unit
-from qtasks.schemas import Cancel, Fail, Release, Retry, Settlement, Success
+from qtasks.schemas import Cancel, Fail, Retry, Settlement, Success
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["finish", "settle"]
 
-_COLUMNS: Final = "SELECT seq, id, token, state, queue, cancel, away, lost FROM task WHERE"
-_BY_SEQ: Final = f"{_COLUMNS} seq IN"
-_BY_ID: Final = f"{_COLUMNS} id IN"
+_SELECT: Final = "SELECT seq, id, token, state, queue, cancel, away, lost FROM task"
+_BY_SEQ: Final = f"{_SELECT} WHERE seq IN"
+_BY_ID: Final = f"{_SELECT} WHERE id IN"
 
-_PATCH: Final = "history = coalesce(?, history), headers = coalesce(?, headers)"
+_SET: Final = "UPDATE task SET"
+_END: Final = (
+    f"{_SET} state = 6, finished_at = ?, gc_at = ?, lease_until = NULL, lost = 0, cancel = NULL"
+)
+_PATCH: Final = "history = coalesce(?, history), headers = coalesce(?, headers) WHERE seq = ?"
 _COUNTS: Final = f"attempts = ?, snoozes = ?, {_PATCH}"
-_END: Final = "state = 6, finished_at = ?, gc_at = ?, lease_until = NULL, lost = 0, cancel = NULL"
 
 _SUCCEED: Final = f"""
-    UPDATE task SET {_END}, status = 'success', result = ?, reason = NULL,
+    {_END}, status = 'success', result = ?, reason = NULL,
         error_type = NULL, error_message = NULL, error_traceback = NULL, {_COUNTS}
-    WHERE seq = ?
 """
 _FAIL: Final = f"""
-    UPDATE task SET {_END}, status = 'error', dead = 1, reason = ?,
+    {_END}, status = 'error', dead = 1, reason = ?,
         error_type = ?, error_message = ?, error_traceback = ?, {_COUNTS}
-    WHERE seq = ?
 """
-_CANCEL: Final = f"UPDATE task SET {_END}, status = 'cancel', reason = ?, {_COUNTS} WHERE seq = ?"
-_CANCEL_UNRUN: Final = (
-    f"UPDATE task SET {_END}, status = 'cancel', reason = ?, {_PATCH} WHERE seq = ?"
-)
+_CANCEL: Final = f"{_END}, status = 'cancel', reason = ?, {_COUNTS}"
+_CANCEL_UNRUN: Final = f"{_END}, status = 'cancel', reason = ?, {_PATCH}"
 _RETRY: Final = f"""
-    UPDATE task SET state = ?, status = ?, turn = 1, due = ?, lease_until = ?, lost = 0,
+    {_SET} state = ?, status = ?, turn = 1, due = ?, lease_until = ?, lost = 0,
         error_type = coalesce(?, error_type), error_message = coalesce(?, error_message),
         error_traceback = coalesce(?, error_traceback), {_COUNTS}
-    WHERE seq = ?
 """
 _RELEASE: Final = f"""
-    UPDATE task SET state = ?, status = 'new', turn = 0,
+    {_SET} state = ?, status = 'new', turn = 0,
         lease_until = CASE WHEN away THEN due END, {_PATCH}
-    WHERE seq = ?
 """
 _REMOVE: Final = "DELETE FROM task WHERE seq = ?"
 
@@ -73,6 +75,19 @@ def finish(unit: Unit, settlements: Sequence[Settlement]) -> list[str]:
     )
 
 
+class _Row(msgspec.Struct, gc=False):
+    """What is asked of a stored task, in the order of ``_SELECT``."""
+
+    seq: int
+    id: str
+    token: int
+    state: int
+    queue: str
+    cancel: str | None
+    away: int
+    lost: int
+
+
 class _Batch:
     """The parameters of every statement, collected over a batch."""
 
@@ -85,73 +100,67 @@ class _Batch:
         refused = []
         done = set()
         for settlement in settlements:
-            row = rows.get(settlement.id)
-            if row is None:
+            id_ = settlement.id
+            columns = rows.get(id_)
+            if columns is None:
                 if not _removed(settlement):
-                    refused.append(settlement.id)
+                    refused.append(id_)
                 continue
-            seq, id_, token, state, queue, cancel, away, lost = row
-            if token != settlement.token:
+            row = _Row(*columns)
+            if row.token != settlement.token:
                 refused.append(id_)
-            elif state == LEASED and id_ not in done:
+            elif row.state == LEASED and id_ not in done:
                 done.add(id_)
-                self._one(settlement, seq, queue, cancel, away, lost)
+                self._one(settlement, row)
         for statement, params in self._params.items():
             self._unit.conn.executemany(statement, params)
         return refused
 
-    def _one(
-        self, settlement: Settlement, seq: int, queue: str, cancel: str | None, away: int, lost: int
-    ) -> None:
+    def _one(self, settlement: Settlement, row: _Row) -> None:
         """Sorts one settlement to its statement."""
         outcome = settlement.outcome
         if isinstance(outcome, _TERMINAL):
-            self._end(settlement, seq, queue)
-        elif cancel is not None:
+            self._end(settlement, row)
+        elif row.cancel is not None:
             # Somebody asked for it while the task ran, and now it would run again.
-            self._end(settlement, seq, queue, cancel)
+            self._end(settlement, row)
         elif isinstance(outcome, Retry):
-            self._again(settlement, outcome, seq, queue, away)
+            self._again(settlement, outcome, row)
         else:
-            self._give_back(settlement, seq, queue, away, lost)
+            self._give_back(settlement, row)
 
-    def _end(
-        self, settlement: Settlement, seq: int, queue: str, cancel: str | None = None
-    ) -> None:
-        """Ends a task as its outcome says, or as cancelled for the reason ``cancel``."""
+    def _end(self, settlement: Settlement, row: _Row) -> None:
+        """Ends a task as its outcome says; one that would run again, as it was asked to."""
         unit, outcome = self._unit, settlement.outcome
         unit.ended = True
         if settlement.ttl <= 0:
-            unit.moved(queue, LEASED, None)
-            self._add(_REMOVE, seq)
+            unit.moved(row.queue, LEASED, None)
+            self._add(_REMOVE, row.seq)
             return
-        unit.moved(queue, LEASED, DONE)
+        unit.moved(row.queue, LEASED, DONE)
         end = (unit.now, unit.now + settlement.ttl)
-        patch = (settlement.history, encode_headers(settlement.headers))
+        patch = (settlement.history, encode_headers(settlement.headers), row.seq)
         counts = (settlement.attempts, settlement.snoozes, *patch)
-        if cancel is not None:
-            if isinstance(outcome, Release):
-                self._add(_CANCEL_UNRUN, *end, cancel, *patch, seq)
-            else:
-                self._add(_CANCEL, *end, cancel, *counts, seq)
-        elif isinstance(outcome, Success):
-            self._add(_SUCCEED, *end, outcome.result, *counts, seq)
+        if isinstance(outcome, Success):
+            self._add(_SUCCEED, *end, outcome.result, *counts)
         elif isinstance(outcome, Fail):
-            unit.died(queue)
+            unit.died(row.queue)
             error = outcome.error
             why = (outcome.reason, error.type, error.message, error.traceback)
-            self._add(_FAIL, *end, *why, *counts, seq)
+            self._add(_FAIL, *end, *why, *counts)
         elif isinstance(outcome, Cancel):
-            self._add(_CANCEL, *end, outcome.reason, *counts, seq)
+            self._add(_CANCEL, *end, outcome.reason, *counts)
+        elif isinstance(outcome, Retry):
+            self._add(_CANCEL, *end, row.cancel, *counts)
+        else:
+            self._add(_CANCEL_UNRUN, *end, row.cancel, *patch)
 
-    def _again(
-        self, settlement: Settlement, outcome: Retry, seq: int, queue: str, away: int
-    ) -> None:
+    def _again(self, settlement: Settlement, outcome: Retry, row: _Row) -> None:
         """Lets a task run again after its delay."""
         unit = self._unit
         due = unit.now + max(outcome.delay, 0.0)
-        state = OUTBOX if away else READY if due <= unit.now else SCHEDULED
-        unit.moved(queue, LEASED, state)
+        state = OUTBOX if row.away else READY if due <= unit.now else SCHEDULED
+        unit.moved(row.queue, LEASED, state)
         unit.ready = True
         error = outcome.error
         self._add(
@@ -159,7 +168,7 @@ class _Batch:
             state,
             "retry" if outcome.counted else "new",
             due,
-            due if away else None,
+            due if row.away else None,
             error and error.type,
             error and error.message,
             error and error.traceback,
@@ -167,20 +176,17 @@ class _Batch:
             settlement.snoozes,
             settlement.history,
             encode_headers(settlement.headers),
-            seq,
+            row.seq,
         )
 
-    def _give_back(
-        self, settlement: Settlement, seq: int, queue: str, away: int, lost: int
-    ) -> None:
+    def _give_back(self, settlement: Settlement, row: _Row) -> None:
         """Puts an unrun task before the others of its priority; a suspect stays one."""
         unit = self._unit
-        state = OUTBOX if away else SUSPECT if lost else READY
-        unit.moved(queue, LEASED, state)
+        state = OUTBOX if row.away else SUSPECT if row.lost else READY
+        unit.moved(row.queue, LEASED, state)
         unit.ready = True
-        self._add(
-            _RELEASE, state, settlement.history, encode_headers(settlement.headers), seq
-        )
+        headers = encode_headers(settlement.headers)
+        self._add(_RELEASE, state, settlement.history, headers, row.seq)
 
     def _add(self, statement: str, *params: Any) -> None:
         self._params.setdefault(statement, []).append(params)

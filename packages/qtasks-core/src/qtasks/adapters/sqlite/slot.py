@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
 
 __all__ = ["Slot", "close_all"]
 

@@ -8,32 +8,32 @@ took it ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from qtasks.adapters.sqlite import ending
-from qtasks.adapters.sqlite.claim import DELIVERY_COLUMNS, delivery_of
+from qtasks.adapters.sqlite.claim import SELECT, delivery_of
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.publish import put
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, PARKED
-from qtasks.adapters.sqlite.unit import Unit
 from qtasks.schemas import MAX_LOST, Begun, Delivery, Message, Retention
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.unit import Unit
 
 __all__ = ["begin", "dispatched", "due"]
 
-_WIDTH: Final = 22
-_ROWS: Final = (
-    f"SELECT {DELIVERY_COLUMNS}, state, lease_until, cancel, worker FROM task WHERE id IN"
-)
+_ROWS: Final = f"{SELECT} WHERE id IN"
 _LEASE: Final = """
     UPDATE task SET state = 5, status = 'process', token = ?, deliveries = deliveries + 1,
         lost = ?, lease_until = ?, started_at = ?, worker = ?, away = 1
     WHERE seq = ?
 """
 _DUE: Final = f"""
-    SELECT {DELIVERY_COLUMNS} FROM task INDEXED BY task_outbox
+    {SELECT} INDEXED BY task_outbox
     WHERE state = 4 AND lease_until <= :now AND (expires_at IS NULL OR expires_at > :now)
     ORDER BY lease_until LIMIT :limit
 """
@@ -42,75 +42,70 @@ _OUT: Final = "SELECT seq, queue FROM task WHERE state = 4 AND lease_until > due
 _PARK: Final = "UPDATE task SET state = 3, lease_until = NULL WHERE seq = ?"
 
 
+class _Row:
+    """What :func:`begin` asks of a stored task."""
+
+    def __init__(self, columns: Sequence[Any]) -> None:
+        self.columns = columns
+        self.seq, self.queue = columns[0], columns[3]
+        self.lost, self.due, self.expires_at = columns[15], columns[18], columns[20]
+        self.state, self.lease_until, self.cancel, self.worker = columns[22:]
+
+
 def begin(
     unit: Unit, deliveries: Sequence[Delivery], worker: str, lease: float, retention: Retention
 ) -> Begun:
     """Takes leases on deliveries that came from elsewhere."""
     put(unit, [delivery.message for delivery in deliveries], scheduled=False)
-    rows = {row[1]: row for row in select_in(unit.conn, _ROWS, [d.id for d in deliveries])}
-    begun: list[Delivery] = []
+    rows = {row[1]: _Row(row) for row in select_in(unit.conn, _ROWS, [d.id for d in deliveries])}
+    begun: dict[str, Delivery] = {}
     skip: list[str] = []
     busy: list[str] = []
-    seen: set[str] = set()
     for delivery in deliveries:
         id_ = delivery.id
         row = rows.get(id_)
         if row is None:
             # Another task holds its unique key, so it was never accepted here.
             skip.append(id_)
-        elif id_ in seen or _held(row, unit.now):
+        elif id_ in begun or (row.state == LEASED and row.lease_until > unit.now):
             busy.append(id_)
-        elif _over(unit, row, retention):
+        elif id_ in skip or _over(unit, row, retention):
             skip.append(id_)
         else:
-            begun.append(_begin(unit, delivery, row, worker, lease))
-        seen.add(id_)
-    return Begun(tuple(begun), tuple(skip), tuple(busy))
+            begun[id_] = _begin(unit, delivery, row, worker, lease)
+    return Begun(tuple(begun.values()), tuple(skip), tuple(busy))
 
 
-def _held(row: Any, now: float) -> bool:
-    """Tells whether another worker holds a live lease."""
-    state, until = row[_WIDTH], row[_WIDTH + 1]
-    return bool(state == LEASED and until > now)
-
-
-def _over(unit: Unit, row: Any, retention: Retention) -> bool:
+def _over(unit: Unit, row: _Row, retention: Retention) -> bool:
     """Tells whether a task must not run now, and ends what was lost too often or cancelled.
 
     What expired is left to the sweep, which reports it.
     """
-    seq, queue, lost, due, expires_at = row[0], row[3], row[15], row[18], row[20]
-    state, _, cancel, holder = row[_WIDTH:]
-    if state == DONE:
+    if row.state == DONE:
         return True
-    if state == LEASED:
-        if cancel is not None:
-            ending.cancel(unit, seq, queue, state, cancel, retention.result_ttl)
+    if row.state == LEASED:
+        task = (unit, row.seq, row.queue)
+        if row.cancel is not None:
+            ending.cancel(*task, row.state, reason=row.cancel, ttl=retention.result_ttl)
             return True
-        if lost + 1 >= MAX_LOST:
-            ending.convict(unit, seq, queue, holder, retention.dead_ttl)
+        if row.lost + 1 >= MAX_LOST:
+            ending.convict(*task, worker=row.worker, ttl=retention.dead_ttl)
             return True
-    if state == OUTBOX and due > unit.now:
+    if row.state == OUTBOX and row.due > unit.now:
         # A left-over message of a task that waits for its retry; the schedule sends another.
         return True
-    return bool(expires_at is not None and expires_at <= unit.now)
+    return row.expires_at is not None and row.expires_at <= unit.now
 
 
-def _begin(unit: Unit, delivery: Delivery, row: Any, worker: str, lease: float) -> Delivery:
+def _begin(unit: Unit, delivery: Delivery, row: _Row, worker: str, lease: float) -> Delivery:
     """Leases one row and returns the delivery with what is known here."""
-    seq, queue, lost, state = row[0], row[3], row[15], row[_WIDTH]
     now, token = unit.now, unit.tokens()
-    if state == LEASED:
-        lost += 1
-    unit.conn.execute(_LEASE, (token, lost, now + lease, now, worker, seq))
-    unit.moved(queue, state, LEASED)
-    ours = delivery_of(row[:_WIDTH], token, now)
-    return replace(
-        ours,
-        lost=lost,
-        malformed=delivery.malformed or ours.malformed,
-        receipt=delivery.receipt,
-    )
+    lost = row.lost + 1 if row.state == LEASED else row.lost
+    unit.conn.execute(_LEASE, (token, lost, now + lease, now, worker, row.seq))
+    unit.moved(row.queue, row.state, LEASED)
+    ours = delivery_of(row.columns, token, now)
+    malformed = delivery.malformed or ours.malformed
+    return replace(ours, lost=lost, malformed=malformed, receipt=delivery.receipt)
 
 
 def due(unit: Unit, limit: int, lease: float) -> list[Message]:

@@ -34,5 +34,6 @@ LEASED: Final = 5
 #: Terminal.
 DONE: Final = 6
 
-#: For each state the place of its count: ready, delayed, leased, finished.
-TALLY: Final = (0, 0, 1, 0, 1, 2, 3)
+#: For each state the place of its count: ready, delayed, leased, finished. Parked tasks may not run
+#: and are nobody's backlog here.
+TALLY: Final = (0, 0, 1, None, 1, 2, 3)

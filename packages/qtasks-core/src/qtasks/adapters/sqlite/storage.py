@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Mapping, Sequence
 from functools import partial
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING
 
 from qtasks.adapters.sqlite import (
     buckets,
@@ -14,6 +11,7 @@ from qtasks.adapters.sqlite import (
     housekeeping,
     listing,
     publish,
+    queues,
     records,
     renew,
     settle,
@@ -21,22 +19,29 @@ from qtasks.adapters.sqlite import (
 )
 from qtasks.adapters.sqlite.engine import Engine
 from qtasks.contracts.storage import BaseStorage
-from qtasks.schemas import (
-    Begun,
-    CancelAnswer,
-    Delivery,
-    Extension,
-    Held,
-    Message,
-    Page,
-    Receipt,
-    Record,
-    RecordQuery,
-    Retention,
-    Settlement,
-    Swept,
-)
-from qtasks.typing import Clock
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from qtasks.schemas import (
+        Begun,
+        CancelAnswer,
+        Delivery,
+        Extension,
+        Held,
+        Message,
+        Page,
+        QueueStats,
+        Receipt,
+        Record,
+        RecordQuery,
+        Retention,
+        Settlement,
+        Swept,
+    )
+    from qtasks.typing import Clock
 
 __all__ = ["SqliteStorage"]
 
@@ -62,7 +67,7 @@ class SqliteStorage(BaseStorage):
     def over(cls, engine: Engine) -> Self:
         """Returns a storage that shares an engine with others."""
         storage = cls.__new__(cls)
-        storage._engine = engine
+        storage._engine = engine  # noqa: SLF001 - it is one of us
         storage.url = engine.url
         return storage
 
@@ -104,7 +109,7 @@ class SqliteStorage(BaseStorage):
         """
         return await self._engine.read(partial(listing.list_records, query=query))
 
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:  # noqa: ASYNC109 - see the contract
+    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
         """Waits until at least one of the tasks ended."""
         return await self._engine.ended(ids, timeout)
 
@@ -153,6 +158,16 @@ class SqliteStorage(BaseStorage):
         return await self._engine.write(
             partial(housekeeping.sweep, limit=limit, retention=self.retention)
         )
+
+    async def expire(self, worker: str) -> int:
+        """Takes back what a worker holds."""
+        return await self._engine.write(
+            partial(housekeeping.expire, worker=worker, retention=self.retention)
+        )
+
+    async def stats(self, queue: str) -> QueueStats:
+        """Returns the counts of a queue, without what waits at a broker elsewhere."""
+        return await self._engine.read(partial(queues.stats, queue=queue))
 
     async def due(self, limit: int, lease: float) -> builtins.list[Message]:
         """Takes scheduled tasks that are due, for ``lease`` seconds."""

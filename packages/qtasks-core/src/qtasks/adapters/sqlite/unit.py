@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.sqlite.states import TALLY
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["Unit"]
 
@@ -51,10 +53,12 @@ class Unit:
     def moved(self, queue: str, old: int | None, new: int | None, count: int = 1) -> None:
         """Notes that rows of a queue went from one state to another; None stands for no row."""
         move = self._move(queue)
-        if old is not None:
-            move[_FIRST_COUNT + TALLY[old]] -= count
-        if new is not None:
-            move[_FIRST_COUNT + TALLY[new]] += count
+        before = None if old is None else TALLY[old]
+        after = None if new is None else TALLY[new]
+        if before is not None:
+            move[_FIRST_COUNT + before] -= count
+        if after is not None:
+            move[_FIRST_COUNT + after] += count
 
     def died(self, queue: str, count: int = 1) -> None:
         """Notes that a queue has more dead letters, or fewer."""

@@ -90,8 +90,8 @@ class Bell:
         self._path = path
         self._pid = here.pid
         self._near, self._far = socket.socketpair()
-        self._near.setblocking(False)
-        self._far.setblocking(False)
+        self._near.settimeout(0)
+        self._far.settimeout(0)
         self._place = directory_for(path) / f"{here.prefix}{next(here.numbers)}"
         self._ear = _listen(self._place)
         with here.lock:
@@ -182,7 +182,7 @@ class Ringer:
         try:
             if self._voice is None:
                 self._voice = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._voice.setblocking(False)
+                self._voice.settimeout(0)
             self._voice.sendto(bytes((what,)), place)
         except BlockingIOError:
             pass  # it has been rung often enough to look
@@ -198,7 +198,7 @@ def _listen(place: Path) -> socket.socket | None:
     if not hasattr(socket, "AF_UNIX"):
         return None
     ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    ear.setblocking(False)
+    ear.settimeout(0)
     for attempt in range(1, _TRIES + 1):
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import functools
 import operator
 import os
-import sqlite3
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
-from qtasks.adapters.sqlite.database import Database
 from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.wake import ENDED, POKE, READY
-from qtasks.schemas import Record
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from qtasks.adapters.sqlite.database import Database
+    from qtasks.schemas import Record
 
 __all__ = ["Watch"]
 
