@@ -104,6 +104,7 @@ def test_a_task_is_shown_with_its_traceback(shop: Shop) -> None:
 
     assert "error, a dead letter" in done.stdout
     assert "args      ('me',)" in done.stdout
+    assert "result" not in done.stdout
     assert 'raise ValueError(f"{to!r} is no address")' in done.stdout
     assert "ValueError: 'me' is no address" in done.stdout
 

@@ -10,7 +10,7 @@ from qtasks.app.view import TaskView
 from qtasks.cli.durations import span_text
 from qtasks.cli.output import Output
 from qtasks.exc import DecodeError
-from qtasks.schemas import HistoryEntry, Record
+from qtasks.schemas import HistoryEntry, Record, TaskStatusEnum
 
 __all__ = ["document", "print_list", "print_one"]
 
@@ -70,6 +70,8 @@ def print_one(out: Output, record: Record) -> None:
     """Writes all that is known about a task."""
     task = TaskView[Any](record)
     contents = {name: bounded(value) for name, value in _contents(task).items()}
+    if task.status is not TaskStatusEnum.SUCCESS:
+        del contents["result"]
     out.fields(
         {
             "id": task.id,
