@@ -149,15 +149,16 @@ def imports(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types as the oldest and as the newest supported Python sees them."""
     session.install(*group("typing"), *editable())
-    ours = ["noxfile.py", "conftest.py", *(str(package / "src") for package in PACKAGES)]
+    sources = [str(package.relative_to(ROOT) / "src") for package in PACKAGES]
     # One run for each directory of tests, because each may have a conftest.
     tests = {path.parent for path in ROOT.glob("tests/*/*.py")}
     tests |= {path.parent for path in ROOT.glob("packages/*/tests/typing/*.py")}
     for version in (SUPPORTED[0], SUPPORTED[-1]):
-        session.run("mypy", f"--python-version={version}", *ours)
+        mypy = ("mypy", f"--python-version={version}")
+        session.run(*mypy, "noxfile.py", "conftest.py", *sources)
         for directory in sorted(tests):
-            files = map(str, sorted(directory.glob("*.py")))
-            session.run("mypy", f"--python-version={version}", *files)
+            files = sorted(directory.glob("*.py"))
+            session.run(*mypy, *(str(path.relative_to(ROOT)) for path in files))
 
 
 @nox.session(python=MAIN)
