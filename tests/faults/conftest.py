@@ -63,6 +63,10 @@ class Fleet:
         lines = [line.split() for line in self.notes.read_text().splitlines()]
         return collections.Counter(int(line[1]) for line in lines if line[0] == word)
 
+    def busy(self, worker: subprocess.Popen[bytes]) -> bool:
+        """Whether a worker has noted anything yet."""
+        return f" {worker.pid}\n" in self.notes.read_text()
+
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that the workers bring about."""
         deadline = time.monotonic() + PATIENCE

@@ -163,12 +163,20 @@ class SplitBroker(BaseBroker):
         return msgspec.structs.replace(swept, more=swept.more or broker.more)
 
     async def expire(self, worker: str) -> int:
-        """Takes back at the broker what a dead worker held."""
-        return await self._broker.expire(worker)
+        """Takes back in the storage what a dead worker held; the schedule hands it out again."""
+        await self._broker.expire(worker)
+        return await self._records.expire(worker)
 
     async def stats(self, queue: str) -> QueueStats:
-        """Counts at the broker."""
-        return await self._broker.stats(queue)
+        """Counts what waits at the broker and on the schedule, and what the storage keeps."""
+        waiting, kept = await self._broker.stats(queue), await self._records.stats(queue)
+        return msgspec.structs.replace(
+            waiting,
+            ready=waiting.ready + kept.ready,
+            delayed=waiting.delayed + kept.delayed,
+            dead=kept.dead,
+            finished=kept.finished,
+        )
 
     async def queues(self) -> list[str]:
         """Lists the broker's queues."""

@@ -21,6 +21,7 @@ from qtasks.schemas import (
     Held,
     Message,
     Page,
+    QueueStats,
     Receipt,
     Record,
     RecordQuery,
@@ -124,6 +125,17 @@ class BaseStorage(ABC):
     @abstractmethod
     async def sweep(self, limit: int = 100) -> Swept:
         """Does the housekeeping, as :meth:`BaseBroker.sweep` does."""
+
+    @abstractmethod
+    async def expire(self, worker: str) -> int:
+        """Takes back at once all that ``worker`` began, as :meth:`BaseBroker.expire` does."""
+
+    @abstractmethod
+    async def stats(self, queue: str) -> QueueStats:
+        """Counts by state what this storage schedules, leases and keeps of a queue.
+
+        A task that waits at the broker elsewhere is counted there, not here.
+        """
 
     @abstractmethod
     async def due(self, limit: int, lease: float) -> Sequence[Message]:
