@@ -46,7 +46,7 @@ class PluginLife:
 
     async def stop(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Stops the plugins that nobody needs any more, the last one first."""
-        for name, plugin in reversed(plugins.items()):
+        for name, plugin in reversed(list(plugins.items())):
             users = self._users.get(name, set())
             if user in users:
                 users.remove(user)
