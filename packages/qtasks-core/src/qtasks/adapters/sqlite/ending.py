@@ -14,7 +14,7 @@ __all__ = ["cancel", "convict"]
 
 _CANCEL: Final = """
     UPDATE task SET state = 6, status = 'cancel', reason = ?, cancel = NULL, lease_until = NULL,
-        token = coalesce(?, token), finished_at = ?, gc_at = ?
+        token = coalesce(?, token), lost = lost + (state = 5), finished_at = ?, gc_at = ?
     WHERE seq = ?
 """
 _CONVICT: Final = """

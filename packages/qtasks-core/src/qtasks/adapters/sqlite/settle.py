@@ -27,11 +27,9 @@ _BY_SEQ: Final = f"{_SELECT} WHERE seq IN"
 _BY_ID: Final = f"{_SELECT} WHERE id IN"
 
 _SET: Final = "UPDATE task SET"
-_END: Final = (
-    f"{_SET} state = 6, finished_at = ?, gc_at = ?, lease_until = NULL, lost = 0, cancel = NULL"
-)
+_END: Final = f"{_SET} state = 6, finished_at = ?, gc_at = ?, lease_until = NULL, cancel = NULL"
 _PATCH: Final = "history = coalesce(?, history), headers = coalesce(?, headers) WHERE seq = ?"
-_COUNTS: Final = f"attempts = ?, snoozes = ?, {_PATCH}"
+_COUNTS: Final = f"attempts = ?, snoozes = ?, lost = 0, {_PATCH}"
 
 _SUCCEED: Final = f"""
     {_END}, status = 'success', result = ?, reason = NULL,
@@ -44,7 +42,7 @@ _FAIL: Final = f"""
 _CANCEL: Final = f"{_END}, status = 'cancel', reason = ?, {_COUNTS}"
 _CANCEL_UNRUN: Final = f"{_END}, status = 'cancel', reason = ?, {_PATCH}"
 _RETRY: Final = f"""
-    {_SET} state = ?, status = ?, turn = 1, due = ?, lease_until = ?, lost = 0,
+    {_SET} state = ?, status = ?, turn = 1, due = ?, lease_until = ?,
         error_type = coalesce(?, error_type), error_message = coalesce(?, error_message),
         error_traceback = coalesce(?, error_traceback), {_COUNTS}
 """
