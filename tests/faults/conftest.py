@@ -63,16 +63,20 @@ class Fleet:
         lines = [line.split() for line in self.notes.read_text().splitlines()]
         return collections.Counter(int(line[1]) for line in lines if line[0] == word)
 
-    def busy(self, worker: subprocess.Popen[bytes]) -> bool:
-        """Whether a worker has noted anything yet."""
-        return f" {worker.pid}\n" in self.notes.read_text()
-
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that the workers bring about."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, "the workers did not get there"
             time.sleep(0.01)
+
+    def until_ended(self, tasks: int) -> None:
+        """Waits until so many tasks have ended."""
+        self.until(lambda: len(self.noted("E")) >= tasks)
+
+    def until_busy(self, worker: subprocess.Popen[bytes]) -> None:
+        """Waits until a worker has noted something."""
+        self.until(lambda: f" {worker.pid}\n" in self.notes.read_text())
 
     def close(self) -> None:
         """Ends what is left."""

@@ -26,7 +26,7 @@ def test_killed_workers_lose_nothing(make_fleet: Callable[..., Fleet]) -> None:
     for _ in range(3):
         fleet.spawn()
     for kill in range(1, kills + 1):
-        fleet.until(lambda kill=kill: len(fleet.noted("E")) >= kill * 60)
+        fleet.until_ended(kill * 60)
         victim = fleet.workers[0]
         fleet.spawn()
         assert fleet.end(victim, signal.SIGKILL) == -signal.SIGKILL
@@ -67,7 +67,7 @@ def test_a_rolling_restart_repeats_nothing(make_fleet: Callable[..., Fleet]) -> 
         fleet.spawn()
     for _ in range(4):
         old = fleet.workers[0]
-        fleet.until(lambda old=old: fleet.busy(old))  # before, a signal ends it as any program
+        fleet.until_busy(old)  # before that, a signal ends it as it does any program
         fleet.spawn()
         assert fleet.end(old, signal.SIGTERM) == 0
     assert len(list(fleet.app.as_completed(handles, timeout=60))) == tasks
