@@ -27,7 +27,7 @@ def run_page(tmp_path: Path) -> RunPage:
     directory.mkdir()
     env = {name: value for name, value in os.environ.items() if not name.startswith("QTASKS_")}
     env |= {
-        "COLUMNS": "100",
+        "COLUMNS": "120",
         "NO_COLOR": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONDONTWRITEBYTECODE": "1",
