@@ -60,19 +60,24 @@ def connect(target: Target) -> sqlite3.Connection:
         cached_statements=_CACHED_STATEMENTS,
     )
     try:
-        # Automatic checkpoints can corrupt the file in SQLite before 3.51.3, see checkpoint.py.
-        conn.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-        level = "FULL" if target.durability == "power" else "NORMAL"
-        conn.execute(f"PRAGMA synchronous = {level}")
-        conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        conn.execute("PRAGMA mmap_size = 0").fetchall()
-        conn.execute("PRAGMA temp_store = MEMORY")
-        conn.execute("PRAGMA secure_delete = FAST").fetchall()
-        conn.execute("PRAGMA trusted_schema = OFF")
+        # Another process may be making the file ready, and then even a setting has to wait.
+        patiently(lambda: _set_up(conn, target))
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def _set_up(conn: sqlite3.Connection, target: Target) -> None:
+    # Automatic checkpoints can corrupt the file in SQLite before 3.51.3, see checkpoint.py.
+    conn.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+    level = "FULL" if target.durability == "power" else "NORMAL"
+    conn.execute(f"PRAGMA synchronous = {level}")
+    conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    conn.execute("PRAGMA mmap_size = 0").fetchall()
+    conn.execute("PRAGMA temp_store = MEMORY")
+    conn.execute("PRAGMA secure_delete = FAST").fetchall()
+    conn.execute("PRAGMA trusted_schema = OFF")
 
 
 def patiently(action: Callable[[], T], limit: float = BUSY_TIMEOUT) -> T:
