@@ -280,6 +280,91 @@ async def test_the_keeper_tells_a_run_that_its_lease_was_lost() -> None:
         assert (stats.ready, stats.leased) == (1, 0)
 
 
+async def test_a_task_that_comes_back_while_it_runs_runs_on_under_the_new_token() -> None:
+    app = make_app()
+    recorder = Recorder()
+    app.add_plugin(recorder)
+    runs: list[asyncio.Event] = []
+    ends: list[int] = []
+
+    @app.task
+    async def work() -> str:
+        number = len(runs)
+        runs.append(asyncio.Event())
+        try:
+            await runs[number].wait()
+        finally:
+            ends.append(number)
+        return f"run {number}"
+
+    handle = await work.add_task()
+    async with app.worker() as worker:
+        while not runs:
+            await asyncio.sleep(0)
+        await app.broker.expire(worker.id)
+        while len(runs) < 2 or not ends:
+            await asyncio.sleep(0)
+        assert ends == [0]
+        assert [held.id for held in worker.held()] == [handle.id]
+        await worker._keeper.round()
+        runs[1].set()
+        await handle.wait(10)
+    assert handle.returning == "run 1"
+    assert len(recorder.of("worker_lease_lost")) == 1
+
+
+async def test_a_task_that_waits_in_the_worker_can_be_cancelled() -> None:
+    app = make_app(max_tasks_process=1)
+    started, release = asyncio.Event(), asyncio.Event()
+    ran: list[int] = []
+
+    @app.task
+    async def work(number: int) -> None:
+        ran.append(number)
+        started.set()
+        await release.wait()
+
+    first, second = await work.add_task(1), await work.add_task(2)
+    async with app.worker() as worker:
+        await started.wait()
+        while (await app.stats())[0].leased < 2:
+            await asyncio.sleep(0)
+        assert await second.cancel("not needed") == "requested"
+        await worker._keeper.round()
+        await second.wait(10)
+        release.set()
+        await first.wait(10)
+    assert (second.status, second.reason, ran) == ("cancel", "not needed", [1])
+
+
+async def test_a_worker_that_stops_while_the_broker_is_away_gives_up_in_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("qtasks._core.worker.worker._LAST_COMMIT", 0.3)
+    broker = Faulty()
+    app = make_app(broker, shutdown_timeout=0)
+    started = asyncio.Event()
+    calls: list[int] = []
+
+    def failing() -> Exception | None:
+        if not started.is_set():
+            return None
+        calls.append(1)
+        return ServerUnavailableError("gone")
+
+    broker.failing = failing
+
+    @app.task
+    async def work() -> None:
+        started.set()
+
+    await work.add_task()
+    async with app.worker():
+        await started.wait()
+    assert "their leases will run out" in caplog.text
+    assert len(calls) < 20
+
+
 async def test_a_running_task_can_be_cancelled_from_outside() -> None:
     app = make_app()
     started = asyncio.Event()

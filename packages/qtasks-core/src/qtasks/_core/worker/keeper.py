@@ -40,8 +40,8 @@ class KeeperTarget(Protocol):
         """Returns what to report."""
         ...
 
-    def kept(self, extension: Extension, swept: Swept) -> None:
-        """Takes the answers of one round."""
+    def kept(self, held: list[Held], extension: Extension, swept: Swept) -> None:
+        """Takes the answers of one round, and what the extension was asked for."""
         ...
 
 
@@ -87,7 +87,8 @@ class Keeper:
     async def round(self) -> None:
         """Renews, sweeps and reports once."""
         extension = Extension()
-        if held := self._target.held():
+        held = self._target.held()
+        if held:
             extension = await self._broker.extend(held, self._lease)
         total = await self._broker.sweep()
         for _ in range(_MAX_SWEEPS):
@@ -95,7 +96,7 @@ class Keeper:
                 break
             total = _both(total, await self._broker.sweep())
         await self._broker.report(self._target.presence(), self._lease)
-        self._target.kept(extension, total)
+        self._target.kept(held, extension, total)
 
     def _keep(self) -> None:
         try:

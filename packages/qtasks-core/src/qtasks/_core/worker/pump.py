@@ -32,6 +32,8 @@ log = logging.getLogger("qtasks.worker")
 _READY_WAIT: Final = 5.0
 #: The longest pause between two attempts to reach a broker that is away.
 _MAX_BACKOFF: Final = 5.0
+#: The longest of these pauses while the worker stops.
+_LAST_PAUSE: Final = 0.2
 #: The longest pause after a broker said "ready" and then gave nothing.
 _MAX_EMPTY_PAUSE: Final = 0.5
 
@@ -45,6 +47,7 @@ class Pump:
         queues: the queues to take from.
         config: the settings.
         start: begins to run a delivery.
+        stale: takes a delivery whose task was handed to this worker anew.
         committed: takes each settled run and whether the broker refused it.
     """
 
@@ -56,6 +59,7 @@ class Pump:
         queues: tuple[str, ...],
         config: QueueConfig,
         start: Callable[[Delivery], None],
+        stale: Callable[[Delivery], object],
         committed: Callable[[Finished, bool], Awaitable[None]],
     ) -> None:
         self._broker = broker
@@ -63,6 +67,7 @@ class Pump:
         self._queues = queues
         self._config = config
         self._start = start
+        self._stale = stale
         self._committed = committed
         self._slots = config.max_tasks_process
         self._buffer: deque[Delivery] = deque()
@@ -72,7 +77,6 @@ class Pump:
         self._hurry = asyncio.Event()
         self._look = True
         self._draining = False
-        self._abort = False
         self._failures = 0
         self._empty = 0
         self._wake = asyncio.Event()
@@ -91,7 +95,7 @@ class Pump:
         """Takes a run that ended; None if it was lost and is not to be settled."""
         self._running -= 1
         if finished is None:
-            self._held.pop(delivery.id, None)
+            self._let_go(delivery.id, delivery.token)
             self._look = True  # what it held back, another suspect for one, may be claimed now
         else:
             self._outbox.append(finished)
@@ -101,14 +105,26 @@ class Pump:
         self._fill()
         self._wake.set()
 
-    def drop(self, task_id: str) -> bool:
-        """Forgets a delivery that waits here and was lost; False if it does not wait here."""
+    def settle(self, finished: Finished) -> None:
+        """Takes a delivery that was withdrawn and ends without a run."""
+        self._outbox.append(finished)
+        self._wake.set()
+
+    def withdraw(self, task_id: str, token: int, *, lost: bool) -> Delivery | None:
+        """Takes back a delivery that waits here for a slot; None if it does not wait here.
+
+        Args:
+            task_id: the task's id.
+            token: the delivery's token.
+            lost: whether its lease is gone, so that it is not to be settled.
+        """
         for delivery in self._buffer:
-            if delivery.id == task_id:
+            if (delivery.id, delivery.token) == (task_id, token):
                 self._buffer.remove(delivery)
-                self._held.pop(task_id, None)
-                return True
-        return False
+                if lost:
+                    self._let_go(task_id, token)
+                return delivery
+        return None
 
     def wake(self) -> None:
         """Looks for work at once; outcomes that wait for company go with the claim."""
@@ -124,11 +140,6 @@ class Pump:
         self._buffer.clear()
         self._wake.set()
 
-    def abort(self) -> None:
-        """Makes :meth:`run` end after one more attempt to settle what is left."""
-        self.drain()
-        self._abort = True
-
     async def run(self) -> None:
         """Pumps until drained.
 
@@ -141,8 +152,6 @@ class Pump:
                 want = self._want()
                 if self._outbox or (want and self._look):
                     await self._exchange(want)
-                    if self._abort and not self._running:
-                        return
                 else:
                     self._watch()
                     await self._wake.wait()
@@ -196,7 +205,10 @@ class Pump:
 
     def _take(self, answer: Exchange, want: int) -> None:
         for delivery in answer.deliveries:
+            before = self._held.get(delivery.id)
             self._held[delivery.id] = delivery
+            if before is not None:  # its lease ran out while it was here
+                self._stale(before)
         self._buffer.extend(answer.deliveries)
         if want:
             self._look = len(answer.deliveries) >= want
@@ -207,13 +219,17 @@ class Pump:
 
     async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
         refused = frozenset(answer.refused)
-        again = {delivery.id for delivery in answer.deliveries}
         for entry in batch:
             settlement = entry.settlement if isinstance(entry, Finished) else entry
-            if settlement.id not in again:  # else it is held anew, under another token
-                self._held.pop(settlement.id, None)
+            self._let_go(settlement.id, settlement.token)
             if isinstance(entry, Finished):
                 await self._committed(entry, settlement.id in refused)
+
+    def _let_go(self, task_id: str, token: int) -> None:
+        """Holds a delivery no more, unless the task is held anew under another token."""
+        held = self._held.get(task_id)
+        if held is not None and held.token == token:
+            del self._held[task_id]
 
     def _fill(self) -> None:
         while self._buffer and self._running < self._slots:
@@ -243,7 +259,11 @@ class Pump:
         if self._failures == 1:
             log.warning("The broker is away, its work waits: %s", error)
         pause = min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
-        await self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers, no secret
+        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads workers, no secret
+        if self._draining:  # in a hurry, but not in a frenzy
+            await asyncio.sleep(min(pause, _LAST_PAUSE))
+        else:
+            await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         """Waits, but not when there is reason to hurry."""

@@ -91,8 +91,8 @@ class Runner:
         self._pools = pools
         self._clock = clock
         self._on_finished = on_finished
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._endings: dict[str, Outcome | None] = {}
+        self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._endings: dict[tuple[str, int], Outcome | None] = {}
 
     @property
     def running(self) -> int:
@@ -102,9 +102,9 @@ class Runner:
     def start(self, delivery: Delivery) -> None:
         """Begins to run a delivery."""
         run = asyncio.get_running_loop().create_task(self._run(delivery))
-        self._running[delivery.id] = run
+        self._running[delivery.id, delivery.token] = run
 
-    def interrupt(self, task_id: str, ending: Outcome | None) -> bool:
+    def interrupt(self, task_id: str, token: int, ending: Outcome | None) -> bool:
         """Stops a running delivery; ``ending`` becomes its outcome, None drops it unsettled.
 
         A coroutine is cancelled; a thread is abandoned; a pool process is killed.
@@ -112,41 +112,54 @@ class Runner:
         Returns:
             False if it is not running (any more).
         """
-        run = self._running.get(task_id)
-        if run is None or task_id in self._endings:
+        run = self._running.get((task_id, token))
+        if run is None or (task_id, token) in self._endings:
             return False
-        self._endings[task_id] = ending
+        self._endings[task_id, token] = ending
         run.cancel()
         return True
 
     def interrupt_all(self, ending: Outcome | None) -> None:
         """Stops everything that runs."""
-        for task_id in list(self._running):
-            self.interrupt(task_id, ending)
+        for task_id, token in list(self._running):
+            self.interrupt(task_id, token, ending)
+
+    def unrun(self, delivery: Delivery, outcome: Outcome) -> Finished:
+        """Ends a delivery without running it."""
+        task = self._tasks.get(delivery.message.task)
+        settlement = self._settlement(delivery, task, outcome, self._clock.time())
+        return Finished(delivery, task, settlement)
 
     async def _run(self, delivery: Delivery) -> None:
         current_delivery.set(delivery)
+        key = (delivery.id, delivery.token)
         task = self._tasks.get(delivery.message.task)
         started = self._clock.time()
         outcome: Outcome | None
         try:
             outcome = await self._outcome(task, delivery)
         except asyncio.CancelledError as error:
-            if delivery.id in self._endings:
-                outcome = self._endings[delivery.id]
-            else:  # nobody asked for it, so it is a failure of the task's own code
-                outcome = Fail(describe(error))
+            # What nobody asked for is a failure of the task's own code.
+            outcome = self._endings[key] if key in self._endings else Fail(describe(error))
         except BaseException as error:
             log.exception("The engine failed on %s", delivery.id)
             outcome = Fail(describe(error), reason="engine")
         finally:
-            self._endings.pop(delivery.id, None)
-            self._running.pop(delivery.id, None)
+            self._endings.pop(key, None)
+            self._running.pop(key, None)
         finished = None
-        if outcome is not None:
+        if outcome is None:
+            await self._tell_lost(task, delivery)
+        else:
             settlement = self._settlement(delivery, task, outcome, started)
             finished = Finished(delivery, task, settlement)
         self._on_finished(delivery, finished)
+
+    async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
+        table = self._registry.table if task is None else self._registry.table_for(task)
+        if subscribers := table.worker_lease_lost:
+            arguments = {"worker": self._worker, "task_broker": delivery}
+            await emit.notify("worker_lease_lost", subscribers, arguments)
 
     async def _outcome(self, task: TaskDefinition | None, delivery: Delivery) -> Outcome:
         if delivery.malformed is not None:

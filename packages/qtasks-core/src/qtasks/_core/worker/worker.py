@@ -122,6 +122,7 @@ class Worker:
             queues=self.queues,
             config=self.config,
             start=self._start_run,
+            stale=self._drop_stale,
             committed=self._committed,
         )
         self._runner = Runner(
@@ -195,21 +196,35 @@ class Worker:
             version=__version__,
         )
 
-    def kept(self, extension: Extension, swept: Swept) -> None:
+    def kept(self, held: list[Held], extension: Extension, swept: Swept) -> None:
         """Takes the keeper's answers over to the loop."""
         if swept.taken_back:
             log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
         for task_id in swept.convicted:
             log.error("Task %s took its worker down too often; it is a dead letter", task_id)
         if (extension.lost or extension.cancelled) and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._apply, extension)
+            tokens = {delivery.id: delivery.token for delivery in held}
+            self._loop.call_soon_threadsafe(self._apply, tokens, extension)
 
-    def _apply(self, extension: Extension) -> None:
+    def _apply(self, tokens: dict[str, int], extension: Extension) -> None:
         for task_id in extension.lost:
-            if self._pump.drop(task_id) or self._runner.interrupt(task_id, None):
-                log.warning("The lease of %s was lost; its run here is dropped", task_id)
+            self._drop(task_id, tokens[task_id])
         for task_id, reason in extension.cancelled.items():
-            self._runner.interrupt(task_id, Cancel(reason))
+            token, outcome = tokens[task_id], Cancel(reason)
+            waiting = self._pump.withdraw(task_id, token, lost=False)
+            if waiting is None:
+                self._runner.interrupt(task_id, token, outcome)
+            else:
+                self._pump.settle(self._runner.unrun(waiting, outcome))
+
+    def _drop(self, task_id: str, token: int) -> None:
+        """Drops a delivery that belongs to somebody else by now."""
+        waiting = self._pump.withdraw(task_id, token, lost=True)
+        if waiting is not None or self._runner.interrupt(task_id, token, None):
+            log.warning("The lease of %s was lost; its run here is dropped", task_id)
+
+    def _drop_stale(self, delivery: Delivery) -> None:
+        self._drop(delivery.id, delivery.token)
 
     # Running
 
@@ -300,7 +315,6 @@ class Worker:
             async with asyncio.timeout(_LAST_COMMIT):
                 await asyncio.shield(self._main)
         except TimeoutError:
-            self._pump.abort()
             log.error("The broker did not take the last outcomes; their leases will run out")  # noqa: TRY400 - the trace says nothing more
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
