@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -38,6 +39,10 @@ Read: TypeAlias = Callable[[sqlite3.Connection, float], T]
 
 #: Seconds that a fork waits for a running transaction.
 _FORK_PATIENCE: Final = 30.0
+
+
+#: Seconds after which a transaction of many jobs ends, so that other processes can write too.
+_TURN: Final = 0.05
 
 
 class Database:
@@ -123,18 +128,10 @@ class Database:
         A job that fails is undone by itself and does not harm the others.
         """
         self._check_process()
+        results: list[Any] = []
         with self._writer.lock:
-            try:
-                with faults.translated(self.path):
-                    conn = self._connection(self._writer)
-                    results = self._transact(conn, jobs)
-            except ServerError as error:
-                if len(jobs) == 1 or error.retriable:
-                    return [error] * len(jobs)
-                # One of them took the others with it; alone, each gets what it deserves.
-                return [result for job in jobs for result in self.write([job])]
-            if self._checkpointer.due():
-                self._checkpoint(conn)
+            while len(results) < len(jobs):
+                results += self._write_some(jobs[len(results) :])
         return results
 
     def read(self, job: Read[T]) -> T:
@@ -173,19 +170,38 @@ class Database:
 
     # Inside
 
+    def _write_some(self, jobs: Sequence[Write[Any]]) -> list[Any]:
+        """Writes some jobs from the start of the list, at least one; returns their results."""
+        try:
+            with faults.translated(self.path):
+                conn = self._connection(self._writer)
+                results = self._transact(conn, jobs)
+        except ServerError as error:
+            if len(jobs) > 1 and not error.retriable:
+                # One of them took the others with it; alone, each gets what it deserves.
+                return self._write_some(jobs[:1])
+            return [error] * len(jobs)
+        if self._checkpointer.due():
+            self._checkpoint(conn)
+        return results
+
     def _transact(self, conn: sqlite3.Connection, jobs: Sequence[Write[Any]]) -> list[Any]:
-        """Runs jobs between BEGIN and COMMIT, and tells about it."""
+        """Runs jobs between BEGIN and COMMIT until others have waited long; tells about it."""
         self._check_file()
         if conn.in_transaction:  # an interrupt struck between BEGIN and what follows
             conn.execute("ROLLBACK")
         opening.patiently(lambda: conn.execute("BEGIN IMMEDIATE"))
+        deadline = time.monotonic() + _TURN
         now = self.clock.time()
-        units = [Unit(conn, now) for _ in jobs]
+        units: list[Unit] = []
+        results: list[Any] = []
         alone = len(jobs) == 1
         try:
-            results = [
-                self._run(job, unit, alone=alone) for job, unit in zip(jobs, units, strict=True)
-            ]
+            for job in jobs:
+                units.append(Unit(conn, now))
+                results.append(self._run(job, units[-1], alone=alone))
+                if time.monotonic() > deadline:
+                    break
             if conn.in_transaction:
                 conn.execute("COMMIT")
         except BaseException:

@@ -156,9 +156,12 @@ def _settle(conn: sqlite3.Connection, target: Target, migrations: Sequence[Seque
     if version < len(migrations):
         patiently(lambda: schema.migrate(conn, path, migrations))
         return
-    # SQLite opens what it may only read without a word; asking for the write lock tells.
+    # SQLite opens what it may only read without a word, and even gives a "write lock" on it.
     patiently(lambda: conn.execute("BEGIN IMMEDIATE"))
-    conn.execute("ROLLBACK")
+    try:
+        conn.execute(f"PRAGMA user_version = {version:d}")
+    finally:
+        conn.execute("ROLLBACK")
 
 
 def _explain(error: sqlite3.Error, path: str) -> Exception:

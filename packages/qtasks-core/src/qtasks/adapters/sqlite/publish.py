@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -104,11 +105,16 @@ def _add(unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]
         receipts = [
             _add_one(unit, message, row) for message, row in zip(messages, rows, strict=True)
         ]
-    for row, receipt in zip(rows, receipts, strict=True):
-        unit.published(row[_QUEUE])
-        if receipt.created:
-            unit.moved(row[_QUEUE], None, row[_STATE])
-            unit.ready = True
+    for queue in {row[_QUEUE] for row in rows}:
+        unit.published(queue)
+    added = Counter(
+        (row[_QUEUE], row[_STATE])
+        for row, receipt in zip(rows, receipts, strict=True)
+        if receipt.created
+    )
+    for (queue, state), count in added.items():
+        unit.moved(queue, None, state, count)
+        unit.ready = True
     return receipts
 
 

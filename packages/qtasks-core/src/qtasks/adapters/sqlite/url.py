@@ -42,6 +42,9 @@ def parse_url(url: str) -> Target:
     if parts.scheme != "sqlite":
         msg = f"{url!r} is not a SQLite URL: write sqlite:///tasks.db"
         raise ConfigError(msg)
+    if parts.fragment:
+        msg = f"{url!r} has a # in it, which ends the path in a URL: write %23 instead"
+        raise ConfigError(msg)
     if parts.netloc:
         msg = (
             f"{url!r} names the host {parts.netloc!r}, but SQLite is a file on this machine:"
