@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,109 +13,122 @@ from qtasks.adapters.sqlite import SqliteBroker, SqliteStorage, opening
 from qtasks.exc import ConfigError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from qtasks.schemas import Message
 
-async def refused(path: Path, kind: type[Exception], *words: str) -> None:
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+Refused = Callable[..., None]
+
+
+@pytest.fixture
+def refused(run: Run) -> Refused:
     """Checks that neither broker nor storage start, and that they say why."""
-    for make in (SqliteBroker, SqliteStorage):
-        server = make(f"sqlite:///{path}")
-        with pytest.raises(kind) as caught:
-            await server.start()
-        await server.stop()
-        assert type(caught.value) is kind
-        for word in (str(path), *words):
-            assert word in str(caught.value)
+
+    def check(path: Path, kind: type[Exception], *words: str) -> None:
+        for make in (SqliteBroker, SqliteStorage):
+            server = make(f"sqlite:///{path}").client()
+            with pytest.raises(kind) as caught:
+                run(server.start())
+            run(server.stop())
+            assert type(caught.value) is kind
+            for word in (str(path), *words):
+                assert word in str(caught.value)
+
+    return check
+
+
+def created(url: str, run: Run, *messages: Message) -> None:
+    """Makes a proper database."""
+    twin = SqliteBroker(url).client()
+    run(twin.start())
+    run(twin.publish(messages))
+    run(twin.stop())
 
 
 def files(directory: Path) -> dict[str, bytes]:
     return {one.name: one.read_bytes() for one in directory.iterdir()}
 
 
-async def test_files_are_private(broker: SqliteBroker, path: Path, message: Any) -> None:
-    await broker.publish([message()])
+def test_files_are_private(twin: SqliteBroker, path: Path, message: Any, run: Run) -> None:
+    run(twin.publish([message()]))
     for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
         assert stat.S_IMODE((path.parent / name).stat().st_mode) == 0o600
 
 
-async def test_an_empty_file_becomes_a_queue(path: Path, url: str) -> None:
+def test_an_empty_file_becomes_a_queue(path: Path, url: str, run: Run) -> None:
     path.touch()
-    broker = SqliteBroker(url)
-    await broker.start()
-    await broker.stop()
+    created(url, run)
     with closing(sqlite3.connect(path)) as conn:
         assert conn.execute("SELECT count(*) FROM task").fetchone() == (0,)
 
 
-async def test_a_missing_directory(tmp_path: Path) -> None:
-    await refused(tmp_path / "no" / "such" / "q.db", ConfigError, "mkdir -p")
+def test_a_missing_directory(tmp_path: Path, refused: Refused) -> None:
+    refused(tmp_path / "no" / "such" / "q.db", ConfigError, "mkdir -p")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
+def test_a_file_where_the_directory_should_be(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "file").write_text("text")
-    await refused(tmp_path / "file" / "q.db", ConfigError, "mkdir -p")
+    refused(tmp_path / "file" / "q.db", ConfigError, "mkdir -p")
 
 
-async def test_a_directory(tmp_path: Path) -> None:
-    await refused(tmp_path, ConfigError, "is a directory")
+def test_a_directory(tmp_path: Path, refused: Refused) -> None:
+    refused(tmp_path, ConfigError, "is a directory")
 
 
 @pytest.mark.parametrize(
     "content",
     [b"not a database, but a text that is longer than the header of one" * 20, b"short"],
 )
-async def test_a_file_that_is_not_sqlite(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_sqlite(path: Path, content: bytes, refused: Refused) -> None:
     path.write_bytes(content)
-    await refused(path, ConfigError, "not a SQLite database")
+    refused(path, ConfigError, "not a SQLite database")
     assert files(path.parent) == {"queue.db": content}
 
 
-async def test_a_database_of_another_application(path: Path) -> None:
+def test_a_database_of_another_application(path: Path, refused: Refused) -> None:
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("CREATE TABLE customers (name TEXT)")
         conn.commit()
     before = files(path.parent)
-    await refused(path, ConfigError, "another application", "customers", "choose another file")
+    refused(path, ConfigError, "another application", "customers", "choose another file")
     assert files(path.parent) == before
 
 
-async def test_a_database_with_another_application_id(path: Path) -> None:
+def test_a_database_with_another_application_id(path: Path, refused: Refused) -> None:
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA application_id = 4711")
         conn.commit()
-    await refused(path, ConfigError, "4711")
+    refused(path, ConfigError, "4711")
 
 
-async def test_a_newer_schema(path: Path, url: str) -> None:
-    broker = SqliteBroker(url)
-    await broker.start()
-    await broker.stop()
+def test_a_newer_schema(path: Path, url: str, run: Run, refused: Refused) -> None:
+    created(url, run)
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA user_version = 99")
         conn.commit()
-    await refused(path, ConfigError, "version 99", "upgrade qtasks-core")
+    refused(path, ConfigError, "version 99", "upgrade qtasks-core")
 
 
-async def test_a_truncated_database(path: Path, url: str, message: Any) -> None:
-    broker = SqliteBroker(url)
-    await broker.start()
-    await broker.publish([message() for _ in range(100)])
-    await broker.stop()
+def test_a_truncated_database(
+    path: Path, url: str, message: Any, run: Run, refused: Refused
+) -> None:
+    created(url, run, *(message() for _ in range(100)))
     os.truncate(path, 8192)
-    await refused(path, ServerError, "damaged", ".recover")
+    refused(path, ServerError, "damaged", ".recover")
 
 
-async def test_a_truncated_header(path: Path, url: str) -> None:
-    broker = SqliteBroker(url)
-    await broker.start()
-    await broker.stop()
+def test_a_truncated_header(path: Path, url: str, run: Run, refused: Refused) -> None:
+    created(url, run)
     os.truncate(path, 60)
-    await refused(path, ServerError, "damaged", ".recover")
+    refused(path, ServerError, "damaged", ".recover")
 
 
-async def test_a_log_that_cannot_be_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
     class Stubborn(sqlite3.Connection):
         def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
             return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), *args)
@@ -123,31 +137,30 @@ async def test_a_log_that_cannot_be_used(path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         sqlite3, "connect", lambda *args, **kw: connect(*args, factory=Stubborn, **kw)
     )
-    await refused(path, ConfigError, "write-ahead log", "local disk")
+    refused(path, ConfigError, "write-ahead log", "local disk")
 
 
-async def test_an_old_sqlite(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_sqlite(path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 22, 0))
     with pytest.raises(ConfigError, match=r"needs 3\.24"):
-        await SqliteBroker(f"sqlite:///{path}").start()
+        run(SqliteBroker(f"sqlite:///{path}").client().start())
     assert list(path.parent.iterdir()) == []
 
 
-async def test_a_file_that_somebody_holds(
-    path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_somebody_holds(
+    path: Path, url: str, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    broker = SqliteBroker(url)
-    await broker.start()
-    await broker.stop()
+    created(url, run)
+    twin = SqliteBroker(url).client()
     monkeypatch.setattr(opening.patiently, "__defaults__", (0.01,))
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         conn.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ServerUnavailableError, match="busy"):
-            await broker.start()
+            run(twin.start())
         conn.execute("ROLLBACK")
-    await broker.start()
-    await broker.stop()
+    run(twin.start())
+    run(twin.stop())
 
 
 UNPRIVILEGED = """
@@ -173,13 +186,11 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("what", ["directory", "file", "both", "new file"])
-async def test_without_the_right_to_write(
-    what: str, path: Path, url: str, program: Callable[..., Any]
+def test_without_the_right_to_write(
+    what: str, path: Path, url: str, program: Callable[..., Any], run: Run
 ) -> None:
     if what != "new file":
-        broker = SqliteBroker(url)
-        await broker.start()
-        await broker.stop()
+        created(url, run)
         path.chmod(0o666 if what == "directory" else 0o444)
     for parent in list(path.parents)[:-2]:
         if parent.stat().st_uid == os.geteuid():
@@ -210,18 +221,16 @@ asyncio.run(main())
 """
 
 
-async def test_many_processes_may_create_it_at_once(
-    url: str, program: Callable[..., Any], run: Callable[..., Any], twin: SqliteBroker
+def test_many_processes_may_create_it_at_once(
+    url: str, program: Callable[..., Any], run: Run
 ) -> None:
-    run(twin.stop())
-    url = url.replace("queue.db", "fresh.db")
+    twin = SqliteBroker(url).client()
     crowd = [program(CREATOR, url, f"id-{number}") for number in range(6)]
     for one in crowd:
         assert one.hear() == "ready"
     for one in crowd:
         one.tell()
     assert [one.end() for one in crowd] == [0] * 6
-    broker = SqliteBroker(url)
-    await broker.start()
-    assert (await broker.stats("q")).ready == 6
-    await broker.stop()
+    run(twin.start())
+    assert run(twin.stats("q")).ready == 6
+    run(twin.stop())

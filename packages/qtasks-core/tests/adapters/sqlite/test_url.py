@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from qtasks.adapters.sqlite import SqliteBroker, SqliteStorage
-from qtasks.adapters.sqlite import filesystem
+from qtasks.adapters.sqlite import SqliteBroker, SqliteStorage, filesystem
 from qtasks.adapters.sqlite.filesystem import file_system_of
 from qtasks.adapters.sqlite.url import parse_url
 from qtasks.exc import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_relative_paths_start_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,7 @@ def _create(path: str) -> None:
         if Path(path).is_dir():
             msg = f"{path} is a directory: name a file in it, for example {path}/qtasks.db"
             raise ConfigError(msg) from None
+        _may_write(path)
     except (FileNotFoundError, NotADirectoryError):
         parent = Path(path).parent
         msg = f"{path} cannot be created: {parent} is no directory; create it, mkdir -p {parent}"
@@ -139,6 +140,22 @@ def _create(path: str) -> None:
             f" {Path(path).parent}, or choose another place"
         )
         raise ConfigError(msg) from error
+
+
+def _may_write(path: str) -> None:
+    """Raises if this user may not write a file and its directory; asking opens no descriptor.
+
+    Left to itself SQLite would open a read-only file and leave companions beside it that are
+    read-only too.
+    """
+    effective = os.access in os.supports_effective_ids
+    for place, mode in ((path, os.R_OK | os.W_OK), (Path(path).parent, os.W_OK | os.X_OK)):
+        if not os.access(place, mode, effective_ids=effective):
+            msg = (
+                f"{path} cannot be opened for writing: give this user write access to {place};"
+                " SQLite writes the file and keeps two more beside it"
+            )
+            raise ConfigError(msg)
 
 
 def _settle(conn: sqlite3.Connection, target: Target, migrations: Sequence[Sequence[str]]) -> None:
