@@ -14,6 +14,7 @@ import sysconfig
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from crew import COMMAND, HERE, Crew, WorkersDiedError
 from progress import watch
@@ -69,9 +70,9 @@ def take_inventory(options: argparse.Namespace, console: Console) -> None:
     state = (options.state or from_here).resolve()
     state.mkdir(parents=True, exist_ok=True)
     (state / ".gitignore").write_text("*\n", encoding="utf-8")
-    chosen = options.broker or os.environ.get("QTASKS_BROKER_URL")
+    chosen = absolute(options.broker or os.environ.get("QTASKS_BROKER_URL"))
     if chosen is None and state != from_here:
-        chosen = f"sqlite:///{state / 'inventory.db'}"
+        chosen = f"sqlite:///{quote(str(state / 'inventory.db'))}"
     if chosen is not None:  # the app reads it, here and in the workers
         os.environ["QTASKS_BROKER_URL"] = chosen
     from inventory import app
@@ -105,6 +106,14 @@ def take_inventory(options: argparse.Namespace, console: Console) -> None:
             f"\n{len(waiting):,} files in {seconds:.1f} s: {rate:,.0f} files/s,"
             f" worker processes: {options.workers}"
         )
+
+
+def absolute(url: str | None) -> str | None:
+    """Makes the path of a SQLite URL absolute, because workers run in another directory."""
+    scheme, separator, path = (url or "").partition(":///")
+    if scheme != "sqlite" or not separator or path.startswith("/"):
+        return url
+    return f"sqlite:///{quote(str(Path.cwd()))}/{path}"
 
 
 def find_files(root: Path) -> Iterator[Path]:

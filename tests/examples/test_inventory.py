@@ -65,6 +65,7 @@ class Demo:
         command = [sys.executable, MAIN, "--root", self.root, "--state", self.state, *options]
         return subprocess.Popen(
             [*map(str, command), "--workers", "1"],
+            cwd=self.root.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -173,10 +174,11 @@ def test_fresh_starts_over(long_demo: Demo) -> None:
         assert queue.ready == 0
 
 
-def test_one_url_moves_it(demo: Demo, tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["sqlite:///other.db", "sqlite:///{folder}/other.db"])
+def test_one_url_moves_it(demo: Demo, tmp_path: Path, url: str) -> None:
     other = tmp_path / "other.db"
 
-    output = demo.run("--broker", f"sqlite:///{other}")
+    output = demo.run("--broker", url.format(folder=tmp_path))
 
     assert f"SQLite file {other}" in output
     assert not (demo.state / "inventory.db").exists()
