@@ -110,6 +110,22 @@ def test_a_failure_is_stored_with_its_traceback(harness: Harness) -> None:
         harness.do(handle.result(5))
 
 
+def test_a_failure_is_logged_and_cannot_forge_lines(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    @harness.app.task
+    def fail() -> None:
+        msg = "a\x1b[2Jb"
+        raise ValueError(msg)
+
+    handle = harness.do(fail.add_task())
+    harness.work()
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    line = record.getMessage()
+    assert line.startswith(f"Task fail {handle.id} failed (exhausted)\nTraceback (most recent")
+    assert line.endswith("ValueError: a\\x1b[2Jb")
+
+
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_what_would_end_a_program_ends_the_task_alone(
     harness: Harness, error: BaseException

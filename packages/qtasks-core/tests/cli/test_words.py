@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from qtasks import QueueTasks
+from qtasks._core.errors import printable
 from qtasks.cli.durations import parse_span, span_text
-from qtasks.cli.output import json_safe, printable
+from qtasks.cli.output import json_safe
 from qtasks.cli.places import masked, place_of
 from qtasks.exc import ConfigError
 from qtasks.schemas import TaskStatusEnum

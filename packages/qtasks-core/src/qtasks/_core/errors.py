@@ -9,7 +9,7 @@ from typing import Final
 from qtasks.exc import QTasksError
 from qtasks.schemas import TaskError
 
-__all__ = ["RemoteError", "describe"]
+__all__ = ["RemoteError", "describe", "printable"]
 
 #: The most characters kept of an exception's text and of its traceback.
 MAX_MESSAGE: Final = 4096
@@ -72,3 +72,16 @@ def _drop_engine_frames(found: traceback.TracebackException) -> None:
 
 def _bounded(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Escapes what would steer a terminal or forge a log line.
+
+    Args:
+        text: any text.
+        lines: whether line breaks and tabs stay.
+    """
+    kept = "\n\t" if lines else ""
+    return "".join(
+        char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in text
+    )

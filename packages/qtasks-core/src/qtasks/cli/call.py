@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from qtasks._core.client import Client
+from qtasks._core.errors import printable
 from qtasks.app.base import BaseQueueTasks, as_id
 from qtasks.app.view import TaskView
 from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
-from qtasks.cli.output import json_safe, printable
+from qtasks.cli.output import json_safe
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import CallOptions, Record, TaskCall, TaskStatusEnum
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from qtasks._core.errors import printable
 from qtasks._version import __version__
 from qtasks.cli.call import call
 from qtasks.cli.dead import dead
 from qtasks.cli.invocation import Invocation
-from qtasks.cli.output import Output, printable
+from qtasks.cli.output import Output
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
 from qtasks.cli.tasks import tasks

@@ -10,9 +10,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from qtasks._core.errors import printable
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.task import BaseTask
-from qtasks.cli.output import Output, printable
+from qtasks.cli.output import Output
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

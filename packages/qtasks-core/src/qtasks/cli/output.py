@@ -16,10 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from qtasks._core.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Output", "json_safe", "printable"]
+__all__ = ["Output", "json_safe"]
 
 #: What a table may take where there is no terminal whose width it has to fit.
 _UNBOUNDED: Final = 10_000
@@ -98,19 +100,6 @@ class Output:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(what, total=total)
             yield lambda steps: bar.advance(task, steps)
-
-
-def printable(text: str, *, lines: bool = False) -> str:
-    """Escapes what would steer a terminal; what a task says shall not clear the screen.
-
-    Args:
-        text: any text.
-        lines: whether line breaks and tabs stay.
-    """
-    kept = "\n\t" if lines else ""
-    return "".join(
-        char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in text
-    )
 
 
 def json_safe(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value

@@ -10,13 +10,13 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Self
 
-from qtasks._core.decisions.outcomes import is_final
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.processes import ProcessPool
 from qtasks._core.worker.pump import Pump
 from qtasks._core.worker.runner import Finished, Runner
+from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
 from qtasks.exc import ServerError
@@ -233,35 +233,7 @@ class Worker:
 
     async def _committed(self, finished: Finished, fenced: bool) -> None:  # noqa: FBT001 - the pump's answer
         self.settled += not fenced
-        delivery, outcome = finished.delivery, finished.settlement.outcome
-        if fenced:
-            log.warning(
-                "The outcome of %s (%s) was refused: a newer delivery exists",
-                delivery.id,
-                delivery.message.task,
-            )
-        task = finished.task
-        table = self._registry.table if task is None else self._registry.table_for(task)
-        if subscribers := table.worker_outcome:
-            arguments = {
-                "worker": self,
-                "task_broker": delivery,
-                "outcome": outcome,
-                "final": is_final(outcome),
-                "fenced": fenced,
-            }
-            await emit.notify("worker_outcome", subscribers, arguments)
-        if fenced and (subscribers := table.worker_lease_lost):
-            lost = {"worker": self, "task_broker": delivery}
-            await emit.notify("worker_lease_lost", subscribers, lost)
-        if not fenced and (subscribers := table.worker_execute_after):
-            after = {
-                "worker": self,
-                "task_func": task,
-                "task_broker": delivery,
-                "outcome": outcome,
-            }
-            await emit.notify("worker_execute_after", subscribers, after)
+        await tell_settled(self, self._registry, finished, fenced=fenced)
 
     # Stopping
 

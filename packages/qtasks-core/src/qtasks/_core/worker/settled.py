@@ -1,0 +1,67 @@
+"""What is told once the broker has answered: to the log, and to the plugins."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from qtasks._core.decisions.outcomes import is_final
+from qtasks._core.errors import printable
+from qtasks._core.triggers import emit
+from qtasks.schemas import Delivery, Fail, Outcome, Retry
+
+if TYPE_CHECKING:
+    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._core.worker.runner import Finished
+
+__all__ = ["tell_settled"]
+
+log = logging.getLogger("qtasks.worker")
+
+
+async def tell_settled(
+    worker: object, registry: TriggerRegistry, finished: Finished, *, fenced: bool
+) -> None:
+    """Logs what failed or was refused, and fires the triggers of a settled run.
+
+    Args:
+        worker: the worker, as plugins see it.
+        registry: the plugins.
+        finished: the run.
+        fenced: whether the broker refused its outcome.
+    """
+    delivery, outcome, task = finished.delivery, finished.settlement.outcome, finished.task
+    if fenced:
+        name = delivery.message.task
+        log.warning("The outcome of %s %s was refused: a newer delivery exists", name, delivery.id)
+    else:
+        _log_failure(delivery, outcome)
+    table = registry.table if task is None else registry.table_for(task)
+    about = {"worker": worker, "task_broker": delivery}
+    if subscribers := table.worker_outcome:
+        answer = {"outcome": outcome, "final": is_final(outcome), "fenced": fenced}
+        await emit.notify("worker_outcome", subscribers, {**about, **answer})
+    if fenced and (subscribers := table.worker_lease_lost):
+        await emit.notify("worker_lease_lost", subscribers, about)
+    if not fenced and (subscribers := table.worker_execute_after):
+        after = {
+            "worker": worker,
+            "task_func": task,
+            "task_broker": delivery,
+            "outcome": outcome,
+        }
+        await emit.notify("worker_execute_after", subscribers, after)
+
+
+def _log_failure(delivery: Delivery, outcome: Outcome) -> None:
+    """Logs a failed attempt: for good with its traceback, otherwise in one line."""
+    error = outcome.error if isinstance(outcome, Fail | Retry) else None
+    if error is None:
+        return
+    task = printable(delivery.message.task)
+    if isinstance(outcome, Fail):
+        trace = printable(error.traceback or f"{error.type}: {error.message}", lines=True)
+        log.error("Task %s %s failed (%s)\n%s", task, delivery.id, outcome.reason, trace.rstrip())
+    elif isinstance(outcome, Retry):
+        what = printable(f"{error.type}: {error.message}")
+        log.warning("Task %s %s runs again in %g s: %s", task, delivery.id, outcome.delay, what)
