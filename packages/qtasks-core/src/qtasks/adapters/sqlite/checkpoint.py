@@ -23,9 +23,6 @@ logger = logging.getLogger("qtasks.sqlite")
 #: Seconds after which even a short log is copied.
 _INTERVAL: Final = 10.0
 
-#: A checkpoint takes at most one part in this many of the time.
-_REST: Final = 20
-
 _FRAME_HEADER: Final = 24
 _WAL_HEADER: Final = 32
 
@@ -41,7 +38,7 @@ class Checkpointer:
         self._wal = Path(f"{path}-wal")
         self._limit = 0
         self._next = time.monotonic() + _INTERVAL
-        self._rest_until = 0.0
+        self._copied = 0
 
     def limit_size(self, conn: sqlite3.Connection) -> None:
         """Has a connection cut the log back to the limit when it starts it anew.
@@ -55,12 +52,16 @@ class Checkpointer:
 
     def due(self) -> bool:
         """Tells whether the log is long, or was last copied long ago."""
-        now = time.monotonic()
-        return now >= self._next or (self._size() > self._limit and now >= self._rest_until)
+        size = self._size()
+        if size <= self._limit:
+            self._copied = 0
+        # The commit after a copy cuts the log, unless somebody reads in it. Then there is nothing
+        # to be gained before it has grown by some more.
+        patience = self._copied + self._limit // 4 if self._copied else self._limit
+        return size > patience or time.monotonic() >= self._next
 
     def run(self, writer: sqlite3.Connection, other: sqlite3.Connection) -> None:
         """Copies what can be copied; if somebody is in the way, a later commit tries again."""
-        started = time.monotonic()
         try:
             writer.execute("BEGIN IMMEDIATE")
             try:
@@ -71,11 +72,8 @@ class Checkpointer:
         except sqlite3.Error as error:
             level = logging.DEBUG if faults.is_busy(error) else logging.WARNING
             logger.log(level, "checkpoint of %s put off: %s", self._wal, error)
-        ended = time.monotonic()
-        self._next = ended + _INTERVAL
-        # The next commit cuts the log, unless somebody reads in it; then this is not for every
-        # commit to try again.
-        self._rest_until = ended + _REST * (ended - started)
+        self._next = time.monotonic() + _INTERVAL
+        self._copied = self._size()
 
     def _size(self) -> int:
         """Returns the length of the log; asking for it opens no descriptor."""

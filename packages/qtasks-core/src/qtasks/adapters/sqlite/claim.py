@@ -55,7 +55,7 @@ _PARK: Final = "UPDATE task SET state = 3 WHERE seq = ?"
 
 #: Delayed tasks brought forward by one claim; more of them wait for the next, so that a million
 #: tasks which become due together do not hold the write lock for seconds.
-_FORWARD: Final = 5000
+_FORWARD: Final = 2000
 
 #: Batches of expired tasks that one claim sets aside, likewise.
 _ROUNDS: Final = 10

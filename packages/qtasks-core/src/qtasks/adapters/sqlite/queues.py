@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from qtasks.adapters.sqlite.states import OUTBOX, PARKED, READY, SCHEDULED, SUSPECT
+from qtasks.adapters.sqlite.states import PARKED, READY, SCHEDULED, SUSPECT
 from qtasks.schemas import Presence, QueueStats
 
 if TYPE_CHECKING:
@@ -48,14 +48,29 @@ _NEXT: Final = """
 _OLDEST_LEASE: Final = """
     SELECT min(started_at) FROM task INDEXED BY task_leased WHERE state = 5 AND queue = ?
 """
-#: The first of each priority; stepping through them is quicker than reading all that is ready.
-_NEXT_HEAD: Final = """
-    AND queue = ? AND (priority, turn) > (?, ?) ORDER BY priority, turn, due LIMIT 1
-"""
-_HEAD: Final = "SELECT priority, turn, due FROM task INDEXED BY"
+#: The first of the next priority, and the first of those that were not given or taken back in it.
+#: Stepping through them is quicker than reading all that is ready.
 _HEADS: Final = (
-    f"{_HEAD} task_ready WHERE state = 0 {_NEXT_HEAD}",
-    f"{_HEAD} task_suspect WHERE state = 1 {_NEXT_HEAD}",
+    (
+        """
+        SELECT priority, turn, due FROM task INDEXED BY task_ready
+        WHERE state = 0 AND queue = ? AND priority > ? ORDER BY priority, turn, due LIMIT 1
+        """,
+        """
+        SELECT due FROM task INDEXED BY task_ready
+        WHERE state = 0 AND queue = ? AND priority = ? AND turn = 1 ORDER BY due LIMIT 1
+        """,
+    ),
+    (
+        """
+        SELECT priority, turn, due FROM task INDEXED BY task_suspect
+        WHERE state = 1 AND queue = ? AND priority > ? ORDER BY priority, turn, due LIMIT 1
+        """,
+        """
+        SELECT due FROM task INDEXED BY task_suspect
+        WHERE state = 1 AND queue = ? AND priority = ? AND turn = 1 ORDER BY due LIMIT 1
+        """,
+    ),
 )
 _BELOW_ALL: Final = -(1 << 62)
 
@@ -85,7 +100,6 @@ _WAITING: Final = {
     SUSPECT: f"{_SEQ} task_suspect WHERE state = 1 {_SOME}",
     SCHEDULED: f"{_SEQ} task_scheduled WHERE state = 2 {_SOME}",
     PARKED: f"{_SEQ} task_parked WHERE state = 3 {_SOME}",
-    OUTBOX: f"{_SEQ} task_outbox WHERE state = 4 {_SOME}",
 }
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -123,14 +137,16 @@ def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
 
 def _oldest_ready(conn: sqlite3.Connection, queue: str) -> float | None:
     """Returns when the ready task that waits longest became due."""
-    oldest = None
-    for query in _HEADS:
-        head = conn.execute(query, (queue, _BELOW_ALL, 0)).fetchone()
+    oldest: list[float] = []
+    for first, others in _HEADS:
+        head = conn.execute(first, (queue, _BELOW_ALL)).fetchone()
         while head is not None:
             priority, turn, due = head
-            oldest = due if oldest is None else min(oldest, due)
-            head = conn.execute(query, (queue, priority, turn)).fetchone()
-    return oldest
+            oldest.append(due)
+            if turn == 0:
+                oldest += [due for (due,) in conn.execute(others, (queue, priority)).fetchall()]
+            head = conn.execute(first, (queue, priority)).fetchone()
+    return min(oldest, default=None)
 
 
 def claimable(
