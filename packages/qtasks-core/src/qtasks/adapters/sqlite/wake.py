@@ -36,7 +36,7 @@ POKE: Final = 4
 _LONGEST: Final = 103
 
 #: Bytes of the slash and the longest name in the directory.
-_NAME: Final = 32
+_NAME: Final = 26
 
 _TRIES: Final = 3
 
@@ -187,10 +187,16 @@ class Ringer:
         except BlockingIOError:
             pass  # it has been rung often enough to look
         except ConnectionRefusedError:
-            with suppress(OSError):
-                os.unlink(place)  # noqa: PTH108 - runs at every commit
+            _remove_socket(Path(place))
         except (OSError, AttributeError) as error:
             logger.debug("cannot wake %s: %s", place, error)
+
+
+def _remove_socket(place: Path) -> None:
+    """Removes a socket, and nothing else: a plain file refuses to be connected just the same."""
+    with suppress(OSError):
+        if stat.S_ISSOCK(place.lstat().st_mode):
+            place.unlink()
 
 
 def _listen(place: Path) -> socket.socket | None:

@@ -115,7 +115,14 @@ class Watch:
                 self._thread.start()
             elif self._lookout is not None:
                 self._lookout.bell.ring(POKE)
+        waiter.future.add_done_callback(self._left)
         return waiter.future
+
+    def _left(self, future: Future[Any]) -> None:
+        """Has the thread forget somebody who gave up."""
+        lookout = self._lookout
+        if lookout is not None and future.cancelled():
+            lookout.bell.ring(POKE)
 
     def _check_process(self) -> None:
         """Starts anew after a fork, where the thread stayed behind."""
