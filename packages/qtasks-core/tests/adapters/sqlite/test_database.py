@@ -99,6 +99,36 @@ async def test_a_cancelled_call_is_not_begun(
     assert [one is None for one in await broker.storage.get([first.id, second.id])] == [True, False]
 
 
+@pytest.mark.parametrize("exchange", [False, True])
+async def test_what_a_cancelled_claim_took_goes_back(
+    exchange: bool,
+    broker: SqliteBroker,
+    message: Callable[..., Message],
+    request_for: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody knows of these deliveries, and their tasks are no suspects."""
+    await broker.publish([message() for _ in range(3)])
+    entered, gate = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        entered.set()
+        gate.wait()
+
+    monkeypatch.setattr(broker._engine._database, "_committed", slow)
+    call = broker.exchange([], request_for(2)) if exchange else broker.claim(request_for(2))
+    claiming = asyncio.ensure_future(call)
+    await asyncio.to_thread(entered.wait)
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    gate.set()
+    while (await broker.stats("q")).leased:
+        await asyncio.sleep(0)
+    deliveries = await broker.claim(request_for(3))
+    assert [one.lost for one in deliveries] == [0, 0, 0]
+
+
 async def test_long_transactions_take_turns(
     broker: SqliteBroker,
     commits: list[str],

@@ -22,6 +22,7 @@ from qtasks.schemas import (
     Presence,
     QueueStats,
     Receipt,
+    Release,
     Retention,
     Settlement,
     Swept,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from qtasks.adapters.sqlite.database import Write
     from qtasks.adapters.sqlite.unit import Unit
     from qtasks.typing import Clock
 
@@ -109,8 +111,8 @@ class SqliteBroker(BaseBroker):
         return await self._engine.write(partial(publishing.publish, messages=messages))
 
     async def claim(self, request: Claim) -> list[Delivery]:
-        """Hands out due messages."""
-        deliveries = await self._engine.write(partial(claim, request=request))
+        """Hands out due messages; if the caller is cancelled meanwhile, they go back at once."""
+        deliveries = await self._engine.write(partial(claim, request=request), _give_back)
         self._note(request, deliveries)
         return deliveries
 
@@ -120,13 +122,13 @@ class SqliteBroker(BaseBroker):
         return await self._engine.write(partial(settling.settle, settlements=settlements))
 
     async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
-        """Settles and claims in one transaction."""
+        """Settles and claims in one transaction; see :meth:`claim` for a cancelled caller."""
 
         def both(unit: Unit) -> Exchange:
             refused = settling.settle(unit, settlements)
             return Exchange(tuple(refused), tuple(claim(unit, request)))
 
-        exchange = await self._engine.write(both)
+        exchange = await self._engine.write(both, lambda done: _give_back(done.deliveries))
         self._note(request, exchange.deliveries)
         return exchange
 
@@ -204,3 +206,12 @@ class SqliteBroker(BaseBroker):
     async def workers(self) -> list[Presence]:
         """Lists the living workers."""
         return await self._engine.read(queues.workers)
+
+
+def _give_back(deliveries: Sequence[Delivery]) -> Write[list[str]]:
+    """Returns a job that releases deliveries which nobody got to see."""
+    releases = [
+        Settlement(delivery.id, delivery.token, Release(), receipt=delivery.receipt)
+        for delivery in deliveries
+    ]
+    return partial(settling.settle, settlements=releases)

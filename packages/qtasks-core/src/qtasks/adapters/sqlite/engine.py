@@ -7,12 +7,13 @@ jobs in another. The blocking form runs them in the calling thread. Jobs and cla
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
 from qtasks.adapters.sqlite.database import Database, Read, Write
-from qtasks.adapters.sqlite.lane import Lane
+from qtasks.adapters.sqlite.lane import Lane, run_apart
 from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.url import parse_url
 from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
@@ -22,6 +23,7 @@ from qtasks.schemas import Record, Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
     from qtasks.adapters.sqlite.unit import Unit
     from qtasks.typing import Clock
@@ -79,10 +81,7 @@ class Engine:
         if self._blocking:
             self._close()
         else:
-            # Not the loop's executor, whose threads would outlive this.
-            closer: Lane[Callable[[], Any]] = Lane("qtasks-sqlite-close", _run_all)
-            await asyncio.wrap_future(closer.submit(self._close))
-            closer.stop()
+            await asyncio.wrap_future(run_apart("qtasks-sqlite-close", self._close))
 
     def _close(self) -> None:
         self._watch.stop()
@@ -95,16 +94,32 @@ class Engine:
 
     # Jobs
 
-    async def write(self, job: Write[T]) -> T:
-        """Runs a job in a transaction, together with others that wait."""
+    async def write(self, job: Write[T], unread: Callable[[T], Write[Any]] | None = None) -> T:
+        """Runs a job in a transaction, together with others that wait.
+
+        Args:
+            job: what to run.
+            unread: makes a second job of the result, for the case that the caller was cancelled
+                while the first one ran, and nobody got the result.
+        """
         if self._blocking:
             (result,) = self._database.write([job])
             if isinstance(result, BaseException):
                 raise result
-        else:
-            result = await asyncio.wrap_future(self._writes.submit(job))
-        done: T = result
-        return done
+            done: T = result
+            return done
+        future: Future[T] = self._writes.submit(job)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if unread is not None:
+                future.add_done_callback(partial(self._undo, unread))
+            raise
+
+    def _undo(self, unread: Callable[[T], Write[Any]], future: Future[T]) -> None:
+        """Sees to a result that nobody got; when all ends, that is left to the sweep."""
+        if not future.cancelled() and future.exception() is None and self._users:
+            self._writes.submit(unread(future.result()))
 
     async def read(self, job: Read[T]) -> T:
         """Runs a job on one unchanging state of the database."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Lane", "Order"]
+__all__ = ["Lane", "Order", "run_apart"]
 
 J = TypeVar("J")
 
@@ -98,3 +98,21 @@ class Lane(Generic[J]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+def run_apart(name: str, action: Callable[[], Any]) -> Future[None]:
+    """Runs an action in a thread that ends with it; unlike those of a loop's executor."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    # It cannot be cancelled any more.
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future

@@ -75,8 +75,9 @@ class Lookout:
             heard = self.bell.wait(max(pause, 0.0))
             if not heard and self._database.version() != self._version:
                 heard = READY | ENDED
-            if heard:
+            if heard & (READY | ENDED):
                 self._pause = _SHORTEST
+            if heard:
                 return heard
             if due is not None and clock.time() >= due:
                 return READY

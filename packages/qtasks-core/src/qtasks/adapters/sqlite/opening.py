@@ -34,6 +34,10 @@ BUSY_TIMEOUT: Final = 5.0
 #: Pages in the write-ahead log after which it is copied into the database.
 WAL_LIMIT_PAGES: Final = 1000
 
+#: Seconds between two attempts to write while somebody else does.
+_PAUSE: Final = 0.0005
+_LONGEST_PAUSE: Final = 0.003
+
 _OLDEST: Final = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE
 
 #: gh-118172: on CPython 3.12 and newer two threads that use one connection *at the same time* can
@@ -83,7 +87,7 @@ def _set_up(conn: sqlite3.Connection, target: Target) -> None:
 def patiently(action: Callable[[], T], limit: float = BUSY_TIMEOUT) -> T:
     """Repeats an action while another connection is in its way, for at most ``limit`` seconds."""
     deadline = time.monotonic() + limit
-    pause = 0.0005
+    pause = _PAUSE
     while True:
         try:
             return action()
@@ -91,7 +95,8 @@ def patiently(action: Callable[[], T], limit: float = BUSY_TIMEOUT) -> T:
             if not faults.is_busy(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.01)
+        # Hardly ever longer than a transaction: who sleeps longer than the others starves.
+        pause = min(pause * 1.1, _LONGEST_PAUSE)
 
 
 def prepare(target: Target, migrations: Sequence[Sequence[str]]) -> None:
