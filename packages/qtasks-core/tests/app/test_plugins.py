@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks.brokers import BaseBroker
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.exc import RegistrationError, Reject, Snooze, TaskPluginTriggerError
 from qtasks.plugins import BasePlugin
@@ -130,6 +131,7 @@ def test_every_trigger_fires_with_its_arguments(harness: Harness) -> None:
         harness.do(harness.app.get(handle.id))
     for name, arguments in plugin.calls:
         assert tuple(arguments) == CATALOGUE[name].arguments, name
+        assert isinstance(arguments.get("broker", harness.app.broker), BaseBroker), name
     assert set(plugin.names()) == CATALOGUE.keys() - {"worker_lease_lost"}
     harness.do(harness.app.close())
     assert plugin.life == ["start", "stop"]

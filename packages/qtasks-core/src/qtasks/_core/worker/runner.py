@@ -74,7 +74,7 @@ class Runner:
     def __init__(
         self,
         *,
-        worker: object,
+        worker: Any,
         worker_id: str,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
@@ -215,7 +215,7 @@ class Runner:
         verdict = None
         if subscribers := table.worker_task_error_retry:
             arguments = {
-                "broker": self._worker,
+                "broker": self._worker.broker,
                 "task_func": task,
                 "task_broker": delivery,
                 "trace": described.traceback,
