@@ -29,9 +29,11 @@ __all__ = ["Watch"]
 #: Seconds that the thread stays when nobody waits.
 _LINGER: Final = 1.0
 
-#: The thread looks at most one part of this many of the time, however often its bell rings.
-_REST: Final = 3
-
+#: Under a storm of rings the thread rests so many times as long as it looks, in seconds at least
+#: and at the most this long.
+_REST: Final = 4
+_SHORTEST_REST: Final = 0.002
+_LONGEST_REST: Final = 0.02
 
 #: Names of queues, and how many suspects in them do not count.
 _Want: TypeAlias = tuple[tuple[str, ...], int]
@@ -138,20 +140,21 @@ class Watch:
         heard, due = READY | ENDED, None
         try:
             while self._goes_on(lookout):
+                started = time.monotonic()
                 try:
                     due = self._round(lookout, heard, due)
-                    heard = lookout.wait(self._deadline(), due) if self._waiting else POKE
+                    heard = self._rest(lookout, _REST * (time.monotonic() - started))
+                    self._forget()
+                    if self._waiting and not heard:
+                        heard = lookout.wait(self._deadline(), due)
                 except Exception as error:  # noqa: BLE001 - it belongs to those who wait
                     self._fail(error)
         finally:
             lookout.close()
 
     def _goes_on(self, lookout: Lookout) -> bool:
-        """Forgets who waits no more; returns False if nobody is left, also after a while."""
-        for one in self._waiting:
-            if one.deadline.left() <= 0:
-                _resolve(one, None)
-        self._waiting = [one for one in self._waiting if not one.future.done()]
+        """Returns False if nobody waits any more, also after a while."""
+        self._forget()
         if not self._waiting and not self._new and not self._stopping:
             lookout.bell.wait(_LINGER)
         with self._lock:
@@ -159,6 +162,21 @@ class Watch:
             if not goes_on:
                 self._thread = self._lookout = None
         return goes_on
+
+    def _forget(self) -> None:
+        """Forgets who waits no more."""
+        for one in self._waiting:
+            if one.deadline.left() <= 0:
+                _resolve(one, None)
+        self._waiting = [one for one in self._waiting if not one.future.done()]
+
+    def _rest(self, lookout: Lookout, seconds: float) -> int:
+        """Does not look again for a moment, unless somebody new asks; returns what was rung."""
+        until = time.monotonic() + min(max(seconds, _SHORTEST_REST), _LONGEST_REST)
+        heard = 0
+        while not heard & POKE and (left := until - time.monotonic()) > 0:
+            heard |= lookout.bell.wait(left)
+        return heard
 
     def _deadline(self) -> Deadline:
         """Returns the first of the deadlines."""
@@ -168,7 +186,6 @@ class Watch:
         """Looks for those whom it may concern; returns when the next task becomes ready."""
         with self._lock:
             new, self._new = self._new, []
-        started = time.monotonic()
         kinds = functools.reduce(operator.or_, (one.kind for one in self._waiting), 0)
         if not kinds & ~heard:
             # All of them look now, so what was committed before is known to all.
@@ -177,8 +194,6 @@ class Watch:
         self._waiting += new
         upcoming = self._serve(concerned + new)
         known = [when for when in (upcoming, None if heard & READY else due) if when is not None]
-        # Under a storm of rings there are breaks between the looks, short enough for nobody to see.
-        time.sleep(min(max(_REST * (time.monotonic() - started), 0.0005), 0.02))
         return min(known, default=None) if any(one.queues for one in self._waiting) else None
 
     def _serve(self, waiters: list[_Waiter]) -> float | None:
