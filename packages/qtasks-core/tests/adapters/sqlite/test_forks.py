@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import threading
 import traceback
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -189,3 +190,37 @@ loop.run_until_complete(count())
 loop.run_until_complete(end())
 loop.close()
 """
+
+
+def test_a_fork_in_the_middle_of_a_transaction(
+    twin: SqliteBroker,
+    message: Callable[..., Message],
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The child does not wait for a thread that is not there."""
+    monkeypatch.setattr("qtasks.adapters.sqlite.database._FORK_PATIENCE", 0.01)
+    run(twin.publish([message()]))
+    database = twin._engine._database
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database._writer.lock:
+            entered.set()
+            gate.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait()
+    database.before_fork()
+    conn = database._writer.conn
+    assert conn is not None
+    database._pid -= 1  # as in the child
+    database.after_fork()
+    run(twin.publish([message()]))
+    assert run(twin.stats("q")).ready == 2
+    assert slot._inherited == [conn]
+    slot._inherited.clear()
+    gate.set()
+    thread.join()
+    conn.close()

@@ -69,6 +69,7 @@ class Database:
         self._migrations = migrations
         self._opened = False
         self._inode: tuple[int, int] | None = None
+        self._held: list[Slot] = []
         self._reset()
         forks.watch_forks(self)
 
@@ -108,17 +109,18 @@ class Database:
     def before_fork(self) -> None:
         """Closes the connections until :meth:`after_fork`, see :mod:`.forks`."""
         self._check_process()
-        for slot in self._slots:
-            if not slot.hold(_FORK_PATIENCE):
-                logger.warning("%s is forked in the middle of a transaction", self.path)
+        self._held = [slot for slot in self._slots if slot.hold(_FORK_PATIENCE)]
 
     def after_fork(self) -> None:
         """Allows to open connections again, in the parent and in the child."""
-        self._pid = os.getpid()
-        for slot in self._slots:
+        for slot in self._held:
             slot.let_go()
-        self._finalizer.detach()
-        self._finalizer = weakref.finalize(self, close_all, self._slots, self._pid)
+        if len(self._held) < len(self._slots):
+            logger.warning("%s was forked in the middle of a transaction", self.path)
+            self._check_process()
+        elif self._pid != os.getpid():
+            self._finalizer.detach()
+            self._reset()
 
     # Work
 

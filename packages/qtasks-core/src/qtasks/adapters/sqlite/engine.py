@@ -81,7 +81,7 @@ class Engine:
         if self._blocking:
             self._close()
         else:
-            await asyncio.wrap_future(run_apart("qtasks-sqlite-close", self._close))
+            await run_apart("qtasks-sqlite-close", self._close)
 
     def _close(self) -> None:
         self._watch.stop()

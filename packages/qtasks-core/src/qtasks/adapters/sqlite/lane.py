@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from concurrent.futures import Future
@@ -100,8 +101,8 @@ class Lane(Generic[J]):
                 future.set_result(result)
 
 
-def run_apart(name: str, action: Callable[[], Any]) -> Future[None]:
-    """Runs an action in a thread that ends with it; unlike those of a loop's executor."""
+async def run_apart(name: str, action: Callable[[], None]) -> None:
+    """Runs an action in a thread that ends with it, unlike those of a loop's executor."""
     future: Future[None] = Future()
 
     def run() -> None:
@@ -112,7 +113,9 @@ def run_apart(name: str, action: Callable[[], Any]) -> Future[None]:
         else:
             future.set_result(None)
 
-    # It cannot be cancelled any more.
+    # An action that has begun cannot be cancelled.
     future.set_running_or_notify_cancel()
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    await asyncio.wrap_future(future)
+    thread.join()

@@ -46,8 +46,6 @@ _OLDEST: Final = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE
 #: each of the few statements there are.
 _CACHED_STATEMENTS: Final = 64
 
-_CACHE_KIB: Final = 8192
-
 
 def connect(target: Target) -> sqlite3.Connection:
     """Opens one connection; it never creates the file.
@@ -73,11 +71,11 @@ def connect(target: Target) -> sqlite3.Connection:
 
 
 def _set_up(conn: sqlite3.Connection, target: Target) -> None:
+    """Sets what SQLite does not remember in the file."""
     # Automatic checkpoints can corrupt the file in SQLite before 3.51.3, see checkpoint.py.
     conn.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     level = "FULL" if target.durability == "power" else "NORMAL"
     conn.execute(f"PRAGMA synchronous = {level}")
-    conn.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     conn.execute("PRAGMA mmap_size = 0").fetchall()
     conn.execute("PRAGMA temp_store = MEMORY")
     conn.execute("PRAGMA secure_delete = FAST").fetchall()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -55,9 +54,7 @@ class Slot:
 
     def let_go(self) -> None:
         """Gives back what :meth:`hold` keeps, in the parent and in the child of a fork."""
-        # Not held, if it was in use for too long.
-        with suppress(RuntimeError):
-            self.lock.release()
+        self.lock.release()
 
 
 def close_all(slots: Iterable[Slot], pid: int) -> None:
