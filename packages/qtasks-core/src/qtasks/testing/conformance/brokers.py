@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtasks.schemas import Claim, Delivery
 from qtasks.testing.conformance.base import FOREVER, Conformance
@@ -29,6 +29,12 @@ class Brokers(Conformance):
         """Claims from one queue, by default from that of the suite."""
         queues = (self.QUEUE if queue is None else queue,)
         return await broker.claim(Claim(queues, limit, lease, worker, suspects))
+
+    async def one(self, broker: BaseBroker, **options: Any) -> Delivery:
+        """Claims the one task that is due."""
+        deliveries = await self.claim(broker, **options)
+        assert len(deliveries) == 1, "a task should have been handed out"
+        return deliveries[0]
 
     def request(self, limit: int) -> Claim:
         """Returns a claim from the suite's queue."""

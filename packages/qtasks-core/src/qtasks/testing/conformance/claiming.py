@@ -129,7 +129,7 @@ class Claiming(Brokers):
         await self.later(LEASE / 5)
         assert await self.claim(broker) == []
         await self.later(LEASE)
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         assert delivery.message == message
         assert delivery.due_at > delivery.enqueued_at
 
@@ -198,7 +198,7 @@ class Claiming(Brokers):
         If this fails: only ``claim`` looks at the pause.
         """
         await broker.publish([self.message()])
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         await broker.pause(self.QUEUE)
         assert await broker.settle([settlement(delivery, Retry(), attempts=1)]) == []
         assert await self.claim(broker) == []
@@ -251,7 +251,7 @@ class Claiming(Brokers):
         If this fails: the front is that of its own level.
         """
         await broker.publish([low := self.message(priority=5)])
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         await broker.settle([settlement(delivery, Release())])
         await broker.publish([high := self.message(priority=-5), self.message(priority=5)])
         assert (await self.ids(broker))[:2] == [high.id, low.id]
@@ -313,7 +313,7 @@ class Claiming(Brokers):
         await self.claim(broker, lease=self.seconds(LEASE))
         await self.later(LEASE * 1.1)
         await broker.sweep()
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         await broker.settle([settlement(delivery, Release())])
         assert await self.claim(broker, suspects=0) == []
         assert len(await self.claim(broker, suspects=1)) == 1

@@ -42,7 +42,7 @@ class Dying(Brokers):
         If this fails: ``expire`` makes tokens stale as the sweep does.
         """
         await broker.publish(self.messages(1))
-        (delivery,) = await self.claim(broker, worker="dead")
+        delivery = await self.one(broker, worker="dead")
         await broker.expire("dead")
         assert await broker.settle([settlement(delivery, Success())]) == [delivery.id]
         assert (await broker.extend([hold(delivery)], FOREVER)).lost == (delivery.id,)
@@ -91,7 +91,7 @@ class Dying(Brokers):
         """
         messages = self.messages(3)
         await broker.publish(messages)
-        (first,) = await self.claim(broker)
+        first = await self.one(broker)
         request = self.request(1)
         done = settlement(first, Success())
         answer = await broker.exchange([done], request)
@@ -108,11 +108,11 @@ class Dying(Brokers):
         If this fails: both calls share one implementation of settling.
         """
         await broker.publish(self.messages(2))
-        (stale,) = await self.claim(broker, worker="dead", lease=self.seconds(LEASE))
+        stale = await self.one(broker, worker="dead", lease=self.seconds(LEASE))
         await broker.expire("dead")
         answer = await broker.exchange([settlement(stale, Success())], self.request(0))
         assert answer == Exchange((stale.id,), ())
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         retry = settlement(delivery, Retry(delay=self.seconds(LEASE)), attempts=1)
         first = await broker.exchange([retry], self.request(10))
         assert (first.refused, len(first.deliveries)) == ((), 1)

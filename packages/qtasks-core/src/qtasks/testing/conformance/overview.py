@@ -109,7 +109,7 @@ class Overview(Brokers):
         await broker.publish(self.messages(4))
         delayed = self.message(delay=self.seconds(LEASE))
         await broker.publish([delayed, self.message(queue="other")])
-        (running,) = await self.claim(broker)
+        running = await self.one(broker)
         assert await broker.purge(self.QUEUE) == 4
         assert await broker.purge(self.QUEUE) == 0
         assert await broker.purge("unknown") == 0

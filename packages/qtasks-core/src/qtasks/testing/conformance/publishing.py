@@ -24,7 +24,7 @@ class Publishing(Brokers):
         """Publishes a message and returns it as it is delivered."""
         message = self.message(**fields)
         await broker.publish([message])
-        (delivery,) = await self.claim(broker, queue=message.queue)
+        delivery = await self.one(broker, queue=message.queue)
         return delivery.message
 
     async def test_receipts_are_in_order(self, broker: BaseBroker) -> None:
@@ -69,7 +69,7 @@ class Publishing(Brokers):
         other = self.message(id=message.id, payload=b"second", priority=-5, queue="elsewhere")
         assert await broker.publish([other]) == [Receipt(message.id, created=False)]
         assert await self.claim(broker, queue="elsewhere") == []
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         assert delivery.message.payload == b"first"
 
     @needs("records")
@@ -91,7 +91,7 @@ class Publishing(Brokers):
         """
         message = self.message()
         await broker.publish([message])
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         await broker.settle([settlement(delivery, Success())])
         assert await broker.publish([message]) == [Receipt(message.id, created=False)]
         assert await self.claim(broker) == []
@@ -121,7 +121,7 @@ class Publishing(Brokers):
             root_id="root",
         )
         await broker.publish([message])
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         assert delivery.message == message
         assert delivery.malformed is None
 
@@ -185,12 +185,12 @@ class Publishing(Brokers):
         headers = {"a": "1"}
         await broker.publish([self.message(headers=headers)])
         headers["a"] = "changed"
-        (delivery,) = await self.claim(broker, lease=self.seconds(LEASE))
+        delivery = await self.one(broker, lease=self.seconds(LEASE))
         assert delivery.message.headers == {"a": "1"}
         delivery.message.headers["b"] = "2"
         await self.later(LEASE * 1.1)
         await broker.sweep()
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         assert delivery.message.headers == {"a": "1"}
 
     async def test_a_first_delivery_has_counted_nothing(self, broker: BaseBroker) -> None:
@@ -200,7 +200,7 @@ class Publishing(Brokers):
         """
         start = self.now()
         await broker.publish([self.message()])
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         assert (delivery.deliveries, delivery.attempts) == (1, 0)
         assert (delivery.lost, delivery.snoozes, delivery.history) == (0, 0, None)
         times = [delivery.enqueued_at, delivery.due_at, delivery.claimed_at]

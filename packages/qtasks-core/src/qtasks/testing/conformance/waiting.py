@@ -218,7 +218,7 @@ class Waiting(Conformance):
         assert twin is not None
         complete(twin.start())
         await line.add(message := self.message())
-        waiting = in_thread(lambda: complete(twin.wait([message.id], self.PATIENCE)))
+        waiting = in_thread(lambda: complete(twin.wait([message.id], 10 * self.PATIENCE)))
         await asyncio.wait({waiting}, timeout=0.02)
         await line.end(await line.one(), Success(b"x"))
         assert list(await self.soon(waiting)) == [message.id]
@@ -235,5 +235,6 @@ class Waiting(Conformance):
         assert twin is not None
         complete(twin.start())
         await line.add(message := self.message())
-        assert complete(twin.wait([message.id], 0.01)) == {}
+        waiting = in_thread(lambda: complete(twin.wait([message.id], 0.01)))
+        assert await self.soon(waiting) == {}
         complete(twin.stop())

@@ -97,7 +97,7 @@ class Waking(Brokers):
         If this fails: a release is as good as a message.
         """
         await broker.publish(self.messages(1))
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         waiting = await self.waits(broker)
         await broker.settle([settlement(delivery, Release())])
         assert await self.soon(waiting) is True
@@ -109,7 +109,7 @@ class Waking(Brokers):
         If this fails: a retry is as good as a message.
         """
         await broker.publish(self.messages(1))
-        (delivery,) = await self.claim(broker)
+        delivery = await self.one(broker)
         waiting = await self.waits(broker)
         await broker.settle([settlement(delivery, Retry(), attempts=1)])
         assert await self.soon(waiting) is True
@@ -203,8 +203,9 @@ class Waking(Brokers):
         twin = broker.client()
         assert twin is not None
         complete(twin.start())
-        assert complete(twin.ready([self.QUEUE], 0.01)) is False
-        waiting = in_thread(lambda: complete(twin.ready([self.QUEUE], self.PATIENCE)))
+        idle = in_thread(lambda: complete(twin.ready([self.QUEUE], 0.01)))
+        assert await self.soon(idle) is False
+        waiting = in_thread(lambda: complete(twin.ready([self.QUEUE], 10 * self.PATIENCE)))
         await asyncio.wait({waiting}, timeout=0.02)
         await broker.publish(self.messages(1))
         assert await self.soon(waiting) is True
