@@ -44,6 +44,9 @@ QUEUES = ("a", "b")
 #: How long finished tasks are kept, in the machine's steps of time.
 TTL = 8.5
 
+#: From how many tasks on everything is brought to an end now and then.
+SOME = 8
+
 # Time moves in whole steps and everything lasts some steps and a half, so that nothing is ever
 # decided by a hair.
 lengths = st.sampled_from([0.5, 1.5, 3.5])
@@ -115,6 +118,7 @@ class BrokerMachine(RuleBasedStateMachine):
         complete(self.broker.start())
         retention = Retention(self.seconds(TTL), self.seconds(TTL))
         self.broker.retention = self.storage.retention = retention
+        self.publish(number=3, fields={"queue": "a"})
 
     def blocking(self, broker: BaseBroker) -> BaseBroker:
         """Returns the blocking twin of a broker."""
@@ -168,7 +172,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), outcome=outcomes, times=st.integers(1, 2))
     def settle(self, data: st.DataObject, outcome: Outcome, times: int) -> None:
         """A worker settles a delivery: its own, one it has lost, or one twice."""
-        delivery = data.draw(st.sampled_from(self.deliveries))
+        delivery = self.draw_delivery(data)
         if any(self.model.fading(task) for task in self.model.tasks.values()):
             self.tidy()
         counted = isinstance(outcome, Fail) or (isinstance(outcome, Retry) and outcome.counted)
@@ -185,11 +189,23 @@ class BrokerMachine(RuleBasedStateMachine):
             refused = self.model.settle(msgspec.structs.replace(settlement, outcome=outcome))
             assert complete(self.broker.settle([settlement])) == [delivery.id] * refused
 
+    def draw_delivery(self, data: st.DataObject) -> Delivery:
+        """Picks a delivery, more often one that is still held than one that is not."""
+        tasks = self.model.tasks
+        held = [
+            delivery
+            for delivery in self.deliveries
+            if (task := tasks.get(delivery.id)) is not None
+            and task.lease_until is not None
+            and task.token == delivery.token
+        ]
+        return data.draw(st.sampled_from([*self.deliveries[-4:], *held, *held]))
+
     @precondition(lambda self: self.deliveries)
     @rule(data=st.data(), lease=lengths)
     def extend(self, data: st.DataObject, lease: float) -> None:
         """A worker renews a lease: its own, or one it has lost."""
-        delivery = data.draw(st.sampled_from(self.deliveries))
+        delivery = self.draw_delivery(data)
         held = Held(delivery.id, delivery.token, delivery.message.queue)
         answer = complete(self.broker.extend([held], self.seconds(lease)))
         task = self.model.tasks.get(delivery.id)
@@ -208,6 +224,12 @@ class BrokerMachine(RuleBasedStateMachine):
         """A keeper does its housekeeping."""
         self.check_sweep(limit)
 
+    @rule(limit=st.integers(1, 2), worker=workers)
+    def crash(self, limit: int, worker: str) -> None:
+        """A worker takes something and dies of it."""
+        self.check_claim(Claim(QUEUES, limit, 3.5, worker, suspects=1))
+        self.expire(worker=worker)
+
     @rule(worker=workers)
     def expire(self, worker: str) -> None:
         """A supervisor sees a worker die."""
@@ -225,9 +247,11 @@ class BrokerMachine(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         """Somebody cancels a task."""
         self.tidy()
-        if not self.model.tasks:
+        tasks = self.model.tasks
+        if not tasks:
             return
-        task = self.model.tasks[data.draw(st.sampled_from(sorted(self.model.tasks)))]
+        running = sorted(task.id for task in tasks.values() if task.lease_until is not None)
+        task = tasks[data.draw(st.sampled_from(sorted(tasks) + 2 * running))]
         answers = complete(self.storage.cancel([task.id], "unwanted"))
         if task.ended:
             assert answers == {task.id: "finished"}
@@ -283,6 +307,7 @@ class BrokerMachine(RuleBasedStateMachine):
         """Lets real time pass on a server without a clock of ours."""
         complete(self.broker.ready(["nothing comes here"], seconds))
 
+    @precondition(lambda self: len(self.sent) > SOME)
     @rule()
     def drain(self) -> None:
         """All faults stop: every task must come to its end."""
