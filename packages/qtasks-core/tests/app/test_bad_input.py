@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,68 @@ def test_unknown_schemes_name_the_known_and_the_package(wrong: str, message: str
         assert "secret" not in str(caught.value)
     with pytest.raises(UnknownSchemeError, match="no storage for 'nats"):
         qtasks.QueueTasks(broker_url="memory://", storage_url="nats://host")
+
+
+@pytest.mark.parametrize("wrong", [5, ""])
+def test_a_url_is_text_with_a_scheme(wrong: Any) -> None:
+    with pytest.raises(UnknownSchemeError, match=f"broker URL {wrong!r} has no scheme"):
+        qtasks.QueueTasks(broker_url=wrong)
+
+
+def test_settings_are_no_app_options() -> None:
+    with pytest.raises(ConfigError, match=r"write config=QueueConfig\(lease=\.\.\.\)"):
+        qtasks.QueueTasks(lease=3)  # type: ignore[call-arg]  # the mistake under test
+
+
+def test_queues_may_be_one_name_but_not_none(harness: Harness) -> None:
+    assert harness.app.worker(queues="slow").queues == ("slow",)
+    assert [stats.queue for stats in harness.do(harness.app.stats("slow"))] == ["slow"]
+    with pytest.raises(RegistrationError, match="no queue was named"):
+        harness.app.worker(queues=[])
+    with pytest.raises(RegistrationError, match="'a b' is not a queue name"):
+        harness.app.worker(queues=["a b"])
+
+
+def test_a_bad_timeout_is_found_before_anything_is_queued(harness: Harness) -> None:
+    with pytest.raises(TaskArgumentsError, match="timeout='x': use seconds"):
+        harness.do(harness.app.add_task("x", timeout="x"))
+    assert harness.do(harness.app.list_tasks()) == ([], None)
+
+
+def test_guesses_are_offered(harness: Harness) -> None:
+    @harness.app.task
+    def hello(name: str) -> None:
+        """Does nothing."""
+
+    for keywords, hint in (
+        ({"dealy": 3}, "did you mean delay"),
+        ({"nmae": 3}, "did you mean name"),
+        ({"max_time": 3}, r"an option of the declaration: @app.task\(max_time="),
+    ):
+        with pytest.raises(TaskArgumentsError, match=hint):
+            harness.do(hello.add_task("a", **keywords))
+    with pytest.raises(TaskArgumentsError, match=r"write hello.options\(delay="):
+        hello.build("a", delay=3)
+
+
+def test_add_tasks_takes_calls(harness: Harness) -> None:
+    @harness.app.task
+    def hello(name: str) -> None:
+        """Does nothing."""
+
+    with pytest.raises(TaskArgumentsError, match="add_tasks takes many calls"):
+        harness.do(harness.app.add_tasks(hello.build("a")))
+    handle = harness.do(hello.add_task("a"))
+    with pytest.raises(TaskArgumentsError, match=r"what task.build\(\.\.\.\) returns, not <"):
+        harness.do(harness.app.add_tasks([handle]))
+
+
+def test_run_forever_inside_a_loop_names_the_way() -> None:
+    async def inside() -> None:
+        qtasks.QueueTasks(broker_url="memory://").run_forever()
+
+    with pytest.raises(RuntimeError, match=r"async with app.worker\(\):"):
+        asyncio.run(inside())
 
 
 def test_unknown_app_options_are_refused() -> None:
@@ -136,10 +199,10 @@ def test_options_are_checked(harness: Harness, options: dict[str, Any], message:
 
 @pytest.mark.parametrize("name", ["a:b", "a b", "a\nb", "", "x" * 201, "é\x00", 5])
 def test_names_that_would_break_keys_or_logs_are_refused(harness: Harness, name: Any) -> None:
-    with pytest.raises(RegistrationError, match=r"is not a task name|a task name is text"):
+    with pytest.raises(RegistrationError, match=r"is not a task name|name is text"):
         harness.do(harness.app.add_task(name))
     if name:
-        with pytest.raises(RegistrationError, match="task name"):
+        with pytest.raises(RegistrationError, match=r"task name|name is text"):
             harness.app.task(name=name)(print)
     with pytest.raises(RegistrationError, match="queue name"):
         harness.do(harness.app.add_task("fine", queue=name or "a:"))
@@ -159,6 +222,11 @@ class WithRun(SyncTaskExecutor):
         return super().run_task()
 
 
+class Colourless(SyncTaskExecutor):
+    async def decode(self) -> Any:
+        return 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -173,6 +241,8 @@ class WithRun(SyncTaskExecutor):
         ({"echo": True}, "echo= is not supported by this version"),
         ({"executor": AsyncTaskExecutor}, "needs a subclass of qtasks.executors.SyncTaskExecutor"),
         ({"executor": "x"}, "needs a subclass"),
+        ({"executor": Colourless}, "Colourless.decode must be `def` in this executor"),
+        ({"store_result": "no"}, "store_result='no'; use True or False"),
         ({"executor": WithRun, "pool": "process"}, "WithRun.run_task cannot be overridden"),
     ],
 )
@@ -195,8 +265,12 @@ def test_only_functions_can_be_tasks(harness: Harness) -> None:
 
     with pytest.raises(RegistrationError, match="is a generator"):
         harness.app.task(generator)
-    with pytest.raises(RegistrationError, match="5 cannot be called"):
+    with pytest.raises(RegistrationError, match="5 is no function"):
         harness.app.task(name="five")(5)
+    with pytest.raises(RegistrationError, match="is no function"):
+        harness.app.task(name="class")(dict)
+    with pytest.raises(RegistrationError, match=r"task\(name=5\): a name is text"):
+        harness.app.task(5)(print)
 
 
 def test_ids_are_uuids(harness: Harness) -> None:

@@ -270,7 +270,10 @@ def test_options_and_own_parameters_do_not_mix(harness: Harness) -> None:
     harness.work()
     assert (harness.do(handle.result(5)), handle.priority) == ((50, 60), -7)
     assert (harness.do(other.result(5)), other.priority) == ((3, 2), -8)
-    with pytest.raises(TaskArgumentsError, match="unknown option 'prio'; options are delay"):
+    with pytest.raises(
+        TaskArgumentsError,
+        match="unknown option 'prio', did you mean 'priority'.; options are delay",
+    ):
         call.options(prio=1)
 
 
@@ -289,6 +292,16 @@ def test_the_same_task_id_is_added_once(harness: Harness) -> None:
     harness.work()
     assert first.uuid == second.uuid == wanted
     assert runs == [1]
+
+
+def test_a_held_unique_key_gives_the_task_that_holds_it(harness: Harness) -> None:
+    first = harness.do(harness.app.add_task("later", 1, delay=60, unique_key="k"))
+    second = harness.do(harness.app.add_task("later", 2, delay=60, unique_key="k"))
+    assert second.id == first.id
+    assert second.args == (1,)
+    assert harness.do(first.cancel()) == "cancelled"
+    third = harness.do(harness.app.add_task("later", 3, unique_key="k"))
+    assert third.id != first.id
 
 
 def test_calls_by_name_need_no_code(harness: Harness) -> None:

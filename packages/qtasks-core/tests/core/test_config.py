@@ -52,6 +52,26 @@ def test_values_out_of_range_are_refused(values: dict[str, Any]) -> None:
         QueueConfig(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"queues": ()}, r"queues = \(\).*no queue was named"),
+        ({"queues": ["a b"]}, "'a b' is not a queue name"),
+        ({"queues": "default"}, r"write for example queues=\('default',\)"),
+        ({"lease": float("inf")}, "lease = inf .from code.: use a finite number"),
+    ],
+)
+def test_values_that_would_fail_later_are_refused_now(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        QueueConfig(**values)
+
+
+def test_settings_are_shown_without_passwords() -> None:
+    shown = repr(QueueConfig(broker_url="redis://user:secret@host:1/0", lease=3))
+    assert "broker_url='redis://user:***@host:1/0'" in shown
+    assert "lease=3" in shown
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown setting 'leese'; known are broker_url"):
         QueueConfig(leese=1)  # type: ignore[call-arg]  # the mistake under test

@@ -141,6 +141,37 @@ def test_what_a_child_cannot_find_is_refused_at_registration() -> None:
             declare(function, "name", {"pool": "process"})
 
 
+async def test_a_main_file_without_a_guard_is_refused_in_the_child(tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(
+        "from qtasks import QueueTasks\n"
+        f"app = QueueTasks(broker_url='sqlite:///{tmp_path}/q.db')\n"
+        "@app.task(pool='process')\n"
+        "def work():\n"
+        "    return 1\n"
+        "handle = work.add_task()\n"
+        "app.run_forever(burst=True)\n"
+        "print(handle.wait(0).error.message)\n"
+        "print(app.stats()[0].finished)\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    output, _ = await child.communicate()
+    assert b"put that part under  if __name__ == '__main__':" in output
+    assert output.splitlines()[-1] == b"1"
+
+
+async def test_an_interrupt_of_the_terminal_does_not_reach_the_children(
+    pool: ProcessPool, functions: ModuleType
+) -> None:
+    child = await run(pool, functions.pid)
+    assert os.getpgid(child) != os.getpgid(0)
+
+
 async def test_a_task_defined_in_the_main_file_is_found(tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(

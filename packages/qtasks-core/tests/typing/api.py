@@ -40,6 +40,7 @@ async def configured_coroutine(x: int) -> int:
     return x
 
 
+app.task(team="billing", max_time=3)
 app.task(max_time="soon")  # type: ignore[call-overload]  # max_time is a number
 assert_type(bare("a"), bytes)
 assert_type(bare.add_task("a", width=3), TaskHandle[bytes])

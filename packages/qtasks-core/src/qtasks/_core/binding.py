@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from qtasks.exc import TaskArgumentsError
+from qtasks.schemas import CallOptions, TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qtasks.schemas import TaskDefinition
 
 __all__ = ["check_arguments", "signature_text"]
 
@@ -23,10 +24,23 @@ def check_arguments(task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping
     try:
         task.signature.bind(*args, **kwargs)
     except TypeError as error:
-        msg = f"{task.name}: {error}; the task is {signature_text(task)}"
+        msg = f"{task.name}: {error}; the task is {signature_text(task)}{_hint(task, kwargs)}"
         raise TaskArgumentsError(msg) from None
 
 
 def signature_text(task: TaskDefinition) -> str:
     """Shows a task as it would be called."""
     return f"{task.name}{task.signature}"
+
+
+def _hint(task: TaskDefinition, kwargs: Mapping[str, Any]) -> str:
+    """Guesses what was meant by a keyword that is neither the task's nor an option."""
+    known = [*task.signature.parameters, *CallOptions.__struct_fields__]
+    for name in kwargs.keys() - task.signature.parameters.keys():
+        if name in CallOptions.__struct_fields__:
+            return f"; {name} is an option: write {task.name}.options({name}=...)"
+        if name in TaskDefinition.__struct_fields__:
+            return f"; {name} is an option of the declaration: @app.task({name}=...)"
+        if close := difflib.get_close_matches(name, known, n=1):
+            return f"; did you mean {close[0]}?"
+    return ""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.messages import make_message, new_record, resolve_priority
+from qtasks._core.names import check_queues
 from qtasks._core.triggers import emit
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
@@ -18,6 +20,7 @@ from qtasks.schemas import (
     Page,
     Presence,
     QueueStats,
+    Receipt,
     Record,
     RecordQuery,
     TaskCall,
@@ -73,6 +76,7 @@ class Client:
 
     async def start(self) -> None:
         """Connects once; every other method does it by itself."""
+        refuse_while_main_loads()
         await self._connection.open(self)
         if self._registry.plugins:
             await self._registry.start(self, "client")
@@ -97,17 +101,24 @@ class Client:
         for message in messages:
             self._refuse_impossible(message)
         receipts = await self._broker.publish(messages) if messages else []
-        now = self._clock.time()
-        records = [
-            new_record(message, now)
-            if receipt.created
-            else msgspec.structs.replace(new_record(message, now), id=receipt.id)
-            for message, receipt in zip(messages, receipts, strict=True)
-        ]
+        records = await self._records(messages, receipts)
         if subscribers := self._registry.table.qtasks_add_task_after_broker:
             for call, record in zip(calls, records, strict=True):
                 arguments = self._after(call, record)
                 await emit.notify("qtasks_add_task_after_broker", subscribers, arguments)
+        return records
+
+    async def _records(
+        self, messages: Sequence[Message], receipts: Sequence[Receipt]
+    ) -> list[Record]:
+        """Makes the records of new tasks, and reads those of tasks that were there before."""
+        now = self._clock.time()
+        known = [receipt.id for receipt in receipts if not receipt.created]
+        found = dict(zip(known, await self._storage.get(known), strict=True)) if known else {}
+        records = []
+        for message, receipt in zip(messages, receipts, strict=True):
+            record = found.get(receipt.id) or new_record(message, now)
+            records.append(msgspec.structs.replace(record, id=receipt.id))
         return records
 
     async def get(self, ids: Sequence[str]) -> Sequence[Record | None]:
@@ -190,12 +201,12 @@ class Client:
         await self.start()
         return await self._storage.discard(ids)
 
-    async def stats(self, queues: Sequence[str] | None = None) -> list[QueueStats]:
+    async def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state, for the named queues or all that are known."""
         await self.start()
         if queues is None:
             queues = sorted({*await self._broker.queues(), *self._config.queues})
-        return [await self._broker.stats(queue) for queue in queues]
+        return [await self._broker.stats(queue) for queue in check_queues(queues)]
 
     async def workers(self) -> list[Presence]:
         """Lists the workers that are alive."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Unpack, get_type_hints
 
 import msgspec
 
-from qtasks.exc import ConfigError
+from qtasks._core.names import check_queues
+from qtasks.exc import ConfigError, RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +20,7 @@ __all__ = ["PREFIX", "ConfigFields", "QueueConfig"]
 #: What the names of environment variables start with.
 PREFIX = "QTASKS_"
 
+_PASSWORD = re.compile(r"(://[^/@]*:)[^/]*@")
 _Seconds = Annotated[float, msgspec.Meta(gt=0)]
 _SecondsOrZero = Annotated[float, msgspec.Meta(ge=0)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -60,6 +64,8 @@ _DEFAULTS: ConfigFields = {
     "unknown_task_grace": 600.0,
     "task_default_priority": 0,
 }
+#: What to write instead, where the type's own message does not say it.
+_HINTS = {"queues": "; write for example queues=('default',)"}
 _TYPES = get_type_hints(ConfigFields, include_extras=True)
 
 
@@ -132,6 +138,13 @@ class QueueConfig:
         """``prefetch``, resolved."""
         return self.max_tasks_process if self.prefetch is None else self.prefetch
 
+    def __repr__(self) -> str:
+        """Shows every setting; a password in a URL is masked."""
+        shown = {name: getattr(self, name) for name in _DEFAULTS}
+        for name in ("broker_url", "storage_url"):
+            shown[name] = _PASSWORD.sub(r"\1***@", shown[name]) if shown[name] else shown[name]
+        return f"QueueConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @staticmethod
     def _refuse_unknown(values: Mapping[str, Any]) -> None:
         for name in values.keys() - _DEFAULTS.keys():
@@ -147,7 +160,13 @@ def _checked(name: str, value: Any, source: str, *, strict: bool) -> Any:
     if name == "queues" and isinstance(value, list):
         value = tuple(value)
     try:
-        return msgspec.convert(value, _TYPES[name], strict=strict)
-    except msgspec.ValidationError as error:
-        msg = f"setting {name} = {value!r} (from {source}): {error}"
+        converted = msgspec.convert(value, _TYPES[name], strict=strict)
+        if name == "queues":
+            return check_queues(converted)
+    except (msgspec.ValidationError, RegistrationError) as error:
+        msg = f"setting {name} = {value!r} (from {source}): {error}{_HINTS.get(name, '')}"
         raise ConfigError(msg) from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        msg = f"setting {name} = {value!r} (from {source}): use a finite number"
+        raise ConfigError(msg)
+    return converted

@@ -46,6 +46,7 @@ def make_message(call: TaskCall, task: TaskDefinition | None, config: QueueConfi
     else:
         check_name("task", call.task_name)
         what = f"the call of {call.task_name}:"
+    _seconds("timeout", options.timeout)
     queue = options.queue or (task.queue if task else config.queues[0])
     parent = current_delivery.get()
     return Message(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtasks.exc import RegistrationError
 
-__all__ = ["check_name"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["check_name", "check_queues"]
 
 MAX_LENGTH: Final = 200
 _ALLOWED: Final = re.compile(r"[\w.\-/@+]+")
@@ -34,3 +37,16 @@ def check_name(kind: str, name: object) -> str:
         )
         raise RegistrationError(msg)
     return name
+
+
+def check_queues(queues: str | Iterable[str]) -> tuple[str, ...]:
+    """Checks names of queues; a single name may stand for itself.
+
+    Raises:
+        RegistrationError: there is none, or one cannot be a name.
+    """
+    names = (queues,) if isinstance(queues, str) else tuple(queues)
+    if not names:
+        msg = "no queue was named: give at least one, for example 'default'"
+        raise RegistrationError(msg)
+    return tuple(check_name("queue", name) for name in names)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.client import Client
 from qtasks.app.awaitable_task import AsyncTask
-from qtasks.app.base import AppOptions, BaseQueueTasks, as_id, make_call, make_query
+from qtasks.app.base import (
+    AppOptions,
+    BaseQueueTasks,
+    as_id,
+    check_calls,
+    make_call,
+    make_query,
+)
 from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.view import no_record, not_over
 from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
@@ -20,8 +26,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.awaitable_task import AsyncTaskDecorator
-    from qtasks.app.declare import TaskOptions
     from qtasks.app.task import BaseTask
+    from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.schemas import (
         CancelAnswer,
         Presence,
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
         TaskCall,
         TaskStatusEnum,
     )
+    from qtasks.typing import Pool
 
 __all__ = ["QueueTasks"]
 
@@ -55,7 +62,20 @@ class QueueTasks(BaseQueueTasks):
     def task(self, name: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
     @overload
     def task(
-        self, name: str | None = None, **options: Unpack[TaskOptions]
+        self,
+        name: str | None = None,
+        *,
+        queue: str = ...,
+        priority: int | None = ...,
+        max_time: float | None = ...,
+        pool: Pool | None = ...,
+        store_result: bool = ...,
+        ack: Literal["group", "immediate"] = ...,
+        executor: type[BaseTaskExecutor] | None = ...,
+        decode: Callable[[Any], Any] | None = ...,
+        description: str = ...,
+        tags: Sequence[str] = ...,
+        **extra: Any,
     ) -> AsyncTaskDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
@@ -101,7 +121,7 @@ class QueueTasks(BaseQueueTasks):
             TaskArgumentsError: one of the calls does not fit; nothing was queued.
             ServerError: nothing was acknowledged.
         """
-        listed = list(calls)
+        listed = check_calls(calls)
         records = await self._run(lambda client: client.submit(listed))
         return [AsyncTaskHandle(self, record) for record in records]
 
@@ -225,7 +245,7 @@ class QueueTasks(BaseQueueTasks):
         wanted = [as_id(task_id) for task_id in task_ids]
         return await self._run(lambda client: client.discard(wanted))
 
-    async def stats(self, queues: Sequence[str] | None = None) -> list[QueueStats]:
+    async def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state.
 
         Args:
@@ -250,19 +270,6 @@ class QueueTasks(BaseQueueTasks):
     async def flush_all(self) -> None:
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         await self._run(lambda client: client.flush())
-
-    def run_forever(self, *, queues: Iterable[str] | None = None, burst: bool = False) -> None:
-        """Runs a worker in this thread until it is stopped.
-
-        SIGTERM or Ctrl-C lets running tasks finish for ``shutdown_timeout`` seconds; a second
-        one gives them back at once.
-
-        Args:
-            queues: the queues to take from; None for those of the settings.
-            burst: end when nothing is ready any more.
-        """
-        worker = self.worker(queues=queues, burst=burst)
-        asyncio.run(worker.run())
 
     async def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -10,6 +11,7 @@ from uuid import UUID
 from qtasks._core.client import Client
 from qtasks._core.config import QueueConfig
 from qtasks._core.connection import Connection
+from qtasks._core.names import check_queues
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.worker import Worker
@@ -61,7 +63,10 @@ class BaseQueueTasks:
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         for option in options.keys() - AppOptions.__annotations__.keys():
-            msg = f"unknown option {option!r}; known are {', '.join(AppOptions.__annotations__)}"
+            known = ", ".join(AppOptions.__annotations__)
+            msg = f"unknown option {option!r}; known are {known}"
+            if option in QueueConfig.__annotations__:
+                msg = f"{option!r} is a setting: write config=QueueConfig({option}=...)"
             raise ConfigError(msg)
         self.name = name
         self.config = options.get("config") or QueueConfig()
@@ -106,7 +111,7 @@ class BaseQueueTasks:
         """
         self._registry.add(plugin, trigger_names, component)
 
-    def worker(self, *, queues: Iterable[str] | None = None, burst: bool = False) -> Worker:
+    def worker(self, *, queues: str | Iterable[str] | None = None, burst: bool = False) -> Worker:
         """Makes a worker; ``async with app.worker():`` runs it inside a running loop.
 
         Args:
@@ -120,11 +125,34 @@ class BaseQueueTasks:
             self._registry,
             self.config,
             self.clock,
-            queues=tuple(queues) if queues else None,
+            queues=None if queues is None else check_queues(queues),
             burst=burst,
         )
         self._workers.add(worker)
         return worker
+
+    def run_forever(
+        self, *, queues: str | Iterable[str] | None = None, burst: bool = False
+    ) -> None:
+        """Runs a worker in this thread until it is stopped.
+
+        SIGTERM or Ctrl-C lets running tasks finish for ``shutdown_timeout`` seconds; a second
+        one gives them back at once.
+
+        Args:
+            queues: the queues to take from; None for those of the settings.
+            burst: end when nothing is ready any more.
+
+        Raises:
+            RuntimeError: called inside a running event loop.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(self.worker(queues=queues, burst=burst).run())
+        else:
+            msg = "run_forever() starts a loop of its own: inside one use  async with app.worker():"
+            raise RuntimeError(msg)
 
     def stop(self) -> None:
         """Stops the workers of this app that run in this process; callable from any thread."""
@@ -154,7 +182,8 @@ class BaseQueueTasks:
             raise ConfigError(msg)
         plugins = self._registry.manager
         if broker is None:
-            broker = make_broker(broker_url or self.config.broker_url, plugins)
+            url = self.config.broker_url if broker_url is None else broker_url
+            broker = make_broker(url, plugins)
         storage_url = storage_url or self.config.storage_url
         if storage is None and storage_url is not None and storage_url != broker.url:
             storage = make_storage(storage_url, plugins)
@@ -231,3 +260,22 @@ def make_query(
         msg = f"limit={limit!r}; use a number from 1 to 1000"
         raise TaskArgumentsError(msg)
     return RecordQuery(wanted, queue, task, dead, error_type, reason, since, limit, cursor)
+
+
+def check_calls(calls: Any) -> list[TaskCall]:
+    """Checks what ``app.add_tasks`` was given.
+
+    Raises:
+        TaskArgumentsError: it is not a collection of calls.
+    """
+    if isinstance(calls, TaskCall):
+        msg = (
+            "add_tasks takes many calls: write add_tasks([task.build(...)]), or task.add_task(...)"
+        )
+        raise TaskArgumentsError(msg)
+    listed = list(calls)
+    for call in listed:
+        if not isinstance(call, TaskCall):
+            msg = f"add_tasks takes what task.build(...) returns, not {call!r}"
+            raise TaskArgumentsError(msg)
+    return listed

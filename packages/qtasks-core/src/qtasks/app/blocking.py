@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks.app.base import AppOptions, BaseQueueTasks, as_id, make_call, make_query
+from qtasks.app.base import (
+    AppOptions,
+    BaseQueueTasks,
+    as_id,
+    check_calls,
+    make_call,
+    make_query,
+)
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
 from qtasks.app.view import no_record, not_over
@@ -22,8 +28,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.blocking_task import SyncTaskDecorator
-    from qtasks.app.declare import TaskOptions
     from qtasks.app.task import BaseTask
+    from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.schemas import (
         CancelAnswer,
         Presence,
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
         TaskCall,
         TaskStatusEnum,
     )
+    from qtasks.typing import Pool
 
 __all__ = ["QueueTasks"]
 
@@ -60,7 +67,20 @@ class QueueTasks(BaseQueueTasks):
     def task(self, name: Callable[P, R], /) -> SyncTask[P, R, R]: ...
     @overload
     def task(
-        self, name: str | None = None, **options: Unpack[TaskOptions]
+        self,
+        name: str | None = None,
+        *,
+        queue: str = ...,
+        priority: int | None = ...,
+        max_time: float | None = ...,
+        pool: Pool | None = ...,
+        store_result: bool = ...,
+        ack: Literal["group", "immediate"] = ...,
+        executor: type[BaseTaskExecutor] | None = ...,
+        decode: Callable[[Any], Any] | None = ...,
+        description: str = ...,
+        tags: Sequence[str] = ...,
+        **extra: Any,
     ) -> SyncTaskDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
@@ -106,7 +126,7 @@ class QueueTasks(BaseQueueTasks):
             TaskArgumentsError: one of the calls does not fit; nothing was queued.
             ServerError: nothing was acknowledged.
         """
-        listed = list(calls)
+        listed = check_calls(calls)
         records = self._run(lambda client: client.submit(listed))
         return [TaskHandle(self, record) for record in records]
 
@@ -228,7 +248,7 @@ class QueueTasks(BaseQueueTasks):
         wanted = [as_id(task_id) for task_id in task_ids]
         return self._run(lambda client: client.discard(wanted))
 
-    def stats(self, queues: Sequence[str] | None = None) -> list[QueueStats]:
+    def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state.
 
         Args:
@@ -251,19 +271,6 @@ class QueueTasks(BaseQueueTasks):
     def flush_all(self) -> None:
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         self._run(lambda client: client.flush())
-
-    def run_forever(self, *, queues: Iterable[str] | None = None, burst: bool = False) -> None:
-        """Runs a worker in this thread until it is stopped.
-
-        SIGTERM or Ctrl-C lets running tasks finish for ``shutdown_timeout`` seconds; a second
-        one gives them back at once.
-
-        Args:
-            queues: the queues to take from; None for those of the settings.
-            burst: end when nothing is ready any more.
-        """
-        worker = self.worker(queues=queues, burst=burst)
-        asyncio.run(worker.run())
 
     def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
+from qtasks._core.bridge import is_async_callable
 from qtasks._core.names import check_name
 from qtasks._core.worker.processes import check_crossable
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
@@ -14,29 +15,21 @@ from qtasks.exc import RegistrationError
 from qtasks.schemas import TaskDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from qtasks.typing import Colour, Pool
 
-__all__ = ["TaskOptions", "declare"]
+__all__ = ["declare"]
 
-
-class TaskOptions(TypedDict, total=False):
-    """The keyword arguments of ``@app.task``; see :class:`~qtasks.schemas.TaskDefinition`."""
-
-    queue: str
-    priority: int | None
-    max_time: float | None
-    pool: Pool | None
-    store_result: bool
-    ack: Literal["group", "immediate"]
-    executor: type[BaseTaskExecutor] | None
-    decode: Callable[[Any], Any] | None
-    description: str
-    tags: tuple[str, ...]
-
-
-_KNOWN: Final = frozenset(TaskOptions.__annotations__)
+#: The keywords of ``@app.task`` that are fields of the definition.
+_KNOWN: Final = frozenset(TaskDefinition.__struct_fields__) - {
+    "name",
+    "func",
+    "colour",
+    "signature",
+    "where",
+    "extra",
+}
 _POOLS: Final[Mapping[Colour, tuple[Pool, ...]]] = {
     "coroutine": ("loop",),
     "function": ("thread", "process", "loop"),
@@ -48,9 +41,7 @@ _RESERVED: Final = frozenset(
 )
 
 
-def declare(
-    function: Callable[..., Any], name: str | None, options: Mapping[str, Any]
-) -> TaskDefinition:
+def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
     """Makes the definition of a task.
 
     Args:
@@ -61,6 +52,9 @@ def declare(
     Raises:
         RegistrationError: something does not fit; the message says what and where.
     """
+    if name is not None and not isinstance(name, str):
+        msg = f"task(name={name!r}): a name is text; without parentheses decorate a function"
+        raise RegistrationError(msg)
     where = _where(function)
     name = check_name("task", name if name is not None else getattr(function, "__name__", None))
     extra = {key: value for key, value in options.items() if key not in _KNOWN}
@@ -88,8 +82,8 @@ def declare(
 
 
 def _colour(name: str, function: Any) -> Colour:
-    if not callable(function):
-        msg = f"task {name!r}: {function!r} cannot be called; decorate a function"
+    if not callable(function) or inspect.isclass(function):
+        msg = f"task {name!r}: {function!r} is no function; decorate a function"
         raise RegistrationError(msg)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         msg = f"task {name!r} is a generator; a task is a function or a coroutine function"
@@ -131,6 +125,9 @@ def _check_values(name: str, options: Mapping[str, Any]) -> None:
     if priority is not None and (not isinstance(priority, int) or not -128 <= priority <= 127):  # noqa: PLR2004 - the range of nice values
         msg = f"task {name!r}: priority={priority!r}; use a whole number from -128 to 127"
         raise RegistrationError(msg)
+    if not isinstance(options.get("store_result", True), bool):
+        msg = f"task {name!r}: store_result={options['store_result']!r}; use True or False"
+        raise RegistrationError(msg)
     if ack not in ("group", "immediate"):
         msg = f"task {name!r}: ack={ack!r}; use 'group' or 'immediate'"
         raise RegistrationError(msg)
@@ -147,6 +144,11 @@ def _check_executor(task: TaskDefinition) -> None:
             f" qtasks.executors.{base.__name__}"
         )
         raise RegistrationError(msg)
+    for step in BaseTaskExecutor.STEPS:
+        if is_async_callable(getattr(executor, step)) is not is_async_callable(getattr(base, step)):
+            how = "async def" if base is AsyncTaskExecutor else "def"
+            msg = f"task {task.name!r}: {executor.__name__}.{step} must be `{how}` in this executor"
+            raise RegistrationError(msg)
     if task.pool == "process" and executor.run_task is not base.run_task:
         msg = (
             f"task {task.name!r}: {executor.__name__}.run_task cannot be overridden with"

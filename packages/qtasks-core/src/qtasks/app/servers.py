@@ -65,8 +65,8 @@ def make_storage(url: str, plugins: pluggy.PluginManager) -> BaseStorage:
     return storage
 
 
-def _scheme(url: str, kind: str) -> str:
-    scheme, separator, _ = url.partition("://")
+def _scheme(url: Any, kind: str) -> str:
+    scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator or not scheme:
         msg = f"{kind} URL {url!r} has no scheme; write for example 'sqlite:///qtasks.db'"
         raise UnknownSchemeError(msg)

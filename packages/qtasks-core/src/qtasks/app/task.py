@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
@@ -95,7 +96,9 @@ def make_options(before: CallOptions, keywords: Mapping[str, Any]) -> CallOption
         TaskArgumentsError: there is no such option.
     """
     for key in keywords.keys() - OPTION_NAMES:
-        msg = f"unknown option {key!r}; options are {', '.join(sorted(OPTION_NAMES))}"
+        close = difflib.get_close_matches(key, OPTION_NAMES, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        msg = f"unknown option {key!r}{hint}; options are {', '.join(sorted(OPTION_NAMES))}"
         raise TaskArgumentsError(msg)
     return msgspec.structs.replace(before, **keywords)
 

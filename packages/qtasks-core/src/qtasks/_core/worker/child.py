@@ -14,6 +14,7 @@ import types
 from typing import Any, BinaryIO
 
 from qtasks._core.codec import decode, encode
+from qtasks._core.current import loads_main
 from qtasks._core.errors import describe
 from qtasks.exc import (
     Discard,
@@ -133,6 +134,10 @@ def _load_main(path: str) -> None:
     if getattr(sys.modules["__main__"], "__file__", None) == path:
         return
     loaded = types.ModuleType("__mp_main__")
-    loaded.__dict__.update(runpy.run_path(path, run_name="__mp_main__"))
+    loads_main.set(True)
+    try:
+        loaded.__dict__.update(runpy.run_path(path, run_name="__mp_main__"))
+    finally:
+        loads_main.set(False)
     loaded.__file__ = path
     sys.modules["__main__"] = sys.modules["__mp_main__"] = loaded

@@ -29,6 +29,10 @@ __all__ = ["ProcessPool", "check_crossable"]
 
 log = logging.getLogger("qtasks.worker")
 
+#: Ctrl-C in a terminal reaches a whole group of processes; it is for the worker alone.
+_APART: Final[dict[str, Any]] = (
+    {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
+)
 _COMMAND: Final = "from qtasks._core.worker.child import serve; serve()"
 
 
@@ -104,7 +108,10 @@ def check_crossable(task: TaskDefinition) -> None:
 
 def _start_child() -> subprocess.Popen[bytes]:
     child = subprocess.Popen(  # noqa: S603 - our own interpreter with our own command
-        [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", _COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        **_APART,
     )
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     hello = ChildHello(path=list(sys.path), main=str(Path(main).resolve()) if main else None)

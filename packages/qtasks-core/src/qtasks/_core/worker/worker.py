@@ -10,6 +10,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Self
 
+from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
@@ -110,6 +111,7 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         """Connects and begins to claim."""
+        refuse_while_main_loads()
         self._loop = asyncio.get_running_loop()
         self._started_at = self._clock.time()
         self._pools = Pools(
@@ -280,6 +282,12 @@ class Worker:
         """Stops claiming, lets running tasks end, gives back the rest, settles everything."""
         assert self._main is not None  # noqa: S101 - set where the worker was entered
         self._pump.drain()
+        if self._runner.running:
+            log.info(
+                "Stopping: %d tasks still run, up to %g s; stop again to give them back at once",
+                self._runner.running,
+                self.config.shutdown_timeout,
+            )
         try:
             if not self._main.done():
                 await self._patience()
