@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qtasks import QueueTasks
+from qtasks._core.bridge import drive
 from qtasks.cli.commands import cli
+from qtasks.schemas import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +64,12 @@ class Shop:
         """Runs everything that is queued."""
         done = self.run("run", "--burst", "--queues", "default,mail")
         assert done.exit_code == 0, done.output
+
+    def report(self) -> None:
+        """Makes a worker known."""
+        twin = self.queue.broker.client()
+        assert twin is not None
+        drive(twin.report(Presence("here-1", "here", 1, ("mail",), slots=8, running=2), 60))
 
     def add(self, name: str, *args: Any) -> str:
         """Adds a task and returns its id."""

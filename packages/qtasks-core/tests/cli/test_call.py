@@ -104,6 +104,21 @@ def test_a_wait_that_runs_out_is_exit_code_3(shop: Shop) -> None:
     assert f"{ID} was not over after 0.01 s; it goes on" in done.stderr
 
 
+def test_a_wait_says_if_nobody_works(shop: Shop) -> None:
+    done = shop.run("call", "resize", "--args", '["cat.jpg"]', "--wait", "0", "--json")
+
+    assert "no worker is alive; start one: qtasks -A shop:app run" in done.stderr
+    assert json.loads(done.stdout)["status"] == "new"
+
+
+def test_a_wait_says_nothing_of_workers_if_one_is_alive(shop: Shop) -> None:
+    shop.report()
+
+    done = shop.run("call", "resize", "--args", '["cat.jpg"]', "--wait", "0")
+
+    assert "no worker" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -114,7 +129,15 @@ def test_a_wait_that_runs_out_is_exit_code_3(shop: Shop) -> None:
         (["resize", "--kwargs", "[1]"], "is no JSON object"),
         (["resize", "--delay", "soon"], "--delay 'soon': write a span of time"),
         (["resize", "--task-id", "7"], "'7' is not the id of a task"),
-        (["resize", "--args", '["x"]', "--priority", "999"], "priority=999"),
+        (
+            ["resize", "--priority", "999"],
+            "--priority '999': write a whole number from -128 to 127",
+        ),
+        (["resize", "--priority", "high"], "--priority 'high': write a whole number"),
+        (["resize", "--wait", "-1"], "--wait '-1': write a number of seconds, 0 or more"),
+        (["resize", "--wait", "nan"], "--wait 'nan': write a number of seconds, 0 or more"),
+        (["resize", "--wait", "long"], "--wait 'long': write a number of seconds, 0 or more"),
+        (["resize", "--queue", "a:b"], "--queue: 'a:b' is not a queue name"),
     ],
 )
 def test_what_cannot_be_is_refused(shop: Shop, arguments: list[str], said: str) -> None:

@@ -132,6 +132,31 @@ def test_discarding_all_needs_a_yes(shop: Shop, two: list[str]) -> None:
     assert done.stdout.startswith("discarded 2 in ")
 
 
+@pytest.mark.parametrize("command", ["requeue", "discard"])
+@pytest.mark.parametrize("ids", [[], ["6a0b7a5e-7c1b-4b43-8d5e-3f6a0f0e9c11"]])
+def test_filters_need_all(shop: Shop, command: str, ids: list[str]) -> None:
+    one = shop.run("dead", command, *ids, "--task", "add")
+    two = shop.run("dead", command, *ids, "--task", "add", "--since", "1h")
+
+    assert (one.exit_code, two.exit_code) == (2, 2)
+    assert "error: --task needs --all, of which filters leave a part; or name ids" in one.stderr
+    assert "error: --task and --since need --all" in two.stderr
+
+
+def test_ids_may_be_shortened(shop: Shop, two: list[str]) -> None:
+    shown = shop.json("dead", "show", two[0][:6])
+    requeued = shop.json("dead", "requeue", two[0][:8], two[1])
+
+    assert shown["id"] == two[0]
+    assert requeued == {"requeued": 2, "not_dead": []}
+
+
+def test_all_lists_all(shop: Shop, two: list[str]) -> None:
+    document = shop.json("dead", "list", "--limit", "1", "--all")
+
+    assert {task["id"] for task in document} == set(two)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--all", "6a0b7a5e-7c1b-4b43-8d5e-3f6a0f0e9c11"]])
 def test_ids_or_all(shop: Shop, arguments: list[str]) -> None:
     done = shop.run("dead", "requeue", *arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Shop
 
@@ -55,8 +57,19 @@ def test_the_log_level_can_be_set(shop: Shop) -> None:
     assert logging.getLogger().level == logging.ERROR
 
 
-def test_no_queue_is_refused(shop: Shop) -> None:
-    done = shop.run("run", "--queues", " ,")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--queues", " ,"], "--queues ' ,': name one queue or several"),
+        (["--queues", "mail,a:b"], "--queues: 'a:b' is not a queue name: use letters"),
+        (["--concurrency", "0"], "--concurrency '0': write a whole number of 1 or more"),
+        (["--concurrency", "many"], "--concurrency 'many': write a whole number of 1 or more"),
+        (["--log-level", "loud"], "--log-level 'loud': write one of debug, info, warning, error"),
+        (["--log-level", "warn"], "error. Did you mean 'warning'?"),
+    ],
+)
+def test_what_cannot_be_is_refused(shop: Shop, arguments: list[str], said: str) -> None:
+    done = shop.run("run", "--burst", *arguments)
 
     assert done.exit_code == 2
-    assert "name one queue or several" in done.stderr
+    assert said in done.stderr

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtasks.schemas import Presence
-
 if TYPE_CHECKING:
+    import pytest
     from conftest import Shop
-
-
-def report(shop: Shop) -> None:
-    """Makes a worker known."""
-    from qtasks._core.bridge import drive
-
-    twin = shop.queue.broker.client()
-    assert twin is not None
-    drive(twin.report(Presence("here-1", "here", 1, ("mail",), slots=8, running=2), 60))
 
 
 def test_the_queues_are_counted(shop: Shop) -> None:
@@ -42,8 +32,31 @@ def test_only_the_named_queues_are_shown(shop: Shop) -> None:
     assert [queue["queue"] for queue in document["queues"]] == ["mail"]
 
 
+def test_what_is_no_queue_is_refused(shop: Shop) -> None:
+    done = shop.run("stats", "a:b")
+
+    assert done.exit_code == 2
+    assert "error: QUEUE: 'a:b' is not a queue name: use letters" in done.stderr
+
+
+def test_a_narrow_terminal_shows_the_numbers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+
+    lines = shop.run("stats").stdout.splitlines()
+
+    assert lines[2].split() == [
+        "queue",
+        "ready",
+        "delayed",
+        "running",
+        "dead",
+        "finished",
+        "oldest",
+    ]
+
+
 def test_living_workers_are_listed(shop: Shop) -> None:
-    report(shop)
+    shop.report()
 
     done, document = shop.run("stats"), shop.json("stats")
 

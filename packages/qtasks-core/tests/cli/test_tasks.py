@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -72,16 +73,109 @@ def test_an_empty_list_says_where_it_looked(shop: Shop) -> None:
     assert f"no tasks match in {shop.queue.broker.url}" in done.stderr
 
 
-def test_ids_stay_whole_in_a_narrow_terminal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    task_id = shop.add("send", "a long way from being an address of anybody at all")
+@pytest.mark.parametrize(
+    ("width", "headers"),
+    [
+        (60, ["id", "task", "status", "age", "why"]),
+        (80, ["id", "task", "status", "queue", "age", "ran", "why"]),
+    ],
+)
+def test_a_narrow_terminal_shows_short_ids_and_the_whole_error(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, width: int, headers: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    task_id = shop.add("send", "who is not an address")
+    shop.work()
+
+    lines = shop.run("tasks", "list").stdout.splitlines()
+
+    start = lines[0].index("why")
+    assert lines[0].split() == headers
+    assert lines[1].startswith(f"{task_id[:8]}  send  error")
+    assert max(map(len, lines)) <= width
+    why = " ".join(line[start:] for line in lines[1:])
+    assert why == "ValueError: 'who is not an address' is no address"
+
+
+def test_ids_stay_whole_where_there_is_room(shop: Shop) -> None:
+    task_id = shop.add("send", "me")
     shop.work()
 
     done = shop.run("tasks", "list")
 
     assert task_id in done.stdout
-    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
-    assert "…" in done.stdout
+
+
+def test_an_endless_error_is_cut_in_a_list(shop: Shop) -> None:
+    shop.add("send", "x" * 2000)
+    shop.work()
+
+    lines = shop.run("tasks", "list").stdout.splitlines()
+
+    assert 3 < len(lines) < 9
+    assert lines[-1].endswith("…")
+
+
+def test_no_line_ends_with_spaces(shop: Shop) -> None:
+    shop.add("resize", "cat.jpg")
+    shop.add("send", "me")
+    shop.work()
+
+    shown = shop.run("tasks", "list").stdout + shop.run("stats").stdout
+
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_task_is_found_by_the_beginning_of_its_id(shop: Shop) -> None:
+    ids = ["abcdef12-0000-4000-8000-00000000000" + digit for digit in "12"]
+    for task_id in ids:
+        shop.queue.add_task("skip", task_id=task_id)
+    other = shop.add("skip")
+
+    found = shop.json("tasks", "show", other[:6].upper())
+    several = shop.run("tasks", "show", "abcdef12")
+    none = shop.run("tasks", "show", "abcdef1234")
+
+    assert found["id"] == other
+    assert (several.exit_code, none.exit_code) == (2, 2)
+    assert "'abcdef12' is the beginning of several ids: abcdef12-" in several.stderr
+    assert "none of the newest 10,000 tasks in memory://" in none.stderr
+    assert "begins with 'abcdef1234': write the whole id" in none.stderr
+
+
+@pytest.mark.parametrize("text", ["abcde", "cat.jpg", ""])
+def test_what_cannot_be_an_id_is_refused(shop: Shop, text: str) -> None:
+    done = shop.run("tasks", "show", text)
+
+    assert done.exit_code == 2
+    assert f"{text!r} is not the id of a task" in done.stderr
+
+
+def test_it_is_said_how_long_a_task_waited_and_ran(shop: Shop) -> None:
+    task_id = shop.add("resize", "cat.jpg")
+    shop.work()
+
+    shown = shop.run("tasks", "show", task_id).stdout
+
+    assert re.search(r"^started  .*, waited \d+\S+$", shown, re.MULTILINE)
+    assert re.search(r"^finished  ?.*, ran \d+\S+$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--status", "done"], "--status 'done': write one of new, process, retry, success"),
+        (["--limit", "0"], "--limit '0': write a whole number of 1 or more"),
+        (["--limit", "all"], "--limit 'all': write a whole number of 1 or more"),
+    ],
+)
+def test_a_bad_value_is_shown_with_what_is_allowed(
+    shop: Shop, arguments: list[str], said: str
+) -> None:
+    done = shop.run("tasks", "list", *arguments)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_nothing_is_cut_where_there_is_no_terminal(

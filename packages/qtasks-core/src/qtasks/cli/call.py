@@ -13,6 +13,7 @@ from qtasks.app.view import TaskView
 from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.output import json_safe
+from qtasks.cli.values import parse_seconds, parse_whole, queue_names
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import CallOptions, Record, TaskCall, TaskStatusEnum
 
@@ -34,15 +35,18 @@ def call(
         str, typer.Option(metavar="JSON", help="Keyword arguments, a JSON object.")
     ] = "{}",
     wait: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="SECONDS", help="Wait for the end and print the result."),
+        str | None,
+        typer.Option(metavar="SECONDS", help="Wait for the end and print the result."),
     ] = None,
-    queue: Annotated[str | None, typer.Option(help="The queue it waits in.")] = None,
+    queue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The queue it waits in.")
+    ] = None,
     delay: Annotated[
         str | None, typer.Option(metavar="SPAN", help="Not before then: 30s, 15m, 1h30m, 2d.")
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(help="From -128 (first) to 127 (last); default 0.")
+        str | None,
+        typer.Option(metavar="N", help="From -128 (first) to 127 (last); default 0."),
     ] = None,
     task_id: Annotated[
         str | None, typer.Option(metavar="UUID", help="Its id; a known one adds nothing.")
@@ -62,11 +66,14 @@ def call(
     qtasks -A shop:app call resize --args '["cat.jpg"]' --wait 10
     """
     asked = invocation(ctx, as_json=as_json)
+    patience = None if wait is None else parse_seconds("--wait", wait)
+    if queue is not None:
+        queue_names("--queue", [queue])
     if not unknown:
         _check_known(asked.app, name)
     options = CallOptions(
         queue=queue,
-        priority=priority,
+        priority=None if priority is None else parse_whole("--priority", priority, -128, 127),
         delay=None if delay is None else parse_span("--delay", delay),
         task_id=None if task_id is None else as_id(task_id),
     )
@@ -76,17 +83,19 @@ def call(
 
     async def add(client: Client) -> tuple[Record, bool]:
         added = (await client.submit([wanted]))[0]
-        if wait is None:
+        if patience is None:
             return added, False
         asked.output.note(f"{name} {added.id} is queued in {asked.place}")
-        ended = (await client.wait([added.id], wait)).get(added.id)
+        if not await client.workers():
+            asked.output.note(asked.nobody_works)
+        ended = (await client.wait([added.id], patience)).get(added.id)
         return ended or added, ended is None
 
     record, timed_out = asked.ask(add)
-    if wait is None:
+    if patience is None:
         _print_id(asked, record)
     else:
-        _print_end(asked, record, wait, timed_out=timed_out)
+        _print_end(asked, record, patience, timed_out=timed_out)
 
 
 def _check_known(app: BaseQueueTasks, name: str) -> None:

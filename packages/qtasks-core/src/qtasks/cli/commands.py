@@ -1,35 +1,57 @@
 """The commands and the options that stand before them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from qtasks._core.errors import printable
 from qtasks._version import __version__
 from qtasks.cli.call import call
 from qtasks.cli.dead import dead
+from qtasks.cli.grammar import Command, Group
 from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
 from qtasks.cli.tasks import tasks
-from qtasks.exc import QTasksError
+from qtasks.exc import ConfigError, QTasksError
 
 __all__ = ["cli"]
 
 
-class Commands(TyperGroup):
+#: Whether a command was named, in what typer keeps of an invocation.
+_NAMED: Final = "qtasks.cli.named"
+
+
+class Commands(Group):
     """The commands, with one way to report what QTasks refuses."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs a command; an error of QTasks becomes one line and exit code 2."""
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except QTasksError as error:
             Output().note(f"error: {printable(str(error))}", style="red")
             raise typer.Exit(2) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the command; is asked only if something stands in its place."""
+        ctx.meta[_NAMED] = True
+        return super().resolve_command(ctx, args)
+
+    def _invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception:  # a usage error of typer's, or what a command raised
+            app = ctx.params.get("app")
+            if app in self.commands and not ctx.meta.get(_NAMED):
+                msg = (
+                    f"-A took {app!r} as the app, and no command follows: write"
+                    f" {ctx.command_path} -A MODULE:APP {app}"
+                )
+                raise ConfigError(msg) from None
+            raise
 
 
 cli = typer.Typer(
@@ -40,9 +62,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-cli.command()(run)
-cli.command()(call)
-cli.command()(stats)
+cli.command(cls=Command)(run)
+cli.command(cls=Command)(call)
+cli.command(cls=Command)(stats)
 cli.add_typer(tasks, name="tasks")
 cli.add_typer(dead, name="dead")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from qtasks._core.client import Client
-from qtasks.app.base import as_id
 from qtasks.cli.durations import parse_span
 from qtasks.cli.filters import (
+    All,
     ErrorType,
     Filters,
     Limit,
@@ -19,22 +19,29 @@ from qtasks.cli.filters import (
     TaskName,
     pages,
 )
+from qtasks.cli.grammar import Command, Group
+from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.records import document, print_one
 from qtasks.cli.tasks import find, list_and_print
+from qtasks.cli.values import parse_whole
 from qtasks.exc import TaskArgumentsError, UnknownTaskError
 
 __all__ = ["dead"]
 
-dead = typer.Typer(no_args_is_help=True, help="Look at dead letters, requeue or discard them.")
+dead = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Look at dead letters, requeue or discard them."
+)
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="The tasks' ids.")]
-All = Annotated[bool, typer.Option("--all", help="All that the filters leave.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the beginnings.")
+]
+EveryOne = Annotated[bool, typer.Option("--all", help="All that the filters leave.")]
 #: What is done with a page of ids; returns the ids with which it was done.
 Deed = Callable[[Client, Sequence[str]], Coroutine[Any, Any, Sequence[str]]]
 
 
-@dead.command("list")
+@dead.command("list", cls=Command)
 def list_dead(
     ctx: typer.Context,
     *,
@@ -43,7 +50,8 @@ def list_dead(
     reason: Reason = None,
     since: Since = None,
     queue: QueueName = None,
-    limit: Limit = 50,
+    limit: Limit = "50",
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
     """List tasks that failed for good, newest first.
@@ -54,13 +62,14 @@ def list_dead(
     """
     asked = invocation(ctx, as_json=as_json)
     filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
-    list_and_print(asked, filters, limit, "dead letters")
+    most = parse_whole("--limit", limit, 1)
+    list_and_print(asked, filters, None if all_ else most, "dead letters")
 
 
-@dead.command()
+@dead.command(cls=Command)
 def show(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its beginning.")],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +79,7 @@ def show(
     qtasks -A shop:app dead show 0b9be4f2-3c1c-4c4e-9a5c-7d1f5f6f2a10
     """
     asked = invocation(ctx, as_json=as_json)
-    record = find(asked, task_id)
+    record = find(asked, task_id, dead=True)
     if not record.dead:
         msg = f"{record.id} is not a dead letter: its status is {record.status}"
         raise UnknownTaskError(msg)
@@ -80,12 +89,12 @@ def show(
     print_one(asked.output, record)
 
 
-@dead.command()
+@dead.command(cls=Command)
 def requeue(
     ctx: typer.Context,
     ids: Ids = None,
     *,
-    all_: All = False,
+    all_: EveryOne = False,
     task: TaskName = None,
     error: ErrorType = None,
     reason: Reason = None,
@@ -113,15 +122,16 @@ def requeue(
         return await client.requeue(page, reset_attempts=not keep_attempts, spread=seconds)
 
     filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
+    _check(ids, filters, all_=all_)
     _handle(asked, ids, filters if all_ else None, do, "requeued")
 
 
-@dead.command()
+@dead.command(cls=Command)
 def discard(
     ctx: typer.Context,
     ids: Ids = None,
     *,
-    all_: All = False,
+    all_: EveryOne = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
     task: TaskName = None,
     error: ErrorType = None,
@@ -142,6 +152,7 @@ def discard(
         return await client.discard(page)
 
     filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
+    _check(ids, filters, all_=all_)
     if all_ and not yes:
         _confirm(asked)
     _handle(asked, ids, filters if all_ else None, do, "discarded")
@@ -154,17 +165,27 @@ def _confirm(asked: Invocation) -> None:
     typer.confirm(f"Remove these dead letters from {asked.place} for good?", abort=True, err=True)
 
 
+def _check(ids: Sequence[str] | None, filters: Filters, *, all_: bool) -> None:
+    """Refuses what names no dead letters, or names them twice."""
+    if bool(ids) == all_ and not (filters.given and not ids):
+        msg = "name the ids of dead letters, or say --all; not both"
+    elif filters.given and not all_:
+        what = " and ".join(filters.given)
+        need = "needs" if len(filters.given) == 1 else "need"
+        msg = f"{what} {need} --all, of which filters leave a part; or name ids, without filters"
+    else:
+        return
+    raise TaskArgumentsError(msg)
+
+
 def _handle(
     asked: Invocation, ids: Sequence[str] | None, filters: Filters | None, do: Deed, done: str
 ) -> None:
     """Does it with the named dead letters, or with all that the filters leave."""
-    if bool(ids) == (filters is not None):
-        msg = "name the ids of dead letters, or say --all; not both"
-        raise TaskArgumentsError(msg)
     if filters is not None:
         count, others = _handle_all(asked, filters, do, done), list[str]()
     else:
-        wanted = list(dict.fromkeys(as_id(task_id) for task_id in ids or ()))
+        wanted = list(dict.fromkeys(whole_ids(asked, ids or (), dead=True)))
         moved = set(asked.ask(lambda client: do(client, wanted)))
         count, others = len(moved), [task_id for task_id in wanted if task_id not in moved]
     if asked.as_json:
@@ -182,7 +203,7 @@ def _handle_all(asked: Invocation, filters: Filters, do: Deed, done: str) -> int
 
     async def each_page(client: Client) -> int:
         total = None
-        if not filters.names_one:
+        if not filters.given:
             total = sum(queue.dead for queue in await client.stats())
         count = 0
         with asked.output.progress(done, total) as advance:

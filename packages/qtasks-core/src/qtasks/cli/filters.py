@@ -11,13 +11,25 @@ from qtasks._core.client import Client
 from qtasks.cli.durations import parse_span
 from qtasks.schemas import Page, RecordQuery, TaskStatusEnum
 
-__all__ = ["ErrorType", "Filters", "Limit", "QueueName", "Reason", "Since", "TaskName", "pages"]
+__all__ = [
+    "All",
+    "ErrorType",
+    "Filters",
+    "Limit",
+    "QueueName",
+    "Reason",
+    "Since",
+    "TaskName",
+    "pages",
+]
 
 #: The most records of one page.
 _PAGE = 500
 
-QueueName = Annotated[str | None, typer.Option("--queue", help="Only this queue.")]
-TaskName = Annotated[str | None, typer.Option("--task", help="Only tasks of this name.")]
+QueueName = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only this queue.")]
+TaskName = Annotated[
+    str | None, typer.Option("--task", metavar="NAME", help="Only tasks of this name.")
+]
 ErrorType = Annotated[
     str | None,
     typer.Option("--error", metavar="TYPE", help="Only this exception, such as ValueError."),
@@ -29,7 +41,8 @@ Since = Annotated[
     str | None,
     typer.Option(metavar="SPAN", help="Not older than 30s, 15m, 1h30m, 2d, 1w."),
 ]
-Limit = Annotated[int, typer.Option(min=1, metavar="N", help="The most to list.")]
+Limit = Annotated[str, typer.Option(metavar="N", help="The most to list.")]
+All = Annotated[bool, typer.Option("--all", help="All of them, however many.")]
 
 
 @dataclass(frozen=True)
@@ -75,9 +88,10 @@ class Filters:
         )
 
     @property
-    def names_one(self) -> bool:
-        """Whether anything narrows the dead letters down."""
-        return any((self.status, self.queue, self.task, self.error, self.reason, self.since))
+    def given(self) -> list[str]:
+        """The options that narrow the tasks down, as they were written."""
+        names = ("status", "queue", "task", "error", "reason", "since")
+        return [f"--{name}" for name in names if getattr(self, name) is not None]
 
 
 async def pages(client: Client, query: RecordQuery, limit: int | None) -> AsyncIterator[Page]:

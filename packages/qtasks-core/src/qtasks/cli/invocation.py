@@ -53,6 +53,11 @@ class Invocation:
         """Where the app's tasks are, as one line."""
         return place_of(self.app)
 
+    @property
+    def nobody_works(self) -> str:
+        """What is said where no worker is alive."""
+        return f"no worker is alive; start one: {self.command('run')}"
+
     def ask(self, question: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Connects, runs a coroutine over the app's client, disconnects, and returns its answer.
 

@@ -13,10 +13,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from qtasks._core.errors import printable
+from qtasks.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,26 +50,9 @@ class Output:
         """Writes a line that is not the answer."""
         _console(stderr=True).print(Text(text, style=style), soft_wrap=True)
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Writes a table that fits the terminal: the widest columns are cut first, ids never.
-
-        Args:
-            headers: the names of the columns; of one that ends with ``>`` the values stand right.
-            rows: the values; text is shown as it is.
-        """
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for header in headers:
-            table.add_column(
-                header.rstrip(">"),
-                justify="right" if header.endswith(">") else "left",
-                no_wrap=header == "id",  # ids are there to be copied
-            )
-        for row in rows:
-            # The text itself does not wrap, so that its column may shrink and stay one line high.
-            table.add_row(
-                *(Text(printable(str(v)), no_wrap=True, overflow="ellipsis") for v in row)
-            )
-        _console().print(table)
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
+        """Writes a table that fits the terminal."""
+        print_table(_console(), columns, rows)
 
     def fields(self, pairs: Mapping[str, Any]) -> None:
         """Writes names and values below each other; empty values are left out."""

@@ -9,6 +9,7 @@ import msgspec
 from qtasks.app.view import TaskView
 from qtasks.cli.durations import span_text
 from qtasks.cli.output import Output
+from qtasks.cli.tables import Column
 from qtasks.exc import DecodeError
 from qtasks.schemas import HistoryEntry, Record, TaskStatusEnum
 
@@ -62,8 +63,16 @@ def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
 def print_list(out: Output, records: Sequence[Record], now: float) -> None:
     """Writes one line for each task."""
     if records:
-        headers = ["id", "task", "status", "queue", "age>", "took>", "why"]
-        out.table(headers, [_row(record, now) for record in records])
+        columns = [
+            Column("id", shortens=True),
+            Column("task"),
+            Column("status"),
+            Column("queue", spare=2),
+            Column("age", right=True, spare=3),
+            Column("ran", right=True, spare=1),
+            Column("why", wraps=True),
+        ]
+        out.table(columns, [_row(record, now) for record in records])
 
 
 def print_one(out: Output, record: Record) -> None:
@@ -82,7 +91,7 @@ def print_one(out: Output, record: Record) -> None:
             **contents,
             "added": _local(record.created_at),
             "due": _local(record.due_at) if record.due_at > record.created_at else None,
-            "started": _local(record.started_at),
+            "started": _started(record),
             "finished": _finished(record),
             "worker": record.worker,
             "attempts": f"{record.attempts} failed, {record.deliveries} handed out"
@@ -96,7 +105,14 @@ def print_one(out: Output, record: Record) -> None:
     )
     if task.history:
         out.line()
-        out.table(["run>", "outcome", "took>", "next in>", "why"], _history(task.history))
+        columns = [
+            Column("run", right=True),
+            Column("outcome"),
+            Column("ran", right=True),
+            Column("next in", right=True),
+            Column("why", wraps=True),
+        ]
+        out.table(columns, _history(task.history))
     if task.error:
         out.line()
         out.block(task.error.traceback or f"{task.error.type}: {task.error.message}")
@@ -140,9 +156,16 @@ def _took(record: Record) -> float | None:
     return record.finished_at - record.started_at
 
 
+def _started(record: Record) -> str | None:
+    moment = _local(record.started_at)
+    if moment is None or record.started_at is None:
+        return None
+    return f"{moment}, waited {span_text(record.started_at - record.due_at)}"
+
+
 def _finished(record: Record) -> str | None:
-    moment, took = _local(record.finished_at), span_text(_took(record))
-    return f"{moment}, after {took}" if moment and took else moment
+    moment, ran = _local(record.finished_at), span_text(_took(record))
+    return f"{moment}, ran {ran}" if moment and ran else moment
 
 
 def _history(entries: Sequence[HistoryEntry]) -> list[list[Any]]:

@@ -11,6 +11,8 @@ import typer
 from qtasks._version import __version__
 from qtasks.app.base import BaseQueueTasks
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.values import choices, parse_choice, parse_whole, queue_names
+from qtasks.exc import ConfigError
 
 __all__ = ["run"]
 
@@ -31,16 +33,18 @@ def run(
         bool, typer.Option("--burst", help="End when nothing is ready any more.")
     ] = False,
     concurrency: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Tasks that run at once; default max_tasks_process."),
+        str | None,
+        typer.Option(metavar="N", help="Tasks that run at once; default max_tasks_process."),
     ] = None,
     queues: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="Queues to take from; default those of the settings."),
     ] = None,
     log_level: Annotated[
-        LogLevel | None,
-        typer.Option(help="How much goes to standard error; default info.", case_sensitive=False),
+        str | None,
+        typer.Option(
+            metavar=choices(LogLevel), help="How much goes to standard error; default info."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,11 +60,14 @@ def run(
     qtasks -A shop:app run --queues mail,default --concurrency 20
     """
     asked = invocation(ctx, as_json=as_json)
+    level = None if log_level is None else parse_choice("--log-level", log_level, LogLevel)
+    at_once = None if concurrency is None else parse_whole("--concurrency", concurrency, 1)
+    names = _names(queues)
     app = asked.app
-    _set_up_logging(log_level)
-    if concurrency is not None:
-        app.config.max_tasks_process = concurrency
-    worker = app.worker(queues=_names(queues), burst=burst)
+    _set_up_logging(level)
+    if at_once is not None:
+        app.config.max_tasks_process = at_once
+    worker = app.worker(queues=names, burst=burst)
     _say_what_runs(asked, app, worker.queues, burst=burst)
     asyncio.run(worker.run())
     if asked.as_json:
@@ -74,9 +81,9 @@ def _names(queues: str | None) -> tuple[str, ...] | None:
         return None
     names = tuple(filter(None, map(str.strip, queues.split(","))))
     if not names:
-        message = "name one queue or several, separated by commas"
-        raise typer.BadParameter(message, param_hint="--queues")
-    return names
+        msg = f"--queues {queues!r}: name one queue or several, separated by commas"
+        raise ConfigError(msg)
+    return queue_names("--queues", names)
 
 
 def _set_up_logging(level: LogLevel | None) -> None:

@@ -9,6 +9,8 @@ import typer
 from qtasks._core.client import Client
 from qtasks.cli.durations import span_text
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.tables import Column
+from qtasks.cli.values import queue_names
 from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["stats"]
@@ -32,9 +34,10 @@ def stats(
     qtasks -A shop:app stats mail --json
     """
     asked = invocation(ctx, as_json=as_json)
+    names = queue_names("QUEUE", queues or ())
 
     async def look(client: Client) -> tuple[list[QueueStats], list[Presence]]:
-        return await client.stats(queues or None), await client.workers()
+        return await client.stats(names or None), await client.workers()
 
     found, workers = asked.ask(look)
     if asked.as_json:
@@ -54,14 +57,32 @@ def _print(asked: Invocation, found: list[QueueStats], workers: list[Presence]) 
     out.line(asked.place)
     out.line()
     out.table(
-        ["queue", "ready>", "delayed>", "running>", "dead>", "finished>", "oldest>", "state"],
+        [
+            Column("queue"),
+            Column("ready", right=True),
+            Column("delayed", right=True),
+            Column("running", right=True),
+            Column("dead", right=True),
+            Column("finished", right=True),
+            Column("oldest", right=True, spare=2),
+            Column("state", spare=0 if any(queue.paused for queue in found) else 1),
+        ],
         [_queue_row(queue) for queue in found],
     )
     out.line()
     if not workers:
-        out.line(f"no worker is alive; start one: {asked.command('run')}")
+        out.line(asked.nobody_works)
         return
-    out.table(["worker", "running>", "slots>", "up>", "queues"], [_worker_row(w) for w in workers])
+    out.table(
+        [
+            Column("worker"),
+            Column("running", right=True),
+            Column("slots", right=True),
+            Column("up", right=True),
+            Column("queues", wraps=True),
+        ],
+        [_worker_row(worker) for worker in workers],
+    )
 
 
 def _queue_row(queue: QueueStats) -> list[Any]:

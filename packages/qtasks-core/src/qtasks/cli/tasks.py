@@ -5,28 +5,33 @@ from typing import Annotated
 import typer
 
 from qtasks._core.client import Client
-from qtasks.app.base import as_id
-from qtasks.cli.filters import Filters, Limit, QueueName, Since, TaskName, pages
+from qtasks.cli.filters import All, Filters, Limit, QueueName, Since, TaskName, pages
+from qtasks.cli.grammar import Command, Group
+from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.records import document, print_list, print_one
+from qtasks.cli.values import choices, parse_choice, parse_whole
 from qtasks.exc import UnknownTaskError
 from qtasks.schemas import Record, TaskStatusEnum
 
 __all__ = ["find", "list_and_print", "tasks"]
 
-tasks = typer.Typer(no_args_is_help=True, help="Look at tasks.")
+tasks = typer.Typer(cls=Group, no_args_is_help=True, help="Look at tasks.")
 
 
-@tasks.command("list")
+@tasks.command("list", cls=Command)
 def list_tasks(
     ctx: typer.Context,
     *,
-    status: Annotated[TaskStatusEnum | None, typer.Option(help="Only this status.")] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar=choices(TaskStatusEnum), help="Only this status."),
+    ] = None,
     queue: QueueName = None,
     task: TaskName = None,
     since: Since = None,
-    limit: Limit = 50,
-    all_: Annotated[bool, typer.Option("--all", help="All of them, however many.")] = False,
+    limit: Limit = "50",
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, newest first.
@@ -36,14 +41,16 @@ def list_tasks(
     qtasks -A shop:app tasks list --task resize --all --json
     """
     asked = invocation(ctx, as_json=as_json)
-    filters = Filters(status=status, queue=queue, task=task, since=since)
-    list_and_print(asked, filters, None if all_ else limit, "tasks")
+    wanted = None if status is None else parse_choice("--status", status, TaskStatusEnum)
+    filters = Filters(status=wanted, queue=queue, task=task, since=since)
+    most = parse_whole("--limit", limit, 1)
+    list_and_print(asked, filters, None if all_ else most, "tasks")
 
 
-@tasks.command()
+@tasks.command(cls=Command)
 def show(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its beginning.")],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -79,17 +86,22 @@ def list_and_print(asked: Invocation, filters: Filters, limit: int | None, what:
     if not records:
         asked.output.note(f"no {what} match in {asked.place}")
     elif more:
-        asked.output.note(f"there are more than these {len(records):,}; see --limit and --help")
+        asked.output.note(f"there are more than these {len(records):,}; see --limit and --all")
 
 
-def find(asked: Invocation, task_id: str) -> Record:
+def find(asked: Invocation, task_id: str, *, dead: bool | None = None) -> Record:
     """Returns the record of a task.
 
+    Args:
+        asked: the invocation.
+        task_id: the id, or at least six characters of its beginning.
+        dead: True to look for a beginning among dead letters alone.
+
     Raises:
-        TaskArgumentsError: the id is not a uuid.
+        TaskArgumentsError: it cannot be an id, or several begin so.
         UnknownTaskError: there is no record.
     """
-    wanted = as_id(task_id)
+    (wanted,) = whole_ids(asked, [task_id], dead=dead)
     record = asked.ask(lambda client: client.get([wanted]))[0]
     if record is None:
         msg = (
