@@ -29,8 +29,9 @@ def writer(broker: SqliteBroker) -> sqlite3.Connection:
 
 
 @pytest.fixture
-def commits(broker: SqliteBroker) -> Iterator[list[str]]:
-    """Lists the commits of a broker."""
+def commits(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Lists the commits of a broker, which takes its time."""
+    monkeypatch.setattr("qtasks.adapters.sqlite.database._TURN", 1e6)
     texts: list[str] = []
     conn = writer(broker)
     conn.set_trace_callback(lambda text: texts.append(text) if text == "COMMIT" else None)

@@ -295,6 +295,7 @@ async def test_suspects_wake_only_who_may_take_them(
     assert suspect.lost == 1
     # Two more wait, but this worker has one in its hands.
     assert await broker.ready(["q"], 0) is False
+    assert await broker.ready(["q", "other"], 0) is True
     waiting = asyncio.ensure_future(broker.ready(["q"], FOREVER))
     while not broker._engine._watch._waiting:
         await asyncio.sleep(0)

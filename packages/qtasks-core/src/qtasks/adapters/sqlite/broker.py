@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from qtasks.adapters.sqlite import housekeeping, queues, renew
 from qtasks.adapters.sqlite import publish as publishing
@@ -42,6 +42,10 @@ __all__ = ["SqliteBroker"]
 _PURGE_STEP: Final = 2000
 
 
+#: What a claim took, and how many suspects it passed over.
+_Taken: TypeAlias = tuple[list[Delivery], int]
+
+
 class SqliteBroker(BaseBroker):
     """Keeps queues and records in one SQLite file on this machine, for tens of processes.
 
@@ -66,7 +70,7 @@ class SqliteBroker(BaseBroker):
         """Works on an engine, together with a storage."""
         self._engine = engine
         self._storage = SqliteStorage.over(engine)
-        self._may_suspect = True
+        self._passed_over: tuple[tuple[str, ...], int] = ((), 0)
 
     @property
     def retention(self) -> Retention:
@@ -112,38 +116,40 @@ class SqliteBroker(BaseBroker):
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out due messages; if the caller is cancelled meanwhile, they go back at once."""
-        deliveries = await self._engine.write(partial(claim, request=request), _give_back)
-        self._note(request, deliveries)
+
+        def take(unit: Unit) -> _Taken:
+            return _take(unit, request)
+
+        deliveries, passed_over = await self._engine.write(take, lambda taken: _give_back(taken[0]))
+        self._passed_over = (request.queues, passed_over)
         return deliveries
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes outcomes in one transaction."""
-        self._may_suspect = True
+        self._passed_over = ((), 0)
         return await self._engine.write(partial(settling.settle, settlements=settlements))
 
     async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
         """Settles and claims in one transaction; see :meth:`claim` for a cancelled caller."""
 
-        def both(unit: Unit) -> Exchange:
-            refused = settling.settle(unit, settlements)
-            return Exchange(tuple(refused), tuple(claim(unit, request)))
+        def both(unit: Unit) -> tuple[list[str], _Taken]:
+            return settling.settle(unit, settlements), _take(unit, request)
 
-        exchange = await self._engine.write(both, lambda done: _give_back(done.deliveries))
-        self._note(request, exchange.deliveries)
-        return exchange
+        refused, (deliveries, passed_over) = await self._engine.write(
+            both, lambda done: _give_back(done[1][0])
+        )
+        self._passed_over = (request.queues, passed_over)
+        return Exchange(tuple(refused), tuple(deliveries))
 
     async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Waits for something to claim.
 
-        Suspects that wait already do not count while the last claim could not have taken another
-        one: its worker would wake up for them again and again, and must not have them.
+        Suspects that the last claim left to other workers do not count: this one would wake up for
+        them again and again, and must not have them.
         """
-        return await self._engine.ready(queues, timeout, suspects=self._may_suspect)
-
-    def _note(self, request: Claim, deliveries: Sequence[Delivery]) -> None:
-        """Remembers whether the claiming worker may take another suspect."""
-        taken = sum(1 for delivery in deliveries if delivery.lost)
-        self._may_suspect = taken < request.suspects
+        names, passed_over = self._passed_over
+        ignored = passed_over if names == tuple(queues) else 0
+        return await self._engine.ready(queues, timeout, ignored)
 
     # Leases
 
@@ -206,6 +212,15 @@ class SqliteBroker(BaseBroker):
     async def workers(self) -> list[Presence]:
         """Lists the living workers."""
         return await self._engine.read(queues.workers)
+
+
+def _take(unit: Unit, request: Claim) -> _Taken:
+    """Claims; returns the deliveries, and how many suspects there were no use for."""
+    deliveries = claim(unit, request)
+    taken = sum(1 for delivery in deliveries if delivery.lost)
+    if taken < request.suspects:
+        return deliveries, 0
+    return deliveries, queues.suspects(unit.conn, unit.now, request.queues)
 
 
 def _give_back(deliveries: Sequence[Delivery]) -> Write[list[str]]:

@@ -131,17 +131,14 @@ class Engine:
 
     # Waiting
 
-    async def ready(self, queues: Sequence[str], seconds: float, *, suspects: bool) -> bool:
+    async def ready(self, queues: Sequence[str], seconds: float, ignored: int) -> bool:
         """Waits until a claim may find something; returns False when the time ran out.
 
         Args:
             queues: where to look.
             seconds: how long.
-            suspects: whether suspects that wait already count.
+            ignored: how many suspects do not count.
         """
-        ignored = 0
-        if not suspects:
-            ignored = await self.read(lambda conn, now: jobs.suspects(conn, now, queues))
 
         def look(database: Database) -> bool | None:
             found = database.watch(lambda conn, now: jobs.claimable(conn, now, queues, ignored))

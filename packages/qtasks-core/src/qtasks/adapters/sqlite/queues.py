@@ -84,8 +84,11 @@ _ANY: Final = """
     )
 """
 _SUSPECTS: Final = """
-    SELECT count(*) FROM task INDEXED BY task_suspect WHERE state = 1
-        AND queue = (SELECT name FROM queue WHERE name = ? AND NOT paused)
+    SELECT count(*) FROM (
+        SELECT 1 FROM task INDEXED BY task_suspect WHERE state = 1
+            AND queue = (SELECT name FROM queue WHERE name = ? AND NOT paused)
+        LIMIT 100
+    )
 """
 _PAUSE: Final = """
     INSERT INTO queue (name, paused) VALUES (?, ?)
@@ -168,7 +171,7 @@ def claimable(
 
 
 def suspects(conn: sqlite3.Connection, _now: float, queues: Sequence[str]) -> int:
-    """Returns how many suspects wait in some queues."""
+    """Returns how many suspects wait in some queues, and of each at most 100."""
     return sum(conn.execute(_SUSPECTS, (queue,)).fetchone()[0] for queue in queues)
 
 
