@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from qtasks.adapters.memory import MemoryBroker
 from qtasks.adapters.memory.lanes import ORDINARY
-from qtasks.schemas import Extension, Retry
+from qtasks.schemas import Extension
 from qtasks.testing.conformance import BrokerMachine
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LossesAreNotReset(MemoryBroker):
         lost = {s.id: rows[s.id].lost for s in settlements if s.id in rows}
         refused = await super().settle(settlements)
         for settlement in settlements:
-            if isinstance(settlement.outcome, Retry) and settlement.id in rows:
+            if settlement.id in rows:
                 rows[settlement.id].lost = lost[settlement.id]
         return refused
 
