@@ -1,4 +1,4 @@
-"""The worker processes of one run: each is the command that you would type yourself."""
+"""The worker processes of one run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 HERE = Path(__file__).resolve().parent
+#: How a person asks about the queue.
 COMMAND = [sys.executable, "-m", "qtasks", "-A", "inventory:app"]
 #: Seconds that workers get to give back what they hold.
 PATIENCE = 40
@@ -20,7 +21,8 @@ class WorkersDiedError(Exception):
 class Crew:
     """Starts workers on entry and stops them on exit, whatever happened in between.
 
-    They inherit the environment, and with it QTASKS_BROKER_URL.
+    They inherit the environment, and with it QTASKS_BROKER_URL. Each holds one end of a pipe, of
+    which this process holds the other: should it be killed, they see the pipe close and stop.
     """
 
     def __init__(self, size: int, logs: Path) -> None:
@@ -50,9 +52,9 @@ class Crew:
     def _start(self, path: Path) -> None:
         with path.open("wb") as log:
             worker = subprocess.Popen(  # noqa: S603 - our own command
-                [*COMMAND, "run", "--log-level", "warning"],
+                [sys.executable, HERE / "worker.py"],
                 cwd=HERE,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
@@ -67,4 +69,4 @@ class Crew:
         finally:
             for worker in self._workers:
                 worker.kill()
-                worker.wait()
+                worker.communicate()  # waits, and closes the pipe

@@ -5,18 +5,17 @@ Run it with ``python examples/inventory/main.py``; see the README beside it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import signal
 import sys
-import sysconfig
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from crew import COMMAND, HERE, Crew, WorkersDiedError
+from options import parse_options
 from progress import watch
 from report import Inventory
 from resume import Run
@@ -25,6 +24,7 @@ from rich.console import Console
 from qtasks.exc import QTasksError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from qtasks import QueueTasks, TaskHandle
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Runs the demo and returns its exit code."""
-    options = parse_options()
+    options = parse_options(__doc__.partition("\n")[0] if __doc__ else None)
     # A supervisor's SIGTERM ends the workers as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
@@ -51,33 +51,16 @@ def main() -> int:
     return 0
 
 
-def parse_options() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    add = parser.add_argument
-    add("--root", type=Path, help="the folder to look at; default the standard library")
-    add("--limit", type=int, help="only so many files")
-    add("--workers", type=int, default=os.cpu_count() or 1, help="processes; default one per CPU")
-    add("--broker", metavar="URL", help="where the tasks go; default a SQLite file in --state")
-    add("--state", type=Path, help="where that file and the workers' logs are; default .state here")
-    add("--fresh", action="store_true", help="start over instead of going on")
-    return parser.parse_args()
-
-
 def take_inventory(options: argparse.Namespace, console: Console) -> None:
     """Adds the tasks, runs workers until they are done, and reports."""
-    from_here = HERE / ".state"
-    state = (options.state or from_here).resolve()
-    state.mkdir(parents=True, exist_ok=True)
-    (state / ".gitignore").write_text("*\n", encoding="utf-8")
-    chosen = absolute(options.broker or os.environ.get("QTASKS_BROKER_URL"))
-    if chosen is None and state != from_here:
+    state, root = options.state, options.root
+    chosen = absolute(options.broker)
+    if chosen is None and state != HERE / ".state":
         chosen = f"sqlite:///{quote(str(state / 'inventory.db'))}"
     if chosen is not None:  # the app reads it, here and in the workers
         os.environ["QTASKS_BROKER_URL"] = chosen
     from inventory import app
 
-    root = (options.root or Path(sysconfig.get_path("stdlib"))).resolve()
     files = sorted(find_files(root))[: options.limit]
     console.print(f"{len(files):,} files under {root}", soft_wrap=True)
     console.print(f"Their queue: {shown(app.broker.url)}", soft_wrap=True)
@@ -106,6 +89,7 @@ def take_inventory(options: argparse.Namespace, console: Console) -> None:
             f"\n{len(waiting):,} files in {seconds:.1f} s: {rate:,.0f} files/s,"
             f" worker processes: {options.workers}"
         )
+    console.print("This run is complete; the next one starts anew.")
 
 
 def absolute(url: str | None) -> str | None:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,10 @@ class Demo:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Starts it and returns the process."""
-        command = [sys.executable, MAIN, "--root", self.root, "--state", self.state, *options]
+        command = [sys.executable, MAIN, "--root", self.root, "--state", self.state]
+        command += ["--workers", "1", *options]
         return subprocess.Popen(
-            [*map(str, command), "--workers", "1"],
+            list(map(str, command)),
             cwd=self.root.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,17 +81,30 @@ class Demo:
         assert process.returncode == 0, output
         return output
 
+    def refused(self, *options: str) -> str:
+        """Runs it with options that it refuses, and returns what it said."""
+        with self.start(*options) as process:
+            output, _ = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 2, output
+        assert "Traceback" not in output
+        return output
+
+    def wait_for_first(self, process: subprocess.Popen[str], app: QueueTasks) -> str:
+        """Waits until the first files are done; returns what was printed."""
+        assert process.stdout is not None
+        read = ""
+        while "0 of" not in read:
+            line = process.stdout.readline()
+            assert line, read
+            read += line
+        added, _ = app.list_tasks(limit=1000)
+        next(iter(app.as_completed(added, timeout=TIMEOUT)))
+        return read
+
     def interrupt_early(self) -> str:
         """Interrupts a run as soon as its first files are done; returns what it printed."""
         with self.start() as process, QueueTasks(broker_url=self.url) as app:
-            assert process.stdout is not None
-            read = ""
-            while "0 of" not in read:
-                line = process.stdout.readline()
-                assert line, read
-                read += line
-            added, _ = app.list_tasks(limit=1000)
-            next(iter(app.as_completed(added, timeout=TIMEOUT)))
+            read = self.wait_for_first(process, app)
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 130, read + output
@@ -157,9 +172,49 @@ def test_an_interruption_leaves_no_worker_behind(long_demo: Demo) -> None:
 
 
 def test_a_complete_run_is_followed_by_a_new_one(demo: Demo) -> None:
-    demo.run()
+    first = demo.run()
 
+    assert "This run is complete; the next one starts anew." in first
     assert "resumed" not in demo.run()
+
+
+def test_workers_do_not_outlive_a_killed_run(long_demo: Demo) -> None:
+    with long_demo.start() as process, QueueTasks(broker_url=long_demo.url) as app:
+        long_demo.wait_for_first(process, app)
+        process.kill()
+        process.communicate(timeout=TIMEOUT)
+        deadline = time.monotonic() + TIMEOUT
+        while app.workers():  # a living one would report again and again
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        (queue,) = app.stats()
+    assert queue.leased == 0
+    assert "were already done" in long_demo.run()
+
+
+def test_a_queue_in_memory_is_refused(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = demo.refused("--broker", "memory://")
+    monkeypatch.setenv("QTASKS_BROKER_URL", "memory://shared")
+    said_of_variable = demo.refused()
+
+    assert "error: --broker memory://: that queue is inside one process, and the workers" in said
+    assert "error: QTASKS_BROKER_URL memory://shared: that queue is inside" in said_of_variable
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "0"], "argument --workers: '0': write a whole number of 1 or more"),
+        (["--limit", "-1"], "argument --limit: '-1': write a whole number of 1 or more"),
+        (["--limit", "few"], "argument --limit: 'few': write a whole number of 1 or more"),
+        (["--root", "nowhere"], "argument --root: 'nowhere': there is no such folder"),
+        (["--root", "code/small.py"], "argument --root: 'code/small.py': there is no such folder"),
+        (["--state", "code/small.py"], "code/small.py: File exists: name a folder to write into"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(demo: Demo, options: list[str], said: str) -> None:
+    assert f"error: {said}" in demo.refused(*options).replace(f"--state {demo.root.parent}/", "")
 
 
 def test_fresh_starts_over(long_demo: Demo) -> None:
