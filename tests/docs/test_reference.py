@@ -6,14 +6,18 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import qtasks.exc
+from qtasks import QueueTasks
+from qtasks._core.decisions.history import FIRST, LAST
 from qtasks.cli.commands import cli
 from qtasks.configs import QueueConfig
 from qtasks.contracts.triggers import CATALOGUE, Kind
-from qtasks.schemas import CallOptions
+from qtasks.executors import SyncTaskExecutor
+from qtasks.schemas import CallOptions, CancelAnswer, Delivery, Message
 
 DOCS = Path(__file__).parents[2] / "docs"
 CORE = Path(__file__).parents[2] / "packages" / "qtasks-core"
@@ -99,6 +103,36 @@ def test_every_option_of_a_call_is_explained() -> None:
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
 
     assert explained >= set(CallOptions.__struct_fields__)
+
+
+def test_every_answer_to_a_cancel_is_explained() -> None:
+    explained = [row[0].strip("`") for row in table(page("tasks.md"), "answer")]
+
+    assert explained == list(get_args(CancelAnswer))
+
+
+def test_every_reason_of_the_page_is_one_of_the_code() -> None:
+    source = "".join(path.read_text("utf-8") for path in (CORE / "src").rglob("*.py"))
+    reasons = set(re.findall(r'\breason(?:: str)? ?= ?"(\w+)"', source))
+
+    explained = [row[0].strip("`") for row in table(page("tasks.md"), "reason")]
+
+    assert reasons.issuperset(explained)
+
+
+def test_the_bounds_of_the_history_are_those_of_the_code() -> None:
+    assert f"keeps the first {FIRST} and the last {LAST} of them" in page("tasks.md")
+
+
+def test_every_attribute_of_an_executor_is_explained() -> None:
+    task = QueueTasks(broker_url="memory://").task("name")(len)
+    delivery = Delivery(Message("id", "name", "queue", b""), 1)
+    executor = SyncTaskExecutor(task.definition, delivery)
+
+    rows = table(page("plugins.md"), "attribute")
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert explained == vars(executor).keys()
 
 
 def test_the_tree_of_exceptions_is_that_of_the_module() -> None:
