@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator
 
+    from qtasks import TaskHandle
+
 APP = Path(__file__).with_name("fault_app.py")
 
 #: Seconds after which something that should have happened is called a failure.
@@ -69,6 +71,10 @@ class Fleet:
         while not condition():
             assert time.monotonic() < deadline, "the workers did not get there"
             time.sleep(0.01)
+
+    def over(self, worker: subprocess.Popen[bytes], handles: list[TaskHandle[object]]) -> bool:
+        """Whether a worker has died or all tasks have ended."""
+        return worker.poll() is not None or all(handle.refresh().finished for handle in handles)
 
     def until_ended(self, tasks: int) -> None:
         """Waits until so many tasks have ended."""

@@ -58,6 +58,21 @@ def test_a_poisonous_task_is_convicted_alone(make_fleet: Callable[..., Fleet]) -
     assert [handle.id for handle in dead] == [bad.id]
 
 
+def test_an_innocent_task_survives_several_poisons(make_fleet: Callable[..., Fleet]) -> None:
+    """It loses its worker to others again and again, and is not taken for one of them."""
+    fleet = make_fleet(lease=0.4, slots=10)
+    innocent = fleet.app.add_task("work", 1, 1.5)
+    bad = [fleet.app.add_task("poison") for _ in range(3)]
+    for _ in range(15):
+        worker = fleet.spawn()
+        fleet.until(lambda worker=worker: fleet.over(worker, [innocent, *bad]))  # type: ignore[misc]  # bound at once
+        if worker.poll() is None:
+            break
+        fleet.workers.remove(worker)
+    assert [handle.refresh().reason for handle in bad] == ["worker_lost"] * 3
+    assert innocent.refresh().status == "success"
+
+
 def test_a_rolling_restart_repeats_nothing(make_fleet: Callable[..., Fleet]) -> None:
     """SIGTERM under load: what runs is finished, what waits is given back, nothing runs twice."""
     tasks = 600

@@ -36,6 +36,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from qtasks.schemas.error import TaskError
 
 __all__ = [
@@ -176,12 +178,12 @@ class RetryLater(TaskControl):
     """Runs the task again after a delay; the run counts as an attempt.
 
     Args:
-        delay: seconds until the next run.
+        delay: seconds until the next run, or a timedelta.
         reason: a sentence for the history.
     """
 
-    def __init__(self, delay: float = 0.0, reason: str = "") -> None:
-        super().__init__(reason or f"retry in {delay:g} s")
+    def __init__(self, delay: float | timedelta = 0.0, reason: str = "") -> None:
+        super().__init__(reason or f"retry in {delay} s")
         self.delay = delay
         self.reason = reason
 
@@ -190,12 +192,12 @@ class Snooze(TaskControl):
     """Runs the task again after a delay; the run does not count as an attempt.
 
     Args:
-        delay: seconds until the next run.
+        delay: seconds until the next run, or a timedelta.
         reason: a sentence for the history.
     """
 
-    def __init__(self, delay: float = 0.0, reason: str = "") -> None:
-        super().__init__(reason or f"snooze for {delay:g} s")
+    def __init__(self, delay: float | timedelta = 0.0, reason: str = "") -> None:
+        super().__init__(reason or f"snooze for {delay} s")
         self.delay = delay
         self.reason = reason
 

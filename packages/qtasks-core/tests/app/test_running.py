@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from qtasks.enums import TaskStatusEnum
 from qtasks.exc import (
     Discard,
     Reject,
+    RetryLater,
+    Snooze,
     TaskArgumentsError,
     TaskCancelError,
     TaskCancelledError,
@@ -166,6 +169,68 @@ def test_control_exceptions_work_without_a_plugin(harness: Harness) -> None:
         harness.do(cancelled.result(5))
 
 
+ODD: dict[str, BaseException] = {
+    "timedelta": RetryLater(timedelta(hours=1), "soon"),
+    "text": RetryLater("1"),  # type: ignore[arg-type]  # the mistake under test
+    "none": Snooze(None),  # type: ignore[arg-type]  # the mistake under test
+    "nan": RetryLater(float("nan")),
+    "infinite": Snooze(float("inf")),
+    "huge": RetryLater(2**70, "x"),
+    "negative": Snooze(-1),
+    "surrogate": Discard("x\udcff"),
+    "object": Discard(object()),  # type: ignore[arg-type]  # the mistake under test
+    "cancel": TaskCancelError("\udcff"),
+    "long": Discard("x" * 100_000),
+    "reject": Reject(3),  # type: ignore[arg-type]  # the mistake under test
+    "module": type("Odd", (Exception,), {"__module__": "x\udcff"})(),
+}
+
+
+def test_whatever_a_task_raises_the_worker_settles_it(harness: Harness) -> None:
+    @harness.app.task
+    def odd(how: str) -> None:
+        raise ODD[how]
+
+    handles = {how: harness.do(odd.add_task(how)) for how in ODD}
+    harness.work()
+    for handle in handles.values():
+        harness.do(handle.refresh())
+    ends = {how: handle.status.value for how, handle in handles.items()}
+    assert ends == {
+        "timedelta": "retry",
+        "text": "error",
+        "none": "error",
+        "nan": "error",
+        "infinite": "error",
+        "huge": "retry",
+        "negative": "error",
+        "surrogate": "cancel",
+        "object": "cancel",
+        "cancel": "cancel",
+        "long": "cancel",
+        "reject": "error",
+        "module": "error",
+    }
+    assert "a delay of nan is none: use seconds from 0 up" in handles["nan"].error.message
+    assert handles["surrogate"].reason == "x\\udcff"
+    assert len(handles["long"].reason) == 4096
+
+
+def test_max_time_does_not_count_the_wait_for_a_place(make_harness: Callable[..., Harness]) -> None:
+    harness = make_harness(max_threads=1, max_processes=1)
+
+    @harness.app.task(max_time=0.5)
+    def thread() -> None:
+        time.sleep(0.1)
+
+    # A function of the standard library that takes its time and can be found by a child.
+    process = harness.app.task(name="process", pool="process", max_time=2)(subprocess.call)
+    handles = [harness.do(thread.add_task()) for _ in range(8)]
+    handles += [harness.do(process.add_task(["sleep", "0.3"])) for _ in range(8)]
+    harness.work()
+    assert {harness.do(handle.wait(5)).status for handle in handles} == {"success"}
+
+
 def test_max_time_stops_coroutines_threads_and_spares_others(harness: Harness) -> None:
     release = threading.Event()
 
@@ -272,7 +337,7 @@ def test_options_and_own_parameters_do_not_mix(harness: Harness) -> None:
     assert (harness.do(other.result(5)), other.priority) == ((3, 2), -8)
     with pytest.raises(
         TaskArgumentsError,
-        match="unknown option 'prio', did you mean 'priority'.; options are delay",
+        match=r"unknown option 'prio', did you mean 'priority'.; options are delay",
     ):
         call.options(prio=1)
 

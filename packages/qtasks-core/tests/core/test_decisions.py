@@ -139,7 +139,7 @@ def test_exceptions_become_bounded_data() -> None:
 
 def test_an_exception_without_text_is_described_too() -> None:
     described = describe(UnprintableError())
-    assert described.message == "<str() of the exception raised RuntimeError>"
+    assert described.message == "<str() of the UnprintableError raised RuntimeError>"
     assert "UnprintableError" in described.traceback
 
 

@@ -41,6 +41,14 @@ async def pool() -> AsyncIterator[ProcessPool]:
     pool.close()
 
 
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 async def run(pool: ProcessPool, function: Any, *args: Any, **kwargs: Any) -> Any:
     return await pool.run(declare(function, None, {"pool": "process"}), args, kwargs)
 
@@ -111,9 +119,19 @@ async def test_a_function_that_never_returns_is_killed(
     stuck.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stuck
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
+    while _exists(child):
+        await asyncio.sleep(0.001)
     assert await run(pool, functions.add, 1) == 2
+
+
+async def test_a_child_that_died_idle_costs_no_task(
+    pool: ProcessPool, functions: ModuleType
+) -> None:
+    child = await run(pool, functions.pid)
+    os.kill(child, 9)
+    while pool._idle[0].poll() is None:
+        await asyncio.sleep(0.001)
+    assert await run(pool, functions.pid) != child
 
 
 async def test_a_result_that_cannot_be_encoded_is_an_error(

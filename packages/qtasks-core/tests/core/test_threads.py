@@ -123,6 +123,21 @@ async def test_a_job_cancelled_before_it_started_never_runs() -> None:
     pool.close()
 
 
+async def test_a_function_that_raises_cancelled_error_costs_no_thread() -> None:
+    pool = ThreadPool(2, "cancelling")
+
+    def fail() -> None:
+        raise asyncio.CancelledError
+
+    for _ in range(20):
+        with pytest.raises(RuntimeError, match="the task raised CancelledError"):
+            await pool.run(fail)
+    assert pool.abandoned == 0
+    threads = [t for t in threading.enumerate() if t.name.startswith("cancelling")]
+    assert len(threads) <= 2
+    pool.close()
+
+
 async def test_close_ends_idle_threads() -> None:
     pool = ThreadPool(4, "closing")
     await asyncio.gather(*(pool.run(lambda: None) for _ in range(8)))

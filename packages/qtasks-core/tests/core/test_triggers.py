@@ -197,7 +197,8 @@ async def test_a_failing_plugin_is_logged_and_counted(caplog: pytest.LogCaptureF
 
 async def test_control_exceptions_pass() -> None:
     with pytest.raises(Reject):
-        await emit.notify("worker_execute_before", subscribers(Reject("no")), {})
+        await emit.notify("worker_execute_before", subscribers(Reject("no")), {}, steers=True)
+    await emit.notify("worker_outcome", subscribers(Reject("nothing to steer")), {})
 
 
 async def test_filters_see_what_the_one_before_left() -> None:

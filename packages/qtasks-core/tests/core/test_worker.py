@@ -541,6 +541,117 @@ async def test_outcomes_may_wait_for_company_but_not_the_urgent() -> None:
         assert (await one.wait(10)).returning == 2
 
 
+async def test_an_unexpected_error_while_waiting_does_not_deafen_the_worker() -> None:
+    class Deaf(MemoryBroker):
+        waits = 0
+
+        async def ready(self, queues: Sequence[str], timeout: float) -> bool:
+            self.waits += 1
+            if self.waits == 1:
+                msg = "no descriptors left"
+                raise OSError(msg)
+            return await super().ready(queues, timeout)
+
+    broker = Deaf()
+    app = make_app(broker)
+    app.task(name="fine")(lambda: 5)
+    async with app.worker():
+        while not broker.waits:
+            await asyncio.sleep(0)
+        assert (await app.add_task("fine", timeout=10)).returning == 5
+
+
+async def test_a_burst_survives_an_outage_of_the_counts() -> None:
+    class Uncounted(MemoryBroker):
+        failures = 2
+
+        async def stats(self, queue: str) -> Any:
+            if self.failures:
+                self.failures -= 1
+                msg = "gone"
+                raise ServerUnavailableError(msg)
+            return await super().stats(queue)
+
+    broker = Uncounted()
+    await make_app(broker).worker(burst=True).run()
+    assert broker.failures == 0
+
+
+async def test_the_worker_stops_when_leases_can_never_be_renewed_again() -> None:
+    class Doomed(MemoryBroker):
+        async def sweep(self, limit: int = 100) -> Any:
+            msg = "the file is gone"
+            raise ServerError(msg)
+
+    with pytest.raises(ServerError, match="the file is gone"):
+        await make_app(Doomed()).worker().run()
+
+
+async def test_a_stop_that_is_cancelled_leaves_nothing_running() -> None:
+    app = make_app(shutdown_timeout=3600)
+    started = asyncio.Event()
+
+    @app.task
+    async def stubborn() -> None:
+        started.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if cancelled:
+                    raise
+                cancelled.append(1)
+
+    cancelled: list[int] = []
+    await stubborn.add_task()
+    worker = app.worker()
+    run = asyncio.ensure_future(worker.run())
+    await started.wait()
+    run.cancel()
+    while not worker._pump._draining:
+        await asyncio.sleep(0)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert worker._main is not None
+    assert worker._main.done()
+
+
+def test_a_worker_can_be_started_again_in_another_loop() -> None:
+    app = make_app()
+    app.task(name="fine")(lambda: 5)
+    worker = app.worker(burst=True)
+    for _ in range(2):
+        handle = asyncio.run(app.add_task("fine"))
+        asyncio.run(worker.run())
+        assert asyncio.run(handle.refresh()).returning == 5
+
+
+async def test_a_start_that_fails_leaves_nothing_open() -> None:
+    class Broken(MemoryBroker):
+        started = 0
+
+        async def start(self) -> None:
+            self.started += 1
+
+        async def stop(self) -> None:
+            self.started -= 1
+
+    broker = Broken()
+    app = make_app(broker)
+
+    async def fail() -> None:
+        msg = "storage away"
+        raise ServerUnavailableError(msg)
+
+    broker.storage.start = fail  # type: ignore[method-assign]  # the fault under test
+    worker = app.worker()
+    with pytest.raises(ServerUnavailableError, match="storage away"):
+        await worker.run()
+    assert broker.started == 0
+    app.stop()
+
+
 async def test_no_threads_or_tasks_are_left_behind() -> None:
     before = {thread.name for thread in threading.enumerate()}
     app = make_app()

@@ -35,7 +35,12 @@ class Connection:
         """Connects unless somebody has; harmless for one who has."""
         if user not in self._users:
             await self.broker.start()
-            await self.storage.start()
+            try:
+                await self.storage.start()
+            except BaseException:
+                if not self._users:
+                    await self.broker.stop()
+                raise
             self._users.add(user)
 
     async def close(self, user: object) -> None:

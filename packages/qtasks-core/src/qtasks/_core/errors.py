@@ -9,7 +9,7 @@ from typing import Final
 from qtasks.exc import QTasksError
 from qtasks.schemas import TaskError
 
-__all__ = ["RemoteError", "describe", "printable"]
+__all__ = ["RemoteError", "describe", "printable", "safe_text"]
 
 #: The most characters kept of an exception's text and of its traceback.
 MAX_MESSAGE: Final = 4096
@@ -36,17 +36,19 @@ def describe(error: BaseException) -> TaskError:
         return error.error
     kind = type(error)
     return TaskError(
-        type=f"{kind.__module__}.{kind.__qualname__}",
-        message=_bounded(_text(error), MAX_MESSAGE),
+        type=safe_text(f"{kind.__module__}.{kind.__qualname__}"),
+        message=safe_text(error),
         traceback=_trace(error),
     )
 
 
-def _text(error: BaseException) -> str:
+def safe_text(value: object) -> str:
+    """Turns what user code gave as a text into one that can be stored: valid and bounded."""
     try:
-        return str(error).encode("utf-8", "backslashreplace").decode()
-    except Exception as raised:  # noqa: BLE001 - user code in __str__ may raise anything
-        return f"<str() of the exception raised {type(raised).__name__}>"
+        text = str(value).encode("utf-8", "backslashreplace").decode()
+    except BaseException as raised:  # noqa: BLE001 - user code in __str__ may raise anything
+        return f"<str() of the {type(value).__name__} raised {type(raised).__name__}>"
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 3] + "..."
 
 
 def _trace(error: BaseException) -> str:
@@ -54,7 +56,7 @@ def _trace(error: BaseException) -> str:
         found = traceback.TracebackException.from_exception(error)
         _drop_engine_frames(found)
         lines = list(found.format())
-    except Exception as raised:  # noqa: BLE001 - user code in __str__ or __repr__ may raise anything
+    except BaseException as raised:  # noqa: BLE001 - user code in __str__ may raise anything
         return f"<the traceback could not be formatted: {type(raised).__name__}>"
     text = "".join(lines).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= MAX_TRACEBACK else "...\n" + text[-MAX_TRACEBACK:]
@@ -68,10 +70,6 @@ def _drop_engine_frames(found: traceback.TracebackException) -> None:
     for other in related:
         if other is not None:
             _drop_engine_frames(other)
-
-
-def _bounded(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def printable(text: str, *, lines: bool = False) -> str:

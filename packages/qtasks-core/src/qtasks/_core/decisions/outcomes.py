@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from qtasks._core.errors import describe
+import math
+from datetime import timedelta
+from typing import Any
+
+from qtasks._core.errors import describe, safe_text
 from qtasks.exc import Discard, Reject, RetryLater, Snooze, TaskCancelError, TaskControl
 from qtasks.schemas import (
     Cancel,
@@ -24,18 +28,21 @@ UNKNOWN_TASK_DELAY = 5.0
 
 
 def after_control(error: TaskControl | TaskCancelError) -> Outcome:
-    """Decides about an exception by which a task or plugin steers its run."""
+    """Decides about an exception by which a task or plugin steers its run.
+
+    What the exception carries comes from user code, so delays and reasons are made safe here.
+    """
     match error:
-        case RetryLater():
-            return Retry(error.delay, counted=True, error=describe(error), reason=error.reason)
-        case Snooze():
-            return Retry(error.delay, counted=False, reason=error.reason)
+        case RetryLater() | Snooze():
+            counted = isinstance(error, RetryLater)
+            described = describe(error) if counted else None
+            return _again(error.delay, error.reason, described, counted=counted)
         case Reject():
             return Fail(describe(error), reason="rejected")
         case Discard():
-            return Cancel(error.reason)
+            return Cancel(safe_text(error.reason))
         case TaskCancelError():
-            return Cancel(str(error) or "cancelled by the task")
+            return Cancel(describe(error).message or "cancelled by the task")
         case _:
             return Fail(describe(error), reason="exhausted")
 
@@ -44,15 +51,25 @@ def after_failure(error: TaskError, verdict: Verdict | None) -> Outcome:
     """Decides about a failed attempt, given what a retry policy said; None means "final"."""
     if verdict is None:
         return Fail(error, reason="exhausted")
+    reason = safe_text(verdict.reason)
     match verdict.action:
-        case "retry":
-            return Retry(verdict.delay, counted=True, error=error, reason=verdict.reason)
-        case "snooze":
-            return Retry(verdict.delay, counted=False, error=error, reason=verdict.reason)
+        case "retry" | "snooze":
+            counted = verdict.action == "retry"
+            return _again(verdict.delay, reason, error, counted=counted)
         case "discard":
-            return Cancel(verdict.reason or "discarded")
-        case "fail":
-            return Fail(error, reason=verdict.reason or "exhausted")
+            return Cancel(reason or "discarded")
+        case _:
+            return Fail(error, reason=reason or "exhausted")
+
+
+def _again(delay: Any, reason: Any, error: TaskError | None, *, counted: bool) -> Outcome:
+    """Makes a retry of what user code asked for; a delay that is none fails the task."""
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if isinstance(seconds, int | float) and 0 <= seconds < math.inf:
+        return Retry(float(seconds), counted=counted, error=error, reason=safe_text(reason))
+    shown = safe_text(repr(delay))
+    message = f"a delay of {shown} is none: use seconds from 0 up, or a timedelta"
+    return Fail(TaskError("qtasks.exc.TaskControl", message), reason="rejected")
 
 
 def after_unknown(delivery: Delivery, known: list[str], grace: float) -> Outcome:

@@ -32,10 +32,20 @@ plugin_errors: Counter[tuple[str, str]] = Counter()
 _NOTHING = object()
 
 
-async def notify(name: str, subscribers: Subscribers, arguments: Mapping[str, Any]) -> None:
-    """Tells every subscriber; answers are ignored."""
+async def notify(
+    name: str, subscribers: Subscribers, arguments: Mapping[str, Any], *, steers: bool = False
+) -> None:
+    """Tells every subscriber; answers are ignored.
+
+    Args:
+        name: the trigger.
+        subscribers: who listens.
+        arguments: its arguments.
+        steers: whether a ``TaskControl`` passes; outside of a run it has nothing to steer and
+            is a plugin's error as any other.
+    """
     for subscription in subscribers:
-        await _ask(name, subscription, arguments)
+        await _ask(name, subscription, arguments, steers=steers)
 
 
 async def replace(name: str, subscribers: Subscribers, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +136,16 @@ class _Guard:
                 _report(self._name, self._subscription, raised)
 
 
-async def _ask(name: str, subscription: Subscription, arguments: Mapping[str, Any]) -> Any:
+async def _ask(
+    name: str, subscription: Subscription, arguments: Mapping[str, Any], *, steers: bool = True
+) -> Any:
     try:
         answer = subscription.call(arguments)
         if answer is not None and inspect.isawaitable(answer):
             answer = await answer
-    except TaskControl:
-        raise
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except Exception as error:
+        if steers and isinstance(error, TaskControl):
+            raise
         _report(name, subscription, error)
         return _NOTHING
     return answer

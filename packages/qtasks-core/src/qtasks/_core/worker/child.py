@@ -9,7 +9,10 @@ import dataclasses
 import importlib
 import os
 import runpy
+import signal
 import sys
+import threading
+import time
 import types
 from typing import Any, BinaryIO
 
@@ -28,6 +31,8 @@ from qtasks.exc import (
 __all__ = ["CONTROLS", "ChildAnswer", "ChildHello", "read_frame", "serve", "write_frame"]
 
 _LENGTH = 4
+#: Seconds between two looks whether the worker still lives.
+_PARENT_INTERVAL = 1.0
 
 #: The exceptions that steer a run; they alone are made anew in the worker, from plain values.
 CONTROLS: dict[str, type[Exception]] = {
@@ -82,6 +87,9 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 def serve() -> None:
     """Answers requests until standard input ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they are for the worker, which ends its children
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what tasks print must not end up among the answers
@@ -97,10 +105,19 @@ def serve() -> None:
         write_frame(answers, _answer(request, greeting.main))
 
 
+def _end_with_parent(parent: int) -> None:
+    """Ends this process soon after the worker has died, whatever it is computing."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_INTERVAL)
+    os._exit(1)
+
+
 def _answer(request: bytes, main: str | None) -> bytes:
     try:
         module, name, args, kwargs = decode(request)
-        return encode(ChildAnswer(result=_find(module, name, main)(*args, **kwargs)), "the result")
+        result = _find(module, name, main)(*args, **kwargs)
+        encode(result, "the result")  # alone first, so that an error names it
+        return encode(ChildAnswer(result=result))
     except tuple(CONTROLS.values()) as error:
         return encode(ChildAnswer(raised=(type(error).__name__, _arguments(error))))
     except Exception as error:  # noqa: BLE001 - all of it goes back to the worker as data

@@ -44,8 +44,20 @@ def make_executor(task: TaskDefinition, delivery: Delivery) -> BaseTaskExecutor:
     return executor
 
 
-async def execute(executor: BaseTaskExecutor, table: TriggerTable, pools: Pools) -> Any:
-    """Runs all steps and returns the value to store; raises what the task raised."""
+async def execute(
+    executor: BaseTaskExecutor,
+    table: TriggerTable,
+    pools: Pools,
+    begin: Callable[[], None] | None = None,
+) -> Any:
+    """Runs all steps and returns the value to store; raises what the task raised.
+
+    Args:
+        executor: the executor of the run.
+        table: who listens.
+        pools: where functions run that do not run on the loop.
+        begin: called on the loop when the function starts, which may be after a wait.
+    """
     if subscribers := table.task_executor_args_replace:
         values: dict[str, Any] = {
             "task_executor": executor,
@@ -58,9 +70,9 @@ async def execute(executor: BaseTaskExecutor, table: TriggerTable, pools: Pools)
         if subscribers := table.task_executor_execute:
             arguments = {"task_executor": executor, "task_broker": executor.task_broker}
             async with emit.around("task_executor_execute", subscribers, arguments):
-                await _run(executor, pools)
+                await _run(executor, pools, begin)
         else:
-            await _run(executor, pools)
+            await _run(executor, pools, begin)
     except TaskPluginTriggerError as error:
         executor.result = await _result_from_plugins(executor, table, error)
     else:
@@ -71,22 +83,29 @@ async def execute(executor: BaseTaskExecutor, table: TriggerTable, pools: Pools)
     return await _finish(executor, pools)
 
 
-async def _run(executor: BaseTaskExecutor, pools: Pools) -> None:
+async def _run(executor: BaseTaskExecutor, pools: Pools, begin: Callable[[], None] | None) -> None:
     task = executor.task_func
     if isinstance(executor, AsyncTaskExecutor):
+        if begin is not None:
+            begin()
         await executor.before_execute()
         executor.result = await executor.run_task()
     elif isinstance(executor, SyncTaskExecutor) and task.pool == "process":
         if _overrides(executor, "before_execute"):
             await pools.threads.run(executor.before_execute)
-        executor.result = await pools.processes.run(task, executor.args, executor.kwargs)
+        executor.result = await pools.processes.run(task, executor.args, executor.kwargs, begin)
     elif isinstance(executor, SyncTaskExecutor):
-        await _plainly(task, pools, partial(_run_plain, executor))
+        await _plainly(task, pools, partial(_run_plain, executor), begin)
 
 
-async def _plainly(task: TaskDefinition, pools: Pools, steps: Callable[[], Any]) -> Any:
+async def _plainly(
+    task: TaskDefinition,
+    pools: Pools,
+    steps: Callable[[], Any],
+    begin: Callable[[], None] | None = None,
+) -> Any:
     """Runs plain steps where the task wants its function: on the loop, or in a thread."""
-    return steps() if task.pool == "loop" else await pools.threads.run(steps)
+    return steps() if task.pool == "loop" else await pools.threads.run(steps, begin)
 
 
 def _run_plain(executor: SyncTaskExecutor) -> None:

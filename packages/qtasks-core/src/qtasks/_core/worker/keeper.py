@@ -44,6 +44,10 @@ class KeeperTarget(Protocol):
         """Takes the answers of one round, and what the extension was asked for."""
         ...
 
+    def doomed(self, error: ServerError) -> None:
+        """Takes notice that the broker failed in a way that waiting does not mend."""
+        ...
+
 
 class Keeper:
     """Keeps the leases of one worker.
@@ -138,6 +142,8 @@ class Keeper:
             log.info("Leases are renewed again")
 
     def _note_failure(self, error: ServerError) -> None:
+        if not error.retriable:
+            self._target.doomed(error)
         if not self._away:
             self._away = True
             log.warning("Leases cannot be renewed at the moment: %s", error)

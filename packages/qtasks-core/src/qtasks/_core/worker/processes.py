@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import subprocess
 import sys
+import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +27,7 @@ from qtasks.exc import ProcessCrashedError, RegistrationError
 from qtasks.schemas import TaskDefinition, TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["ProcessPool", "check_crossable"]
 
@@ -50,11 +54,21 @@ class ProcessPool:
         self._busy: set[subprocess.Popen[bytes] | None] = set()
 
     async def run(
-        self, task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        task: TaskDefinition,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        begin: Callable[[], None] | None = None,
     ) -> Any:
         """Runs a task's function in a child and returns its result.
 
         A cancelled caller kills the child, so a function that never returns is stopped.
+
+        Args:
+            task: the task.
+            args: positional arguments.
+            kwargs: keyword arguments.
+            begin: called on the loop when a child takes it up.
 
         Raises:
             RemoteError: the function raised; type, message and traceback came back as data.
@@ -67,9 +81,9 @@ class ProcessPool:
         async with self._slots:
             child: subprocess.Popen[bytes] | None = None
             try:
-                child = self._idle.pop() if self._idle else await self._threads.run(_start_child)
+                child = self._living() or await self._threads.run(_start_child)
                 self._busy.add(child)
-                answer = await self._threads.run(lambda: _ask(child, request))
+                answer = await self._threads.run(partial(_ask, child, request), begin)
             except BaseException:
                 if child is not None:
                     _kill(child)
@@ -78,6 +92,15 @@ class ProcessPool:
                 self._busy.discard(child)
             self._idle.append(child)
         return _open(answer)
+
+    def _living(self) -> subprocess.Popen[bytes] | None:
+        """Returns an idle child that still lives; one may have been killed meanwhile."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.poll() is None:
+                return child
+            _kill(child)
+        return None
 
     def close(self) -> None:
         """Ends all children at once."""
@@ -137,7 +160,17 @@ def _write(child: subprocess.Popen[bytes], frame: bytes) -> None:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    child.kill()
+    """Kills a child and all it has started; never blocks the loop."""
+    if sys.platform == "win32":
+        child.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    threading.Thread(target=_bury, args=(child,), name="qtasks-bury", daemon=True).start()
+
+
+def _bury(child: subprocess.Popen[bytes]) -> None:
+    """Takes notice of a child's end and closes its pipes, which another thread may be reading."""
     child.wait()
     for stream in (child.stdin, child.stdout):
         with contextlib.suppress(OSError):

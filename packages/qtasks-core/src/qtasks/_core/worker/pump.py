@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 from qtasks._core.decisions.outcomes import releases
 from qtasks._core.worker.runner import Finished
 from qtasks.exc import ServerError
-from qtasks.schemas import Claim, Delivery, Exchange, Held, Settlement
+from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Held, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from qtasks._core.config import QueueConfig
     from qtasks.contracts.broker import BaseBroker
@@ -81,6 +81,10 @@ class Pump:
         self._empty = 0
         self._wake = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        # A suspect on its last chance; it runs when nothing else does, so that nobody else's
+        # crash is taken for its own.
+        self._solo: Delivery | None = None
+        self._solo_started = False
 
     def held(self) -> list[Held]:
         """Returns all deliveries under lease: waiting, running, and finished but not settled."""
@@ -94,6 +98,9 @@ class Pump:
     def finished(self, delivery: Delivery, finished: Finished | None) -> None:
         """Takes a run that ended; None if it was lost and is not to be settled."""
         self._running -= 1
+        if delivery is self._solo:
+            self._solo = None
+            self._look = True
         if finished is None:
             self._let_go(delivery.id, delivery.token)
             self._look = True  # what it held back, another suspect for one, may be claimed now
@@ -118,9 +125,12 @@ class Pump:
             token: the delivery's token.
             lost: whether its lease is gone, so that it is not to be settled.
         """
-        for delivery in self._buffer:
+        for delivery in (*self._buffer, *self._waiting_solo()):
             if (delivery.id, delivery.token) == (task_id, token):
-                self._buffer.remove(delivery)
+                if delivery is self._solo:
+                    self._solo = None
+                else:
+                    self._buffer.remove(delivery)
                 if lost:
                     self._let_go(task_id, token)
                 return delivery
@@ -136,7 +146,10 @@ class Pump:
         """Stops claiming, gives back what waits here; :meth:`run` ends when all is settled."""
         self._draining = True
         self._hurry.set()
-        self._outbox.extend(releases(delivery) for delivery in self._buffer)
+        waiting = (*self._waiting_solo(), *self._buffer)
+        if self._waiting_solo():
+            self._solo = None
+        self._outbox.extend(map(releases, waiting))
         self._buffer.clear()
         self._wake.set()
 
@@ -163,7 +176,7 @@ class Pump:
                     await self._watcher
 
     def _want(self) -> int:
-        if self._draining:
+        if self._draining or self._solo is not None:
             return 0
         return max(0, self._slots + self._config.prefetched - len(self._held))
 
@@ -210,6 +223,7 @@ class Pump:
             if before is not None:  # its lease ran out while it was here
                 self._stale(before)
         self._buffer.extend(answer.deliveries)
+        self._set_apart(answer.deliveries)
         if want:
             self._look = len(answer.deliveries) >= want
             self._empty = 0 if answer.deliveries else self._empty + 1
@@ -231,7 +245,25 @@ class Pump:
         if held is not None and held.token == token:
             del self._held[task_id]
 
+    def _set_apart(self, deliveries: Sequence[Delivery]) -> None:
+        """Makes room for a suspect on its last chance: what waits here is given back."""
+        for delivery in deliveries:
+            if delivery.lost >= MAX_LOST - 1:
+                self._solo = delivery
+                self._solo_started = False
+                self._buffer.remove(delivery)
+                self._outbox.extend(map(releases, self._buffer))
+                self._buffer.clear()
+
+    def _waiting_solo(self) -> tuple[Delivery, ...]:
+        return () if self._solo is None or self._solo_started else (self._solo,)
+
     def _fill(self) -> None:
+        for solo in self._waiting_solo():
+            if not self._running:
+                self._solo_started = True
+                self._running += 1
+                self._start(solo)
         while self._buffer and self._running < self._slots:
             self._running += 1
             self._start(self._buffer.popleft())
@@ -252,6 +284,9 @@ class Pump:
         except ServerError as error:
             if error.retriable:
                 await self._back_off(error)
+        except Exception:
+            log.exception("Waiting for work failed; the worker looks again")
+            await self._pause(_MAX_EMPTY_PAUSE)
         self.wake()
 
     async def _back_off(self, error: ServerError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,19 @@ class Runner:
         current_delivery.set(delivery)
         key = (delivery.id, delivery.token)
         task = self._tasks.get(delivery.message.task)
+        finished = None
+        try:
+            finished = await self._finished(task, delivery)
+        except BaseException:
+            log.exception("The engine failed on %s; its lease will run out", delivery.id)
+        finally:
+            self._endings.pop(key, None)
+            self._running.pop(key, None)
+            self._on_finished(delivery, finished)
+
+    async def _finished(self, task: TaskDefinition | None, delivery: Delivery) -> Finished | None:
+        """Runs a delivery and makes its settlement; None if it was lost meanwhile."""
+        key = (delivery.id, delivery.token)
         started = self._clock.time()
         outcome: Outcome | None
         try:
@@ -141,19 +155,10 @@ class Runner:
         except asyncio.CancelledError as error:
             # What nobody asked for is a failure of the task's own code.
             outcome = self._endings[key] if key in self._endings else Fail(describe(error))
-        except BaseException as error:
-            log.exception("The engine failed on %s", delivery.id)
-            outcome = Fail(describe(error), reason="engine")
-        finally:
-            self._endings.pop(key, None)
-            self._running.pop(key, None)
-        finished = None
         if outcome is None:
             await self._tell_lost(task, delivery)
-        else:
-            settlement = self._settlement(delivery, task, outcome, started)
-            finished = Finished(delivery, task, settlement)
-        self._on_finished(delivery, finished)
+            return None
+        return Finished(delivery, task, self._settlement(delivery, task, outcome, started))
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
         table = self._registry.table if task is None else self._registry.table_for(task)
@@ -194,14 +199,17 @@ class Runner:
     ) -> Any:
         if subscribers := table.worker_execute_before:
             arguments = {"worker": self._worker, "task_broker": delivery, "task_func": task}
-            await emit.notify("worker_execute_before", subscribers, arguments)
+            await emit.notify("worker_execute_before", subscribers, arguments, steers=True)
         executor = make_executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs
         if task.max_time is None:
             return await execute(executor, table, self._pools)
+        seconds, loop = task.max_time, asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(task.max_time) as limit:
-                return await execute(executor, table, self._pools)
+            async with asyncio.timeout(None) as limit:
+                # The time counts from the start of the function, not from the wait for a place.
+                begin = lambda: _limit(limit, loop.time() + seconds)  # noqa: E731 - used once
+                return await execute(executor, table, self._pools, begin)
         except TimeoutError as error:
             if not limit.expired():
                 raise  # the task's own TimeoutError stays what it is
@@ -268,6 +276,12 @@ class Runner:
         if isinstance(outcome, Success) and task is not None and not task.store_result:
             return 0.0
         return self._config.result_ttl
+
+
+def _limit(limit: asyncio.Timeout, when: float) -> None:
+    # A thread may start in the moment in which its run is given up.
+    with contextlib.suppress(RuntimeError):
+        limit.reschedule(when)
 
 
 def _malformed(why: str) -> Fail:

@@ -7,6 +7,7 @@ once, and many answers cost one wake-up of the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections import deque
@@ -20,15 +21,32 @@ __all__ = ["ThreadPool"]
 
 
 class _Job:
-    __slots__ = ("abandoned", "context", "error", "function", "future", "result", "started")
+    __slots__ = (
+        "abandoned",
+        "begin",
+        "context",
+        "error",
+        "finished",
+        "function",
+        "future",
+        "result",
+        "started",
+    )
 
-    def __init__(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        future: asyncio.Future[Any],
+        begin: Callable[[], None] | None,
+    ) -> None:
         self.function = function
+        self.begin = begin
         self.future = future
         self.context = contextvars.copy_context()
         self.result: Any = None
         self.error: BaseException | None = None
         self.started = False
+        self.finished = False
         self.abandoned = False
 
 
@@ -54,14 +72,20 @@ class ThreadPool:
         self._notified = False
         self.abandoned = 0
 
-    async def run(self, function: Callable[[], Any]) -> Any:
+    async def run(
+        self, function: Callable[[], Any], begin: Callable[[], None] | None = None
+    ) -> Any:
         """Runs a function in a thread, in a copy of the caller's context.
 
         A cancelled caller leaves the thread to itself: its answer is dropped, and another
         thread takes its place.
+
+        Args:
+            function: what to run.
+            begin: called on the loop when a thread takes it up.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(function, loop.create_future())
+        job = _Job(function, loop.create_future(), begin)
         with self._lock:
             if self._idle > 0:
                 self._idle -= 1
@@ -89,6 +113,8 @@ class ThreadPool:
 
     def _abandon(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
+            if job.finished:
+                return
             job.abandoned = True
             if job.started:
                 self.abandoned += 1
@@ -101,8 +127,10 @@ class ThreadPool:
                 skip = job.abandoned
                 job.started = True
             if not skip:
+                _begin(job, loop)
                 _run(job)
             with self._lock:
+                job.finished = True
                 if job.abandoned and not skip:
                     self.abandoned -= 1
                     return  # another thread has taken this one's place
@@ -128,11 +156,20 @@ class ThreadPool:
                 job.future.set_result(job.result)
 
 
+def _begin(job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+    if job.begin is not None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile; nobody waits
+            loop.call_soon_threadsafe(job.begin)
+
+
 def _run(job: _Job) -> None:
     try:
         job.result = job.context.run(job.function)
     except StopIteration as error:  # a future refuses it, and a coroutine cannot raise it
         job.error = RuntimeError(f"the task raised StopIteration({error.value!r})")
+        job.error.__cause__ = error
+    except asyncio.CancelledError as error:  # a future would take it for its own caller's wish
+        job.error = RuntimeError("the task raised CancelledError")
         job.error.__cause__ = error
     except BaseException as error:  # noqa: BLE001 - handed to the caller, who decides
         job.error = error

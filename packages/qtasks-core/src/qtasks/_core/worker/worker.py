@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -20,7 +21,7 @@ from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
-from qtasks.exc import ServerError
+from qtasks.exc import ServerError, ServerUnavailableError
 from qtasks.schemas import (
     Cancel,
     Delivery,
@@ -86,8 +87,8 @@ class Worker:
         self._registry = registry
         self._clock = clock
         self._started_at = 0.0
-        self._stopping = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._asked = False
+        self._doom: ServerError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
 
@@ -112,8 +113,52 @@ class Worker:
     async def __aenter__(self) -> Self:
         """Connects and begins to claim."""
         refuse_while_main_loads()
-        self._loop = asyncio.get_running_loop()
+        self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
+        if self._asked:
+            self._stopping.set()
+        self._doom = None
         self._started_at = self._clock.time()
+        self._make_parts()
+        async with contextlib.AsyncExitStack() as stack:
+            await self._connection.open(self)
+            stack.push_async_callback(self._connection.close, self)
+            stack.push_async_callback(self._registry.stop, self, "worker")
+            await self._registry.start(self, "worker")
+            if subscribers := self._registry.table.worker_start:
+                await emit.notify("worker_start", subscribers, {"worker": self})
+            self._cleanup = stack.pop_all()
+        self._loop = asyncio.get_running_loop()
+        self._keeper = Keeper(self.broker, self, self.config.lease)
+        self._keeper.start()
+        self._main = self._loop.create_task(self._pump.run())
+        self._main.add_done_callback(lambda _: self._stopping.set())
+        log.info(
+            "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
+            self.id,
+            ", ".join(self.queues),
+            self.config.max_tasks_process,
+            self.config.lease,
+            len(self._tasks),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops: see :meth:`run`."""
+        async with self._cleanup:
+            try:
+                await self._shut_down()
+            finally:
+                self._loop, self._asked = None, False
+                await self._keeper.stop()
+                self._pools.threads.close()
+                self._pools.processes.close()
+                if subscribers := self._registry.table.worker_stop:
+                    await emit.notify("worker_stop", subscribers, {"worker": self})
+        log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
+        if self._doom is not None:
+            raise self._doom
+
+    def _make_parts(self) -> None:
         self._pools = Pools(
             threads=ThreadPool(self.config.threads, "qtasks-task"),
             processes=ProcessPool(self.config.processes),
@@ -137,47 +182,14 @@ class Worker:
             clock=self._clock,
             on_finished=self._pump.finished,
         )
-        await self._connection.open(self)
-        self._keeper = Keeper(self.broker, self, self.config.lease)
-        await self._registry.start(self, "worker")
-        if subscribers := self._registry.table.worker_start:
-            await emit.notify("worker_start", subscribers, {"worker": self})
-        self._keeper.start()
-        self._main = self._loop.create_task(self._pump.run())
-        self._main.add_done_callback(lambda _: self._stopping.set())
-        log.info(
-            "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
-            self.id,
-            ", ".join(self.queues),
-            self.config.max_tasks_process,
-            self.config.lease,
-            len(self._tasks),
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stops: see :meth:`run`."""
-        try:
-            await self._shut_down()
-        finally:
-            await self._keeper.stop()
-            self._pools.threads.close()
-            self._pools.processes.close()
-            if subscribers := self._registry.table.worker_stop:
-                await emit.notify("worker_stop", subscribers, {"worker": self})
-            await self._registry.stop(self, "worker")
-            await self._connection.close(self)
-            self._loop = None
-            self._stopping.clear()
-            self._hurry.clear()
-        log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
 
     def stop(self) -> None:
         """Asks the worker to stop; may be called from any thread, and again to hurry."""
-        if self._loop is None:
-            self._asked_to_stop()
+        loop = self._loop
+        if loop is None:
+            self._asked = True
         else:
-            self._loop.call_soon_threadsafe(self._asked_to_stop)
+            loop.call_soon_threadsafe(self._asked_to_stop)
 
     # What the keeper asks, from its own thread
 
@@ -207,6 +219,14 @@ class Worker:
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
             self._loop.call_soon_threadsafe(self._apply, tokens, extension)
+
+    def doomed(self, error: ServerError) -> None:
+        """Takes over from the keeper that the broker cannot be used any more; the worker stops."""
+        loop = self._loop
+        if loop is not None and self._doom is None:
+            self._doom = error
+            log.error("The broker failed for good, the worker stops: %s", error)
+            loop.call_soon_threadsafe(self._asked_to_stop)
 
     def _apply(self, tokens: dict[str, int], extension: Extension) -> None:
         for task_id in extension.lost:
@@ -272,7 +292,10 @@ class Worker:
     async def _more_to_do(self) -> bool:
         """Whether a burst must go on: something is ready, and not paused."""
         for queue in self.queues:
-            stats = await self.broker.stats(queue)
+            try:
+                stats = await self.broker.stats(queue)
+            except ServerUnavailableError:
+                return True  # nobody knows; the pump says that the broker is away
             if stats.ready and not stats.paused:
                 self._pump.wake()
                 return True
@@ -289,26 +312,30 @@ class Worker:
                 self.config.shutdown_timeout,
             )
         try:
-            if not self._main.done():
-                await self._patience()
+            if not self._main.done() and self._doom is None:
+                await self._patience(self._main)
             self._runner.interrupt_all(Release())
-            async with asyncio.timeout(_LAST_COMMIT):
+            async with asyncio.timeout(0 if self._doom else _LAST_COMMIT):
                 await asyncio.shield(self._main)
         except TimeoutError:
             log.error("The broker did not take the last outcomes; their leases will run out")  # noqa: TRY400 - the trace says nothing more
-            self._main.cancel()
-            await asyncio.gather(self._main, return_exceptions=True)
         except ServerError as error:
             log.error("The broker failed: %s", error)  # noqa: TRY400 - the caller gets the traceback
             raise
+        finally:
+            # Also when the stop itself is cancelled, nothing may run on behind it.
+            self._runner.interrupt_all(None)
+            self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
 
-    async def _patience(self) -> None:
+    async def _patience(self, main: asyncio.Task[None]) -> None:
         """Waits for running tasks: until they ended, time ran out, or a second signal came."""
         hurry = asyncio.ensure_future(self._hurry.wait())
-        waited_for = {hurry, self._main}
-        await asyncio.wait(
-            [task for task in waited_for if task is not None],
-            timeout=self.config.shutdown_timeout,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        hurry.cancel()
+        try:
+            await asyncio.wait(
+                [hurry, main],
+                timeout=self.config.shutdown_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            hurry.cancel()
