@@ -97,7 +97,8 @@ class Client:
         await self.start()
         if self._registry.table.qtasks_add_task_before_broker:
             calls = [await self._filtered(call) for call in calls]
-        messages = [make_message(c, self._tasks.get(c.task_name), self._config) for c in calls]
+        now = self._clock.time()
+        messages = [make_message(c, self._tasks.get(c.task_name), self._config, now) for c in calls]
         for message in messages:
             self._refuse_impossible(message)
         receipts = await self._broker.publish(messages) if messages else []

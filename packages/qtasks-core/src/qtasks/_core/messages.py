@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from qtasks._core.binding import check_arguments, signature_text
 from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
+from qtasks._core.ids import new_id
 from qtasks._core.names import check_name
 from qtasks.exc import PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
@@ -25,13 +26,16 @@ MAX_HEADERS: Final = 16384
 _PRIORITIES: Final = range(-128, 128)
 
 
-def make_message(call: TaskCall, task: TaskDefinition | None, config: QueueConfig) -> Message:
+def make_message(
+    call: TaskCall, task: TaskDefinition | None, config: QueueConfig, now: float
+) -> Message:
     """Checks a call and encodes it.
 
     Args:
         call: the call.
         task: its registered task; None for a call by name of a task that lives elsewhere.
         config: the app's settings.
+        now: seconds since the epoch, for the id.
 
     Raises:
         TaskArgumentsError: arguments or options do not fit.
@@ -50,7 +54,7 @@ def make_message(call: TaskCall, task: TaskDefinition | None, config: QueueConfi
     queue = options.queue or (task.queue if task else config.queues[0])
     parent = current_delivery.get()
     return Message(
-        id=_task_id(options.task_id),
+        id=_task_id(options.task_id, now),
         task=call.task_name,
         queue=check_name("queue", queue),
         payload=encode_arguments((call.args, call.kwargs), what, config.max_payload),
@@ -83,9 +87,9 @@ def new_record(message: Message, now: float) -> Record:
     )
 
 
-def _task_id(given: Any) -> str:
+def _task_id(given: Any, now: float) -> str:
     if given is None:
-        return str(uuid4())
+        return new_id(now)
     try:
         return str(given if isinstance(given, UUID) else UUID(given))
     except (ValueError, AttributeError, TypeError):
