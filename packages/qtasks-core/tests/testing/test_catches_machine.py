@@ -11,13 +11,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from qtasks.adapters.memory import MemoryBroker
 from qtasks.adapters.memory.lanes import ORDINARY
-from qtasks.schemas import Extension
 from qtasks.testing.conformance import BrokerMachine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtasks.schemas import Claim, Delivery, Held, Message, Receipt, Settlement, Swept
+    from qtasks.schemas import Claim, Delivery, Extension, Held, Message, Receipt, Settlement, Swept
     from qtasks.typing import Clock
 
 change = msgspec.structs.replace
