@@ -101,9 +101,13 @@ class Watch:
                 self._lookout.bell.ring(POKE)
         if thread is not None:
             thread.join()
-        for waiter in (*self._new, *self._waiting):
+        with self._lock:
+            # Under the lock, so that nobody who comes in this moment is forgotten.
+            left = [*self._new, *self._waiting]
+            self._new, self._waiting = [], []
+            self._stopping = False
+        for waiter in left:
             waiter.future.cancel()
-        self._reset()
 
     def _add(self, waiter: _Waiter) -> Future[Any]:
         self._check_process()
@@ -186,12 +190,14 @@ class Watch:
         """Looks for those whom it may concern; returns when the next task becomes ready."""
         with self._lock:
             new, self._new = self._new, []
-        kinds = functools.reduce(operator.or_, (one.kind for one in self._waiting), 0)
+        before = self._waiting
+        # At once, so that they are told if anything fails from here on.
+        self._waiting = [*before, *new]
+        kinds = functools.reduce(operator.or_, (one.kind for one in before), 0)
         if not kinds & ~heard:
             # All of them look now, so what was committed before is known to all.
             lookout.arm()
-        concerned = [one for one in self._waiting if heard & one.kind]
-        self._waiting += new
+        concerned = [one for one in before if heard & one.kind]
         upcoming = self._serve(concerned + new)
         known = [when for when in (upcoming, None if heard & READY else due) if when is not None]
         return min(known, default=None) if any(one.queues for one in self._waiting) else None
@@ -219,7 +225,7 @@ class Watch:
         with self._lock:
             waiters, self._new = [*self._waiting, *self._new], []
         for one in waiters:
-            if one.future.set_running_or_notify_cancel():
+            if not one.future.done() and one.future.set_running_or_notify_cancel():
                 one.future.set_exception(error)
 
 
