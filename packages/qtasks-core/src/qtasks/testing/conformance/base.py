@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -82,9 +83,14 @@ def in_thread(call: Callable[[], T]) -> asyncio.Future[T]:
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            loop.call_soon_threadsafe(deliver, answer.set_exception, error)
+            deliver_later(answer.set_exception, error)
         else:
-            loop.call_soon_threadsafe(deliver, answer.set_result, result)
+            deliver_later(answer.set_result, result)
+
+    def deliver_later(setter: Callable[[Any], None], value: object) -> None:
+        # A test that failed has closed its loop, and nobody waits for the answer any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(deliver, setter, value)
 
     threading.Thread(target=run, daemon=True, name="conformance").start()
     return answer
