@@ -202,6 +202,11 @@ def test_only_a_pair_of_list_and_dict_are_arguments(value: object) -> None:
         decode_arguments(encode(value))
 
 
+def test_what_is_no_bytes_is_an_error() -> None:
+    with pytest.raises(DecodeError, match="cannot decode int"):
+        decode(5)  # a damaged database may hold anything
+
+
 def test_an_unknown_extension_is_an_error() -> None:
     with pytest.raises(DecodeError, match="unknown extension type 99"):
         decode(msgspec.msgpack.encode(msgspec.msgpack.Ext(99, b"")))

@@ -68,7 +68,7 @@ def encode(value: Any, what: str = "value", limit: int | None = None) -> bytes:
     return data
 
 
-def decode(data: bytes) -> Any:
+def decode(data: Any) -> Any:
     """Decodes what :func:`encode` wrote.
 
     Raises:
@@ -77,7 +77,8 @@ def decode(data: bytes) -> Any:
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError, ArithmeticError) as error:
-        msg = f"cannot decode {len(data)} bytes: {error}"
+        size = f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__
+        msg = f"cannot decode {size}: {error}"
         raise DecodeError(msg) from error
 
 

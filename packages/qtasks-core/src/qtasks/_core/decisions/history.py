@@ -25,7 +25,7 @@ def read(history: bytes | None) -> list[HistoryEntry]:
         return []
     try:
         return _decoder.decode(history)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, TypeError):
         return []
 
 

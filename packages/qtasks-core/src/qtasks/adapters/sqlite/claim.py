@@ -139,7 +139,7 @@ def delivery_of(row: Any, token: int, now: float) -> Delivery:
     if packed is not None:
         try:
             headers = _decode_headers(packed)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, TypeError) as error:  # also what is no bytes at all
             malformed = f"its stored headers cannot be read: {error}"
     message = Message(
         id_, task, queue, payload, priority, delay or 0.0, eta, expires, unique_key, headers,

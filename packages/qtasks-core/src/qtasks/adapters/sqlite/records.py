@@ -62,7 +62,7 @@ def _headers(packed: bytes | None) -> dict[str, str]:
         return {}
     try:
         return _decode_headers(packed)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, TypeError):  # also what is no bytes at all
         return {}
 
 
