@@ -86,7 +86,7 @@ def test_guesses_are_offered(harness: Harness) -> None:
 
     for keywords, hint in (
         ({"dealy": 3}, "did you mean delay"),
-        ({"nam": 3}, "did you mean name"),
+        ({"name_": 3}, "did you mean name"),
         ({"max_time": 3}, r"an option of the declaration: @app.task\(max_time="),
     ):
         with pytest.raises(TaskArgumentsError, match=hint):

@@ -144,8 +144,8 @@ def test_filters_need_all(shop: Shop, command: str, ids: list[str]) -> None:
 
 
 def test_ids_may_be_shortened(shop: Shop, two: list[str]) -> None:
-    shown = shop.json("dead", "show", two[0][:6])
-    requeued = shop.json("dead", "requeue", two[0][:8], two[1])
+    shown = shop.json("dead", "show", two[0][-6:])
+    requeued = shop.json("dead", "requeue", two[0][-8:], two[1])
 
     assert shown["id"] == two[0]
     assert requeued == {"requeued": 2, "not_dead": []}

@@ -91,7 +91,7 @@ def test_a_narrow_terminal_shows_short_ids_and_the_whole_error(
 
     start = lines[0].index("why")
     assert lines[0].split() == headers
-    assert lines[1].startswith(f"{task_id[:8]}  send  error")
+    assert lines[1].startswith(f"{task_id[-8:]}  send  error")
     assert max(map(len, lines)) <= width
     why = " ".join(line[start:] for line in lines[1:])
     assert why == "ValueError: 'who is not an address' is no address"
@@ -126,21 +126,21 @@ def test_no_line_ends_with_spaces(shop: Shop) -> None:
     assert [line for line in shown.splitlines() if line != line.rstrip()] == []
 
 
-def test_a_task_is_found_by_the_beginning_of_its_id(shop: Shop) -> None:
-    ids = ["abcdef12-0000-4000-8000-00000000000" + digit for digit in "12"]
+def test_a_task_is_found_by_the_end_of_its_id(shop: Shop) -> None:
+    ids = [digit + "0000000-0000-4000-8000-0000abcdef12" for digit in "12"]
     for task_id in ids:
         shop.queue.add_task("skip", task_id=task_id)
     other = shop.add("skip")
 
-    found = shop.json("tasks", "show", other[:6].upper())
+    found = shop.json("tasks", "show", other[-6:].upper())
     several = shop.run("tasks", "show", "abcdef12")
-    none = shop.run("tasks", "show", "abcdef1234")
+    none = shop.run("tasks", "show", "34abcdef12")
 
     assert found["id"] == other
     assert (several.exit_code, none.exit_code) == (2, 2)
-    assert "'abcdef12' is the beginning of several ids: abcdef12-" in several.stderr
+    assert "'abcdef12' is the end of several ids: " in several.stderr
     assert "none of the newest 10,000 tasks in memory://" in none.stderr
-    assert "begins with 'abcdef1234': write the whole id" in none.stderr
+    assert "ends with '34abcdef12': write the whole id" in none.stderr
 
 
 @pytest.mark.parametrize("text", ["abcde", "cat.jpg", ""])

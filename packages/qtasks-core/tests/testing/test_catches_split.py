@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,13 +11,20 @@ from qtasks.adapters.memory import MemoryStorage
 from qtasks.schemas import Begun
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Sequence
 
-    from qtasks.schemas import CancelAnswer, Delivery, Message, Receipt, Record, Settlement, Swept
+    from qtasks.schemas import (
+        CancelAnswer,
+        Delivery,
+        Message,
+        QueueStats,
+        Receipt,
+        Settlement,
+        Swept,
+    )
 
 change = msgspec.structs.replace
-Records = builtins.list["Record | None"]
-Ended = dict[str, "Record | None"]
 
 # Beside a broker elsewhere
 
@@ -200,6 +206,20 @@ class LeavesLettersToTheBroker(MemoryStorage):
         return moved
 
 
+class ExpiresNothing(MemoryStorage):
+    async def expire(self, worker: str) -> int:
+        return 0
+
+
+class CountsEverything(MemoryStorage):
+    """Counts what waits at the broker elsewhere as well."""
+
+    async def stats(self, queue: str) -> QueueStats:
+        stats = await super().stats(queue)
+        rows = self._server.store.rows.values()
+        return change(stats, ready=sum(not row.lease_until for row in rows))
+
+
 class CancelsBesideTheSchedule(MemoryStorage):
     async def cancel(self, ids: Sequence[str], reason: str) -> dict[str, CancelAnswer]:
         store = self._server.store
@@ -236,6 +256,8 @@ CATCHES: dict[Callable[..., Any], str] = {
         "a_held_key_answers_with_its_holder a_late_report_leaves_the_next_run_alone"
     ),
     LeavesLettersToTheBroker: "a_letter_moves_once letters_are_scheduled",
+    ExpiresNothing: "a_dead_worker_gives_back_what_it_began",
+    CountsEverything: "stats_count_what_is_here",
     CancelsBesideTheSchedule: "cancelled_tasks_are_not_due",
 }
 

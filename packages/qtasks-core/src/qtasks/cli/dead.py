@@ -34,7 +34,7 @@ dead = typer.Typer(
 )
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the beginnings.")
+    list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the ends of them.")
 ]
 EveryOne = Annotated[bool, typer.Option("--all", help="All that the filters leave.")]
 #: What is done with a page of ids; returns the ids with which it was done.
@@ -69,7 +69,7 @@ def list_dead(
 @dead.command(cls=Command)
 def show(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its beginning.")],
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its end.")],
     *,
     as_json: AsJson = False,
 ) -> None:

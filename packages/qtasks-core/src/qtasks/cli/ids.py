@@ -1,4 +1,7 @@
-"""Ids as people write them: whole, or their first characters as narrow tables show them."""
+"""Ids as people write them: whole, or their last characters as narrow tables show them.
+
+Ids sort by time, so tasks of one minute begin alike; their ends are random.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +23,23 @@ __all__ = ["whole_ids"]
 
 #: How many of the newest tasks are looked through.
 _NEWEST: Final = 10_000
-_BEGINNING: Final = re.compile(r"[0-9a-f]{6,31}")
+_END: Final = re.compile(r"[0-9a-f]{6,31}")
 
 
 def whole_ids(asked: Invocation, texts: Sequence[str], *, dead: bool | None = None) -> list[str]:
-    """Returns whole ids; at least six characters stand for the one id that begins with them.
+    """Returns whole ids; at least six characters stand for the one id that ends with them.
 
     Args:
         asked: the invocation.
-        texts: ids or their beginnings.
+        texts: ids or their ends.
         dead: True to look through dead letters alone.
 
     Raises:
-        TaskArgumentsError: a text cannot be an id, or is the beginning of several.
-        UnknownTaskError: none of the newest tasks has an id that begins so.
+        TaskArgumentsError: a text cannot be an id, or is the end of several.
+        UnknownTaskError: none of the newest tasks has an id that ends so.
     """
-    beginnings = [found for text in texts if (found := _beginning(text))]
-    if not beginnings:
+    ends = [found for text in texts if (found := _end(text))]
+    if not ends:
         return [as_id(text) for text in texts]
     query = RecordQuery(dead=dead)
 
@@ -46,24 +49,24 @@ def whole_ids(asked: Invocation, texts: Sequence[str], *, dead: bool | None = No
         ]
 
     known = asked.ask(look)
-    return [_the_one(asked, text, known) if _beginning(text) else as_id(text) for text in texts]
+    return [_the_one(asked, text, known) if _end(text) else as_id(text) for text in texts]
 
 
-def _beginning(text: str) -> str | None:
-    """Returns the hexadecimal digits of what may be the beginning of an id, else None."""
+def _end(text: str) -> str | None:
+    """Returns the hexadecimal digits of what may be the end of an id, else None."""
     digits = text.replace("-", "").lower()
-    return digits if _BEGINNING.fullmatch(digits) else None
+    return digits if _END.fullmatch(digits) else None
 
 
 def _the_one(asked: Invocation, text: str, known: Sequence[str]) -> str:
-    digits = _beginning(text) or text
-    found = [task_id for task_id in known if task_id.replace("-", "").startswith(digits)]
+    digits = _end(text) or text
+    found = [task_id for task_id in known if task_id.replace("-", "").endswith(digits)]
     if len(found) > 1:
-        msg = f"{text!r} is the beginning of several ids: {', '.join(found[:5])}; write more of it"
+        msg = f"{text!r} is the end of several ids: {', '.join(found[:5])}; write more of it"
         raise TaskArgumentsError(msg)
     if not found:
         msg = (
-            f"none of the newest {_NEWEST:,} tasks in {asked.place} has an id that begins with"
+            f"none of the newest {_NEWEST:,} tasks in {asked.place} has an id that ends with"
             f" {text!r}: write the whole id"
         )
         raise UnknownTaskError(msg)

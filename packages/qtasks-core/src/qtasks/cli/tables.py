@@ -34,7 +34,7 @@ class Column:
         name: what stands above it.
         right: whether its values stand right.
         wraps: whether it holds sentences, which may take several lines.
-        shortens: whether it holds ids, of which the first characters are enough.
+        shortens: whether it holds ids, of which the last characters are enough.
         spare: in which turn it is left out where there is no room, from 1; 0 is never.
     """
 
@@ -90,7 +90,7 @@ def _fitting(
     kept = list(columns)
     if _width(kept, rows) > width:
         rows = [
-            [t[:_SHORT_ID] if c.shortens else t for c, t in zip(kept, row, strict=True)]
+            [t[-_SHORT_ID:] if c.shortens else t for c, t in zip(kept, row, strict=True)]
             for row in rows
         ]
     for column in sorted((c for c in columns if c.spare), key=lambda c: c.spare):

@@ -50,7 +50,7 @@ def list_tasks(
 @tasks.command(cls=Command)
 def show(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its beginning.")],
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its end.")],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -94,8 +94,8 @@ def find(asked: Invocation, task_id: str, *, dead: bool | None = None) -> Record
 
     Args:
         asked: the invocation.
-        task_id: the id, or at least six characters of its beginning.
-        dead: True to look for a beginning among dead letters alone.
+        task_id: the id, or at least its last six characters.
+        dead: True to look for an end among dead letters alone.
 
     Raises:
         TaskArgumentsError: it cannot be an id, or several begin so.

@@ -82,16 +82,19 @@ def stats(store: Store, queue: str, now: float) -> QueueStats:
     """Counts the tasks of a queue; see :meth:`BaseBroker.stats`."""
     paused = queue in store.paused
     scheduled = [row.due_at for row in store.schedule.rows() if row.queue == queue]
-    due = sum(1 for when in scheduled if when <= now)
     lanes = store.queues.get(queue)
     if lanes is None:
-        return QueueStats(queue, ready=due, delayed=len(scheduled) - due, paused=paused)
+        return QueueStats(queue, paused=paused)
     lanes.promote(now)
-    oldest, next_due, leased_at = lanes.oldest(), lanes.delayed.first(), store.leased_since(queue)
+    due = [when for when in scheduled if when <= now]
+    oldest = min((when for when in (lanes.oldest(), *due) if when is not None), default=None)
+    later = (lanes.delayed.first(), *(when for when in scheduled if when > now))
+    next_due = min((when for when in later if when is not None), default=None)
+    leased_at = store.leased_since(queue)
     return QueueStats(
         queue,
-        ready=lanes.ready() + due,
-        delayed=len(lanes.delayed) + len(scheduled) - due,
+        ready=lanes.ready() + len(due),
+        delayed=len(lanes.delayed) + len(scheduled) - len(due),
         leased=lanes.leased,
         dead=lanes.dead,
         paused=paused,

@@ -8,7 +8,9 @@ from qtasks.schemas import (
     MAX_LOST,
     Begun,
     Delivery,
+    Fail,
     Message,
+    QueueStats,
     Receipt,
     Release,
     Retry,
@@ -16,7 +18,7 @@ from qtasks.schemas import (
     TaskStatusEnum,
 )
 from qtasks.testing.conformance.base import FOREVER, LEASE, Conformance
-from qtasks.testing.conformance.lines import settlement
+from qtasks.testing.conformance.lines import BROKEN, settlement
 
 if TYPE_CHECKING:
     from qtasks.contracts.storage import BaseStorage
@@ -287,6 +289,42 @@ class Split(Conformance):
         assert (await storage.sweep()).taken_back == (lost.id,)
         assert await self.due(storage) == [lost.id]
         assert (await self.started(storage, lost)).lost == 1
+
+    async def test_a_dead_worker_gives_back_what_it_began(self, storage: BaseStorage) -> None:
+        """``expire`` takes back what one worker began; it is lost, fenced and due.
+
+        If this fails: find leases by worker, take them back as ``sweep`` does, and count them.
+        """
+        mine, yours = self.messages(2)
+        await storage.put([mine, yours])
+        dead = await self.started(storage, mine, worker="dead")
+        alive = await self.started(storage, yours, worker="alive")
+        assert await storage.expire("dead") == 1
+        assert await storage.expire("dead") == 0
+        assert list(await storage.finish([settlement(dead, Success())])) == [mine.id]
+        assert list(await storage.finish([settlement(alive, Success())])) == []
+        assert await self.due(storage) == [mine.id]
+        assert (await self.started(storage, mine)).lost == 1
+
+    async def test_stats_count_what_is_here(self, storage: BaseStorage) -> None:
+        """Scheduled, leased and kept tasks of a queue are counted, and those at the broker not.
+
+        If this fails: what waits at the broker elsewhere would be counted twice. A scheduled
+        task whose time has come is ready, or delayed until it is published.
+        """
+        assert await storage.stats(self.QUEUE) == QueueStats(self.QUEUE)
+        good, bad, leased, elsewhere = self.messages(4)
+        await storage.put([good, bad, leased, elsewhere, self.message(queue="other")])
+        later = self.message(delay=self.seconds(LEASE))
+        await storage.put([later, self.message()], scheduled=True)
+        one, two = [await self.started(storage, message) for message in (good, bad)]
+        await self.started(storage, leased)
+        await storage.finish([settlement(one, Success()), settlement(two, Fail(BROKEN))])
+        stats = await storage.stats(self.QUEUE)
+        assert (stats.queue, stats.ready + stats.delayed, stats.leased) == (self.QUEUE, 2, 1)
+        assert stats.delayed >= 1
+        assert (stats.finished, stats.dead) == (2, 1)
+        assert (await storage.stats("other")).ready == 0
 
     async def test_letters_are_scheduled(self, storage: BaseStorage) -> None:
         """A dead letter that is sent back is due for publishing.
