@@ -181,6 +181,11 @@ class LeavesTasks(MemoryBroker):
         self.task = asyncio.ensure_future(asyncio.sleep(60))
 
 
+class NoTwins(MemoryBroker):
+    def client(self) -> Any:
+        return None
+
+
 class TwinsForgetTheRetention(MemoryBroker):
     def client(self) -> Self:
         twin = super().client()
@@ -226,6 +231,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     LivesOnce: "start_after_stop stop_before_start",
     LeavesThreads: "nothing_is_left_running",
     LeavesTasks: "nothing_is_left_running",
+    NoTwins: "twins_are_there_if_they_are_claimed",
     TwinsForgetTheRetention: "a_twin_has_a_life_of_its_own",
     TwinsDieWithTheirMaker: "a_twin_outlives_its_maker stop_before_start",
     NoUrl: "it_says_what_it_is",

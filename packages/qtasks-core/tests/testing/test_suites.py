@@ -147,6 +147,9 @@ class Poor(MemoryBroker):
     )
     storage = None
 
+    def client(self):
+        return None
+
 class TestPoor(BrokerConformance):
     @pytest.fixture
     def broker(self, clock):

@@ -90,6 +90,15 @@ class Life(Conformance):
         server.retention = Retention(1.0, 2.0)
         assert server.retention == Retention(1.0, 2.0)
 
+    async def test_twins_are_there_if_they_are_claimed(
+        self, server: BaseBroker | BaseStorage
+    ) -> None:
+        """``client`` returns a twin if ``blocking`` is claimed, and None if it is not.
+
+        If this fails: the synchronous façade believes the capability; make both agree.
+        """
+        assert (server.client() is not None) is server.capabilities.blocking
+
     @needs("blocking")
     async def test_a_twin_has_a_life_of_its_own(self, server: BaseBroker | BaseStorage) -> None:
         """A twin is started and stopped by itself, inherits the retention, and has twins too.
