@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from qtasks.exc import TaskCancelError
 from qtasks.executors import AsyncTaskExecutor, SyncTaskExecutor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Harness
 
 steps: list[tuple[str, str]] = []
@@ -128,3 +131,18 @@ def test_a_step_that_raises_is_the_tasks_failure(harness: Harness) -> None:
     harness.work()
     assert harness.do(one.wait(5)).error.message == "not ready"
     assert (harness.do(two.wait(5)).status, two.reason) == ("cancel", "second thoughts")
+
+
+def test_max_time_does_not_count_the_wait_for_a_place(make_harness: Callable[..., Harness]) -> None:
+    harness = make_harness(max_threads=1, max_processes=1)
+
+    @harness.app.task(max_time=1.5)
+    def thread() -> None:
+        subprocess.call(["sleep", "0.2"])
+
+    # A function of the standard library that takes its time and can be found by a child.
+    process = harness.app.task(name="process", pool="process", max_time=2)(subprocess.call)
+    handles = [harness.do(thread.add_task()) for _ in range(9)]
+    handles += [harness.do(process.add_task(["sleep", "0.3"])) for _ in range(8)]
+    harness.work()
+    assert {harness.do(handle.wait(5)).status for handle in handles} == {"success"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -214,21 +213,6 @@ def test_whatever_a_task_raises_the_worker_settles_it(harness: Harness) -> None:
     assert "a delay of nan is none: use seconds from 0 up" in handles["nan"].error.message
     assert handles["surrogate"].reason == "x\\udcff"
     assert len(handles["long"].reason) == 4096
-
-
-def test_max_time_does_not_count_the_wait_for_a_place(make_harness: Callable[..., Harness]) -> None:
-    harness = make_harness(max_threads=1, max_processes=1)
-
-    @harness.app.task(max_time=0.5)
-    def thread() -> None:
-        time.sleep(0.1)
-
-    # A function of the standard library that takes its time and can be found by a child.
-    process = harness.app.task(name="process", pool="process", max_time=2)(subprocess.call)
-    handles = [harness.do(thread.add_task()) for _ in range(8)]
-    handles += [harness.do(process.add_task(["sleep", "0.3"])) for _ in range(8)]
-    harness.work()
-    assert {harness.do(handle.wait(5)).status for handle in handles} == {"success"}
 
 
 def test_max_time_stops_coroutines_threads_and_spares_others(harness: Harness) -> None:
