@@ -33,7 +33,7 @@ def working(shop: Shop) -> Iterator[Shop]:
 def asyncio_run(worker: object) -> None:
     import asyncio
 
-    asyncio.run(worker.run())  # type: ignore[attr-defined]
+    asyncio.run(worker.run())  # type: ignore[attr-defined]  # the app of the tests is of either kind
 
 
 def test_it_prints_the_id(shop: Shop) -> None:

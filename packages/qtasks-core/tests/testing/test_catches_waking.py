@@ -102,10 +102,10 @@ class PurgesTheReady(MemoryBroker):
         lanes = self._server.store.queues.get(queue)
         delayed = [] if lanes is None else list(lanes.delayed.rows())
         for row in delayed:
-            lanes.delayed.withdraw(row)  # type: ignore[union-attr]
+            lanes.delayed.withdraw(row)  # type: ignore[union-attr]  # the row waits in a queue
         number = await super().purge(queue)
         for row in delayed:
-            lanes.delay(row)  # type: ignore[union-attr]
+            lanes.delay(row)  # type: ignore[union-attr]  # the row waits in a queue
         return number
 
 

@@ -129,6 +129,7 @@ class Pump:
             if (delivery.id, delivery.token) == (task_id, token):
                 if delivery is self._solo:
                     self._solo = None
+                    self.wake()  # nobody has to make room any more
                 else:
                     self._buffer.remove(delivery)
                 if lost:
