@@ -13,7 +13,7 @@ from qtasks import QueueTasks
 from qtasks._core.errors import printable
 from qtasks.cli.durations import parse_span, span_text
 from qtasks.cli.output import json_safe
-from qtasks.cli.places import masked, place_of
+from qtasks.cli.places import place_of
 from qtasks.exc import ConfigError
 from qtasks.schemas import TaskStatusEnum
 
@@ -57,19 +57,6 @@ def test_what_is_no_span_is_refused(text: str) -> None:
 )
 def test_spans_are_written(seconds: float | None, text: str) -> None:
     assert span_text(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://host:6379/0", "redis://host:6379/0"),
-        ("redis://user:secret@host/0", "redis://user:***@host/0"),
-        ("redis://:se/cr@et@host/0", "redis://:***@host/0"),
-        ("kafka://host?sasl_password=x&y=1", "kafka://host?sasl_password=***&y=1"),
-    ],
-)
-def test_passwords_are_hidden(url: str, shown: str) -> None:
-    assert masked(url) == shown
 
 
 def test_a_place_may_be_two() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Unpack, get_type_hints
 
 import msgspec
 
 from qtasks._core.names import check_queues
+from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, RegistrationError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = ["PREFIX", "ConfigFields", "QueueConfig"]
 #: What the names of environment variables start with.
 PREFIX = "QTASKS_"
 
-_PASSWORD = re.compile(r"(://[^/@]*:)[^/]*@")
 _Seconds = Annotated[float, msgspec.Meta(gt=0)]
 _SecondsOrZero = Annotated[float, msgspec.Meta(ge=0)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -33,10 +32,14 @@ class ConfigFields(TypedDict, total=False):
     broker_url: str
     storage_url: str | None
     queues: tuple[str, ...]
+    worker_processes: _Count
     max_tasks_process: _Count
     max_threads: _Count | None
     max_processes: _Count | None
     prefetch: _CountOrZero | None
+    max_tasks_per_child: _Count | None
+    max_memory_per_child: _Count | None
+    uvloop: bool
     lease: _Seconds
     shutdown_timeout: _SecondsOrZero
     result_ttl: _SecondsOrZero
@@ -51,10 +54,14 @@ _DEFAULTS: ConfigFields = {
     "broker_url": "sqlite:///qtasks.db",
     "storage_url": None,
     "queues": ("default",),
+    "worker_processes": 1,
     "max_tasks_process": 100,
     "max_threads": None,
     "max_processes": None,
     "prefetch": None,
+    "max_tasks_per_child": None,
+    "max_memory_per_child": None,
+    "uvloop": True,
     "lease": 15.0,
     "shutdown_timeout": 30.0,
     "result_ttl": 86400.0,
@@ -78,10 +85,14 @@ class QueueConfig:
         broker_url: where messages go; default ``sqlite:///qtasks.db``.
         storage_url: where records go, if not to the broker's server.
         queues: the queues a worker takes from; default ``("default",)``.
+        worker_processes: processes that ``run`` starts, each a worker; default 1.
         max_tasks_process: tasks a worker process runs at once; default 100.
         max_threads: threads for plain functions; default as many.
         max_processes: processes for ``pool="process"``; default one for each CPU.
         prefetch: deliveries held ready beyond the running ones; default as many.
+        max_tasks_per_child: tasks after which a worker process is replaced; default never.
+        max_memory_per_child: bytes of memory after which it is replaced; default never.
+        uvloop: use uvloop where it is installed; default True.
         lease: seconds until an unrenewed delivery is taken back; default 15.
         shutdown_timeout: seconds running tasks get when the worker stops; default 30.
         result_ttl: seconds results are kept; default 86400, a day.
@@ -98,10 +109,14 @@ class QueueConfig:
     broker_url: str
     storage_url: str | None
     queues: tuple[str, ...]
+    worker_processes: int
     max_tasks_process: int
     max_threads: int | None
     max_processes: int | None
     prefetch: int | None
+    max_tasks_per_child: int | None
+    max_memory_per_child: int | None
+    uvloop: bool
     lease: float
     shutdown_timeout: float
     result_ttl: float
@@ -142,7 +157,7 @@ class QueueConfig:
         """Shows every setting; a password in a URL is masked."""
         shown = {name: getattr(self, name) for name in _DEFAULTS}
         for name in ("broker_url", "storage_url"):
-            shown[name] = _PASSWORD.sub(r"\1***@", shown[name]) if shown[name] else shown[name]
+            shown[name] = mask_url(shown[name]) if shown[name] else shown[name]
         return f"QueueConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @staticmethod

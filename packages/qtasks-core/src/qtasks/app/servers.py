@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from qtasks.contracts.secrets import mask_url
 from qtasks.exc import UnknownSchemeError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def make_storage(url: str, plugins: pluggy.PluginManager) -> BaseStorage:
 def _scheme(url: Any, kind: str) -> str:
     scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator or not scheme:
-        msg = f"{kind} URL {url!r} has no scheme; write for example 'sqlite:///qtasks.db'"
+        shown = mask_url(url) if isinstance(url, str) else url
+        msg = f"{kind} URL {shown!r} has no scheme; write for example 'sqlite:///qtasks.db'"
         raise UnknownSchemeError(msg)
     return scheme.lower()
 
@@ -83,6 +85,5 @@ def _find(kind: str, scheme: str, url: str) -> Any:
         return entry.load()
     known = sorted({*built_in, *(entry.name for entry in installed)})
     fix = f" Install it: pip install {_PACKAGES[scheme]}." if scheme in _PACKAGES else ""
-    shown = url.partition("://")[0] + "://..."  # the rest may hold a password
-    msg = f"no {kind[:-1]} for {shown!r}. Known schemes: {', '.join(known)}.{fix}"
+    msg = f"no {kind[:-1]} for {mask_url(url)!r}. Known schemes: {', '.join(known)}.{fix}"
     raise UnknownSchemeError(msg)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from qtasks.contracts.secrets import mask_url
 
 if TYPE_CHECKING:
     from qtasks.app.base import BaseQueueTasks
 
-__all__ = ["describe_url", "masked", "place_of"]
+__all__ = ["describe_url", "place_of"]
 
 
 def place_of(app: BaseQueueTasks) -> str:
@@ -25,11 +26,4 @@ def describe_url(url: str) -> str:
         from qtasks.adapters.sqlite.url import parse_url
 
         return f"SQLite file {parse_url(url).path}"
-    return masked(url)
-
-
-def masked(url: str) -> str:
-    """Hides the password of a URL, and what in its query looks like one."""
-    # Greedy, because a password that was not quoted may hold a slash or an at sign itself.
-    url = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
-    return re.sub(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&]*", r"\1***", url)
+    return mask_url(url)
