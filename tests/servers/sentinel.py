@@ -37,7 +37,8 @@ class Sentinels:
 
     def __init__(self, program: Program, *, count: int = 3, **settings: Any) -> None:
         self._quorum = count // 2 + 1
-        self._down_after = 500  # milliseconds
+        self._down_after = 1000  # milliseconds
+        settings = {"repl_diskless_sync_delay": 0} | settings
         self.servers = [Server(program, **settings) for _ in range(2)]
         self.sentinels = [Sentinel(program) for _ in range(count)]
 
