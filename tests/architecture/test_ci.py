@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from servers.programs import SOURCES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,3 +22,9 @@ def test_ci_knows_the_pythons_that_the_core_supports(root: Path) -> None:
     supported = re.findall(r"Python :: (3\.\d+)\"", project)
 
     assert f"for minor in {' '.join(supported)}; do" in (root / ".ci" / "run").read_text("utf-8")
+
+
+def test_ci_requires_every_server_that_tests_know(root: Path) -> None:
+    required = " ".join(SOURCES)
+
+    assert f'QTASKS_TEST_REDIS_SERVERS="{required}"' in (root / ".ci" / "run").read_text("utf-8")
