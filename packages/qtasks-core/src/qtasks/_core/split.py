@@ -19,6 +19,7 @@ from qtasks.schemas import (
     Claim,
     Delivery,
     Extension,
+    Finding,
     Held,
     Message,
     Presence,
@@ -206,6 +207,14 @@ class SplitBroker(BaseBroker):
     async def workers(self) -> list[Presence]:
         """Lists the broker's workers."""
         return await self._broker.workers()
+
+    async def diagnose(self) -> list[Finding]:
+        """Looks at both servers; each subject says whose it is."""
+        return [
+            msgspec.structs.replace(finding, subject=f"{whose} {finding.subject}")
+            for whose, server in (("broker", self._broker), ("storage", self._records))
+            for finding in await server.diagnose()
+        ]
 
     def _waits(self, message: Message, now: float) -> bool:
         if self._broker.capabilities.delay:

@@ -19,6 +19,7 @@ from qtasks.schemas import (
     Delivery,
     Exchange,
     Extension,
+    Finding,
     Held,
     Message,
     Presence,
@@ -179,3 +180,17 @@ class BaseBroker(ABC):
     @abstractmethod
     async def workers(self) -> list[Presence]:
         """Lists the workers that reported themselves and whose time has not run out."""
+
+    async def diagnose(self) -> list[Finding]:
+        """Says what a look at the server tells about its fitness; empty if nothing is known.
+
+        ``qtasks doctor`` asks it of a broker that is started. A broker whose server keeps the
+        records too speaks for both, once. It only reads, answers within seconds however much is
+        stored, and shows no secret: no password, no arguments of tasks. What it may not ask, for
+        lack of permission, is a finding and no error. Worth telling are the server's kind and
+        version, whether tasks survive its restart, whether it may drop some, who can reach it.
+
+        Raises:
+            ServerError: the server did not answer.
+        """
+        return []

@@ -18,6 +18,7 @@ from qtasks.schemas import (
     Capabilities,
     Delivery,
     Extension,
+    Finding,
     Held,
     Message,
     Page,
@@ -31,6 +32,7 @@ from qtasks.schemas import (
 )
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping, Sequence
 
 __all__ = ["BaseStorage"]
@@ -204,3 +206,12 @@ class BaseStorage(ABC):
     @abstractmethod
     async def flush(self) -> None:
         """Removes everything this storage keeps, in its own namespace only."""
+
+    # A look at the server
+
+    async def diagnose(self) -> builtins.list[Finding]:
+        """Says what a look at the server tells, as :meth:`BaseBroker.diagnose` does.
+
+        It is asked of a storage beside a broker elsewhere; a broker speaks for its own storage.
+        """
+        return []

@@ -4,6 +4,7 @@ from qtasks.schemas.capabilities import Capabilities
 from qtasks.schemas.definition import TaskDefinition
 from qtasks.schemas.delivery import Begun, Claim, Delivery, Exchange, Extension, Held, Swept
 from qtasks.schemas.error import TaskError
+from qtasks.schemas.finding import Finding
 from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
 from qtasks.schemas.options import CallOptions, TaskCall
@@ -27,6 +28,7 @@ __all__ = [
     "Exchange",
     "Extension",
     "Fail",
+    "Finding",
     "Held",
     "HistoryEntry",
     "Message",

@@ -9,6 +9,7 @@ import pytest
 from qtasks.testing.conformance.cancelling import Cancelling
 from qtasks.testing.conformance.claiming import Claiming
 from qtasks.testing.conformance.crowds import Crowds
+from qtasks.testing.conformance.diagnosing import Diagnosing
 from qtasks.testing.conformance.dying import Dying
 from qtasks.testing.conformance.fencing import Fencing
 from qtasks.testing.conformance.leases import Leases
@@ -34,6 +35,7 @@ __all__ = ["BrokerConformance"]
 
 class BrokerConformance(
     Life,
+    Diagnosing,
     Publishing,
     Claiming,
     Dying,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qtasks.testing.conformance.cancelling import Cancelling
+from qtasks.testing.conformance.diagnosing import Diagnosing
 from qtasks.testing.conformance.fencing import Fencing
 from qtasks.testing.conformance.leases import Leases
 from qtasks.testing.conformance.letters import Letters
@@ -29,6 +30,7 @@ __all__ = ["StorageConformance"]
 
 class StorageConformance(
     Life,
+    Diagnosing,
     Split,
     Outcomes,
     Fencing,
