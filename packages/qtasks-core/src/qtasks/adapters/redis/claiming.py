@@ -1,0 +1,173 @@
+"""Settling and claiming, with one round trip to each shard."""
+
+from __future__ import annotations
+
+import secrets
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks.adapters.redis.messages import deliveries, ids
+from qtasks.adapters.redis.settlements import Batch
+from qtasks.adapters.redis.times import micros, seconds
+from qtasks.contracts.clock import SystemClock
+from qtasks.schemas import Claim, Delivery, Exchange, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.adapters.redis.engine import Engine
+
+__all__ = ["Claimer"]
+
+#: Outcomes of one step; after an outage there may be many more.
+_SETTLE_STEP: Final = 500
+
+
+class Claimer:
+    """Exchanges outcomes for deliveries, for one worker.
+
+    A claim whose reply was lost has handed out tasks that nobody knows of. So each claim has a
+    name; the next one after a failure names it, and gets the same tasks again.
+
+    Args:
+        engine: where.
+
+    Attributes:
+        passed: whether the last claim left suspects to other workers; this one must not wake up
+            for them again and again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._clock = engine.clock or SystemClock()
+        self._me = secrets.token_hex(4)
+        self._numbers = count(1)
+        self._unsure: dict[tuple[str, str], str] = {}
+        self._idle: tuple[frozenset[str], float] | None = None
+        self.passed = False
+
+    def idle(self, queues: Sequence[str]) -> float | None:
+        """Returns in how many seconds a task of the queues is due, if the last claim told.
+
+        Whatever comes after that claim leaves a marker, so that nobody has to look again.
+        """
+        known, self._idle = self._idle, None
+        if known is None or known[0] != frozenset(queues):
+            return None
+        return max(known[1] - self._clock.monotonic(), 0.0)
+
+    async def exchange(self, settlements: Sequence[Settlement], request: Claim | None) -> Exchange:
+        """Settles, then claims."""
+        parts = self._by_shard(settlements)
+        refused: list[str] = []
+        found: list[Delivery] = []
+        claims = self._claims(request)
+        for shard in [shard for shard in parts if shard not in claims]:
+            refused += (await self._settle(shard, parts[shard])).refused
+        asked = _Asked(request)
+        for shard, queues in claims.items():
+            mine = parts.get(shard, [])
+            if request is None or (asked.limit <= 0 and not mine):
+                continue
+            while len(mine) > _SETTLE_STEP:
+                refused += (await self._settle(shard, mine[:_SETTLE_STEP])).refused
+                mine = mine[_SETTLE_STEP:]
+            answer = await self._both(shard, mine, queues, request, asked)
+            refused += answer.refused
+            found += answer.deliveries
+        if request is not None:
+            self._note(request, asked)
+        return Exchange(tuple(refused), tuple(found))
+
+    def _note(self, request: Claim, asked: _Asked) -> None:
+        """Remembers what :meth:`idle` may tell."""
+        self.passed = asked.passed > 0
+        if asked.limit > 0:
+            self._idle = (frozenset(request.queues), self._clock.monotonic() + asked.next_due)
+        else:
+            self._idle = None
+
+    def _claims(self, request: Claim | None) -> dict[str, list[str]]:
+        """Returns the queues to claim from by shard, in their order."""
+        shards: dict[str, list[str]] = {}
+        for queue in dict.fromkeys(request.queues if request is not None else ()):
+            shards.setdefault(self._engine.shard(queue), []).append(queue)
+        return shards
+
+    def _by_shard(self, settlements: Sequence[Settlement]) -> dict[str, list[Settlement]]:
+        parts: dict[str, list[Settlement]] = {}
+        for settlement in settlements:
+            shard = self._engine.shard(str(settlement.receipt or ""))
+            parts.setdefault(shard, []).append(settlement)
+        return parts
+
+    async def _settle(self, shard: str, settlements: Sequence[Settlement]) -> Exchange:
+        """Settles in one shard, in bounded steps."""
+        refused: list[str] = []
+        for start in range(0, len(settlements), _SETTLE_STEP):
+            batch = Batch(settlements[start : start + _SETTLE_STEP])
+            answer = await self._engine.run(
+                "exchange", shard, batch.rows, self._nothing(), blobs=batch.blobs
+            )
+            refused += ids(answer[0])
+        return Exchange(tuple(refused))
+
+    def _nothing(self) -> dict[str, Any]:
+        limits = self._engine.limits()
+        return {"queues": [], "limit": 0, "suspects": 0, "again": False, **limits}
+
+    async def _both(
+        self,
+        shard: str,
+        settlements: Sequence[Settlement],
+        queues: Sequence[str],
+        request: Claim,
+        asked: _Asked,
+    ) -> Exchange:
+        """Settles and claims in one shard."""
+        batch = Batch(settlements)
+        who = (shard, request.worker)
+        nonce = f"{self._me}-{next(self._numbers)}"
+        claim = {
+            "queues": queues,
+            "limit": asked.limit,
+            "suspects": asked.suspects,
+            "lease": micros(request.lease),
+            "worker": request.worker,
+            "nonce": nonce,
+            "again": self._unsure.get(who, False),
+            **self._engine.limits(),
+        }
+        before = self._unsure.get(who)
+        self._unsure[who] = nonce if before is None else before
+        answer = await self._engine.run("exchange", shard, batch.rows, claim, blobs=batch.blobs)
+        del self._unsure[who]
+        refused, out, now, next_due, passed, _ = answer
+        found = deliveries(out, now)
+        asked.took(found, passed, inf if next_due < 0 else seconds(next_due))
+        return Exchange(tuple(ids(refused)), tuple(found))
+
+
+class _Asked:
+    """What a claim may still get, shard after shard.
+
+    Attributes:
+        limit: deliveries that may still come.
+        suspects: how many of them may be suspects.
+        passed: suspects that were left to others.
+        next_due: seconds until the next delayed task is due.
+    """
+
+    def __init__(self, request: Claim | None) -> None:
+        self.limit = 0 if request is None else request.limit
+        self.suspects = 0 if request is None else request.suspects
+        self.passed = 0
+        self.next_due = inf
+
+    def took(self, found: Sequence[Delivery], passed: int, next_due: float) -> None:
+        """Notes the answer of one shard."""
+        self.limit -= len(found)
+        self.suspects -= sum(1 for delivery in found if delivery.lost)
+        self.passed += passed
+        self.next_due = min(self.next_due, next_due)

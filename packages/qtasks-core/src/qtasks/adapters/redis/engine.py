@@ -1,0 +1,190 @@
+"""What a broker and its storage share: the server, its shards, and the scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from redis import exceptions
+
+from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
+from qtasks.adapters.redis.greeting import Greeting, greet
+from qtasks.adapters.redis.links import BlockingLink, Link, LoopLink
+from qtasks.adapters.redis.scripts import load
+from qtasks.adapters.redis.times import micros
+from qtasks.adapters.redis.url import Target, parse_url
+from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.schemas import MAX_LOST, Retention
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.typing import Clock
+
+__all__ = ["Engine"]
+
+_encode = msgspec.msgpack.Encoder().encode
+
+#: The shard of what belongs to no queue, in a cluster; no queue is named so.
+_MAIN: Final = "{@}:"
+
+
+class Engine:
+    """Runs scripts on one server for a broker and its storage.
+
+    A *shard* is a prefix of keys. A single server has one shard. A cluster has one for every
+    queue, because a script sees the keys of one hash slot only, and a main one for all else.
+
+    Args:
+        url: where the server is.
+        clock: for tests: tells the time instead of the server.
+        blocking: whether calls block the thread instead of suspending.
+        per_queue: whether a cluster has a shard for every queue; a storage without a broker does
+            not know the queues of its tasks, so it keeps all in the main one.
+
+    Attributes:
+        retention: how long what ends by itself is kept.
+    """
+
+    def __init__(
+        self, url: str, clock: Clock | None, *, blocking: bool = False, per_queue: bool = False
+    ) -> None:
+        self.url = url
+        self.clock = clock
+        self.blocking = blocking
+        self.target: Target = parse_url(url)
+        self.retention = Retention()
+        self.greeting = Greeting()
+        self._per_queue = per_queue
+        self._users: set[str] = set()
+        self._link: Link | None = None
+
+    def twin(self) -> Engine:
+        """Returns a blocking engine for the same server."""
+        twin = Engine(self.url, self.clock, blocking=True, per_queue=self._per_queue)
+        twin.retention = self.retention
+        return twin
+
+    # Life
+
+    async def start(self, user: str) -> None:
+        """Connects with the first user.
+
+        Raises:
+            ConfigError: the server is too old, or the URL does not fit it.
+            ServerUnavailableError: it cannot be reached.
+        """
+        if not self._users:
+            kind = BlockingLink if self.blocking else LoopLink
+            link = kind(self.target, cluster=len(self.target.hosts) > 1 and not self.target.sentinel)
+            try:
+                self.greeting = await greet(link, self.target)
+                if self.greeting.cluster and len(self.target.hosts) == 1:
+                    await link.close()
+                    link = kind(self.target, cluster=True)
+            except BaseException:
+                await link.close()
+                raise
+            self._link = link
+        self._users.add(user)
+
+    async def stop(self, user: str) -> None:
+        """Disconnects with the last user."""
+        self._users.discard(user)
+        if not self._users and self._link is not None:
+            link, self._link = self._link, None
+            await link.close()
+
+    # Shards
+
+    @property
+    def main(self) -> str:
+        """The shard of what belongs to no queue."""
+        tag = _MAIN if self.greeting.cluster else ""
+        return f"{self.target.prefix}:{tag}"
+
+    @property
+    def sharded(self) -> bool:
+        """Whether queues have shards of their own."""
+        return self._per_queue and self.greeting.cluster
+
+    def shard(self, queue: str) -> str:
+        """Returns the shard of a queue."""
+        if not self.sharded:
+            return self.main
+        # What stands between the first braces decides the slot.
+        tag = queue.replace("%", "%25").replace("}", "%7D").replace("@", "%40")
+        return f"{self.target.prefix}:{{{tag}}}:"
+
+    async def shards(self) -> list[str]:
+        """Returns all shards in which tasks may be."""
+        if not self.sharded:
+            return [self.main]
+        return [self.shard(name) for name in await self.queues()]
+
+    async def queues(self) -> list[str]:
+        """Returns all queues that were ever published to, sorted."""
+        return sorted(name.decode() for name in await self.run("queues", self.main))
+
+    # Calls
+
+    async def run(
+        self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()
+    ) -> Any:
+        """Runs a script and returns its answer.
+
+        Args:
+            script: its name.
+            shard: where.
+            args: what it gets as its arguments.
+            blobs: byte strings; the first has the number 3 in the arguments.
+
+        Raises:
+            ServerError: the server failed, or cannot be reached.
+        """
+        found = load(script)
+        command = (1, shard, self.time(), _encode(args), *blobs)
+        try:
+            return await self.call("EVALSHA", found.sha, *command)
+        except _NotLoadedError:
+            return await self.call("EVAL", found.text, *command)
+
+    async def call(self, *command: Any) -> Any:
+        """Sends a command."""
+        link = self._started()
+        try:
+            return await link.call(*command)
+        except exceptions.NoScriptError:
+            raise _NotLoadedError from None
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.target) from error
+
+    async def block(self, *command: Any) -> Any:
+        """Sends a command that waits at the server."""
+        link = self._started()
+        try:
+            return await link.block(*command)
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.target) from error
+
+    def time(self) -> str:
+        """Returns the time that scripts shall believe; empty for the server's own."""
+        return "" if self.clock is None else str(micros(self.clock.time()))
+
+    def limits(self) -> dict[str, int]:
+        """Returns what scripts need that end tasks by themselves."""
+        return {
+            "result_ttl": micros(self.retention.result_ttl),
+            "dead_ttl": micros(self.retention.dead_ttl),
+            "max_lost": MAX_LOST,
+        }
+
+    def _started(self) -> Link:
+        if self._link is None:
+            msg = f"Redis at {self.target.place} is not connected: call start() first"
+            raise ServerError(msg)
+        return self._link
+
+
+class _NotLoadedError(Exception):
+    """The server does not know the script; it was restarted, or its scripts were flushed."""

@@ -1,0 +1,48 @@
+"""Housekeeping over all shards, for brokers and for storages that stand alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qtasks.adapters.redis.messages import ids
+from qtasks.schemas import Swept
+
+if TYPE_CHECKING:
+    from qtasks.adapters.redis.engine import Engine
+
+__all__ = ["expire", "sweep"]
+
+#: Leases that one step takes back from a dead worker.
+_EXPIRE_STEP: Final = 200
+
+
+async def sweep(engine: Engine, limit: int) -> Swept:
+    """Does one round of housekeeping in every shard; see :meth:`BaseBroker.sweep`."""
+    total = Swept()
+    shards = await engine.shards()
+    if engine.main not in shards:
+        shards.append(engine.main)  # workers report themselves there
+    for shard in shards:
+        back, convicted, expired, purged, more = await engine.run(
+            "sweep", shard, limit, engine.limits()
+        )
+        total = Swept(
+            taken_back=(*total.taken_back, *ids(back)),
+            convicted=(*total.convicted, *ids(convicted)),
+            expired=(*total.expired, *ids(expired)),
+            purged=total.purged + purged,
+            more=total.more or bool(more),
+        )
+    return total
+
+
+async def expire(engine: Engine, worker: str) -> int:
+    """Takes back all that a worker holds; see :meth:`BaseBroker.expire`."""
+    total = 0
+    for shard in await engine.shards():
+        while True:
+            count, seen = await engine.run("expire", shard, worker, _EXPIRE_STEP, engine.limits())
+            total += count
+            if seen < _EXPIRE_STEP:
+                break
+    return total

@@ -1,0 +1,143 @@
+"""Connections to the server, for a loop and for plain threads.
+
+The driver brings a client for each; here both look the same: coroutines, which over the blocking
+client never suspend. Nothing is repeated here: whether a call may be is decided above.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import redis
+import redis.asyncio
+import redis.asyncio.cluster
+import redis.asyncio.retry
+import redis.asyncio.sentinel
+import redis.backoff
+import redis.cluster
+import redis.retry
+import redis.sentinel
+
+if TYPE_CHECKING:
+    from qtasks.adapters.redis.url import Target
+
+__all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink"]
+
+#: Seconds of one blocking command; whoever waits longer asks again, which heals lost wake-ups.
+LONGEST_BLOCK: Final = 5.0
+#: Seconds without an answer after which a connection counts as dead.
+_SILENCE: Final = 10.0
+#: Seconds to connect.
+_CONNECT: Final = 5.0
+#: Calls under way at once in one loop; more wait, so that a thousand callers are no thousand
+#: connections.
+_CALLS: Final = 32
+#: Attempts of one call at a cluster: a node may have moved the slot, or be replaced by another.
+_CLUSTER_ATTEMPTS: Final = 3
+
+
+class Link(Protocol):
+    """What the engine needs of the connections to a server."""
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command and returns its answer."""
+        ...
+
+    async def block(self, *command: Any) -> Any:
+        """Sends one command that waits at the server, over a connection of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnects."""
+        ...
+
+
+class LoopLink:
+    """Connections that belong to the running loop.
+
+    Args:
+        target: where the server is.
+        cluster: whether it is a node of a cluster.
+    """
+
+    def __init__(self, target: Target, *, cluster: bool = False) -> None:
+        asynchronous: Any = redis.asyncio
+        self._client: Any = _client(target, asynchronous, cluster=cluster)
+        self._room = asyncio.Semaphore(_CALLS)
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command; who cancels it gives up the connection."""
+        async with self._room:
+            return await self._client.execute_command(*command)
+
+    async def block(self, *command: Any) -> Any:
+        """Sends one command that waits at the server."""
+        return await self._client.execute_command(*command)
+
+    async def close(self) -> None:
+        """Disconnects."""
+        await self._client.aclose()
+
+
+class BlockingLink:
+    """Connections for any thread; each call blocks its own. After a fork they are made anew.
+
+    Args:
+        target: where the server is.
+        cluster: whether it is a node of a cluster.
+    """
+
+    def __init__(self, target: Target, *, cluster: bool = False) -> None:
+        self._client: Any = _client(target, redis, cluster=cluster)
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command."""
+        return self._client.execute_command(*command)
+
+    async def block(self, *command: Any) -> Any:
+        """Sends one command that waits at the server."""
+        return self._client.execute_command(*command)
+
+    async def close(self) -> None:
+        """Disconnects."""
+        self._client.close()
+
+
+def _client(target: Target, driver: Any, *, cluster: bool) -> Any:
+    """Makes a client of one of the driver's two halves; they take the same arguments."""
+    options: dict[str, Any] = {
+        "username": target.username,
+        "password": target.password,
+        "protocol": 2,
+        "socket_timeout": _SILENCE,
+        "retry": driver.retry.Retry(redis.backoff.NoBackoff(), _CLUSTER_ATTEMPTS if cluster else 0),
+        **_encryption(target),
+    }
+    if target.path is not None:
+        return driver.Redis(unix_socket_path=target.path, db=target.db, **options)
+    options |= {"socket_connect_timeout": _CONNECT, "socket_keepalive": True}
+    if cluster:
+        nodes = [driver.cluster.ClusterNode(host, port) for host, port in target.hosts]
+        return driver.cluster.RedisCluster(startup_nodes=nodes, **options)
+    if target.sentinel is not None:
+        account = {"username": target.sentinel_username, "password": target.sentinel_password}
+        sentinels = driver.sentinel.Sentinel(
+            target.hosts, sentinel_kwargs=options | account, db=target.db, **options
+        )
+        return sentinels.master_for(target.sentinel)
+    host, port = target.hosts[0]
+    return driver.Redis(host=host, port=port, db=target.db, **options)
+
+
+def _encryption(target: Target) -> dict[str, Any]:
+    if not target.tls:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_ca_certs": target.ca_certs,
+        "ssl_certfile": target.certfile,
+        "ssl_keyfile": target.keyfile,
+        "ssl_cert_reqs": "required" if target.verify else "none",
+        "ssl_check_hostname": target.verify,
+    }

@@ -1,0 +1,97 @@
+"""Messages and deliveries, as the scripts take and give them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qtasks.adapters.redis.times import micros, seconds
+from qtasks.schemas import Delivery, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["decode_headers", "deliveries", "encode", "ids", "message_of", "rows"]
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_decode_message: Final = msgspec.msgpack.Decoder(Message).decode
+_decode_headers: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
+
+#: How many values the scripts give for one delivery.
+_WIDTH: Final = 12
+
+
+def rows(messages: Sequence[Message]) -> tuple[list[tuple[Any, ...]], list[bytes]]:
+    """Returns what a script has to know of each message, and the encoded messages."""
+    described = [
+        (
+            message.id,
+            message.queue,
+            message.priority,
+            micros(message.delay),
+            -1 if message.eta is None else micros(message.eta),
+            -1 if message.expires is None else micros(message.expires),
+            False if message.unique_key is None else message.unique_key,
+        )
+        for message in messages
+    ]
+    return described, [encode(message) for message in messages]
+
+
+def deliveries(answer: Sequence[Any], now: int) -> list[Delivery]:
+    """Returns the deliveries in the answer of a script.
+
+    Args:
+        answer: for each delivery the values that ``hand_out`` in ``tasks.lua`` appends.
+        now: the server's time in microseconds.
+    """
+    claimed_at = seconds(now)
+    return [
+        _delivery(answer[start : start + _WIDTH], claimed_at)
+        for start in range(0, len(answer), _WIDTH)
+    ]
+
+
+def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
+    (
+        id_, token, blob, attempts, count, lost, snoozes, created, due, history, headers, queue,
+    ) = values  # fmt: skip
+    name = queue.decode()
+    message, malformed = _message(blob, headers, id_.decode(), name)
+    return Delivery(
+        message, token, int(attempts or 0), count, int(lost or 0), int(snoozes or 0),
+        seconds(created), seconds(due), claimed_at, history, malformed, name,
+    )  # fmt: skip
+
+
+def _message(
+    blob: bytes, headers: bytes | None, id_: str, queue: str
+) -> tuple[Message, str | None]:
+    """Reads a stored message; one that cannot be read is a delivery that only fails."""
+    try:
+        return message_of(blob, headers), None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Message(id_, "", queue, b""), f"its stored message cannot be read: {error}"
+
+
+def message_of(blob: bytes, headers: bytes | None) -> Message:
+    """Reads a stored message, with headers that replace its own if there are any.
+
+    Raises:
+        MsgspecError: the bytes are not what was stored.
+    """
+    message = _decode_message(blob)
+    if headers is None:
+        return message
+    return msgspec.structs.replace(message, headers=decode_headers(headers))
+
+
+def decode_headers(packed: bytes) -> dict[str, str]:
+    """Reads stored headers."""
+    return _decode_headers(packed)
+
+
+def ids(answer: Iterable[bytes]) -> list[str]:
+    """Returns ids as texts."""
+    return [id_.decode() for id_ in answer]

@@ -1,0 +1,11 @@
+-- Notes that due tasks were published. A: ids. One that was begun, or lined up again meanwhile,
+-- stays as it is.
+for _, id in ipairs(A) do
+  local t = look(id)
+  if t and t.s == 'o' and t.hh then
+    zrem(P .. 'o:' .. t.q, id)
+    call('HSET', key_of(id), 's', 'b')
+    call('HDEL', key_of(id), 'hh')
+  end
+end
+commit()

@@ -1,0 +1,2 @@
+-- Lists all queues that were ever published to. Only reads.
+return call('SMEMBERS', P .. 'qs')

@@ -1,0 +1,29 @@
+-- Reads tasks. A: { ids, name of a waiter or false }.
+--
+-- Without a waiter it returns id, fields, ... of every task there is. With one it returns only
+-- those that have ended or are not there (fields is nil then), and lets the others tell the waiter.
+-- Before them comes how many those are.
+local out = { 0 }
+for _, id in ipairs(A[1]) do
+  local key = key_of(id)
+  local v = call('HMGET', key, 's', 'g', 'wt')
+  local there = v[1] and not (v[1] == 'd' and tonumber(v[2]) <= now)
+  if not A[2] then
+    if there then
+      out[#out + 1], out[#out + 2] = id, call('HGETALL', key)
+    end
+  elseif not there then
+    out[#out + 1], out[#out + 2] = id, false
+  elseif v[1] == 'd' then
+    out[#out + 1], out[#out + 2] = id, call('HGETALL', key)
+  elseif not v[3] then
+    out[1] = out[1] + 1
+    call('HSET', key, 'wt', A[2])
+  elseif not string.find(',' .. v[3] .. ',', ',' .. A[2] .. ',', 1, true) then
+    out[1] = out[1] + 1
+    call('HSET', key, 'wt', v[3] .. ',' .. A[2])
+  else
+    out[1] = out[1] + 1
+  end
+end
+return out

@@ -1,0 +1,89 @@
+-- Does one bounded round of housekeeping. A: { limit, limits }.
+-- Returns { taken back, convicted, expired, number of purged, whether there is more }.
+local limit, limits = A[1], A[2]
+local back, convicted = {}, {}
+local overdue_leases = call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(overdue_leases) do
+  local t = look(id)
+  if t and t.s == 'l' then
+    local what = take_back(t, limits)
+    if what == 'taken back' then
+      back[#back + 1] = id
+    elseif what == 'convicted' then
+      convicted[#convicted + 1] = id
+    end
+  else
+    zrem(P .. 'l', id)
+  end
+end
+write()
+
+local reported = tonumber(call('LLEN', P .. 'ur'))
+local room = limit - reported
+if room > 0 then
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'x', '-inf', now, 'LIMIT', 0, room)) do
+    local t = look(id)
+    if t and t.s ~= 'l' and t.s ~= 'd' then
+      lapse(t, limits.result_ttl)
+    else
+      zrem(P .. 'x', id)
+    end
+  end
+end
+write()
+local expired = call('LRANGE', P .. 'ur', 0, limit - 1)
+if #expired > 0 then
+  call('LTRIM', P .. 'ur', #expired, -1)
+end
+
+local queues = call('SMEMBERS', P .. 'qs')
+local seen, purged = 0, 0
+for _, queue in ipairs(queues) do
+  local left = limit - seen
+  local ids = left > 0 and call('ZRANGEBYSCORE', P .. 'f:' .. queue, '-inf', now, 'LIMIT', 0, left)
+    or {}
+  for _, id in ipairs(ids) do
+    local t, rest = look(id)
+    seen = seen + 1
+    zrem(P .. 'f:' .. queue, id)
+    if not t or t.s ~= 'd' then
+      zrem(P .. 'd', id)
+      zrem(P .. 'd:' .. queue, id)
+    end
+    if not t then -- the server has dropped the record by itself, or it is over by now
+      zrem(P .. 'a', id)
+      purged = purged + 1
+      if rest then
+        call('UNLINK', key_of(id))
+      end
+    end
+  end
+end
+
+-- Markers may be lost with who took them: whatever is ready has one.
+for _, queue in ipairs(queues) do
+  for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
+    if call('EXISTS', P .. 'r:' .. priority .. ':' .. queue) == 1 then
+      wake(queue)
+    end
+  end
+  if call('EXISTS', P .. 's:' .. queue) == 1 then
+    wake_for_suspects(queue)
+  end
+end
+
+for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'sb', '-inf', now, 'LIMIT', 0, limit)) do
+  call('DEL', P .. 'st:' .. name)
+  zrem(P .. 'sb', name)
+end
+for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'ce', '-inf', now, 'LIMIT', 0, limit)) do
+  call('HDEL', P .. 'ct', name)
+  zrem(P .. 'ce', name)
+end
+for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'pw', '-inf', now, 'LIMIT', 0, limit)) do
+  call('HDEL', P .. 'pd', name)
+  zrem(P .. 'pw', name)
+end
+commit()
+local more = math.max(#overdue_leases, #expired, seen) >= limit
+return { back, convicted, expired, purged, more and 1 or 0 }

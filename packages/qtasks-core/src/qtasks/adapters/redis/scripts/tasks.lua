@@ -1,0 +1,247 @@
+-- What can happen to a task, whoever asks for it.
+--
+-- A task is the hash t:<id>. Its state s is where it waits:
+--   w  in a lane r:<priority>:<queue>, among the delayed z:<queue> or the suspects s:<queue>
+--   l  in the hands of a worker: leases l, the busy of its queue b:<queue>, the worker's h:<worker>
+--   o  on the schedule o:<queue>, b at a broker elsewhere: only for tasks whose queue is elsewhere
+--   d  nowhere, it has ended: f:<queue> by when its record goes; dead letters also in d and d:<queue>
+local RETURNED = 4503599627370496 -- 2^52: puts what was given back before all others of its lane
+local LEVEL = 17592186044416 -- 2^44: one priority in the scores of suspects, which count milliseconds
+local FIELDS =
+  { 's', 'k', 'q', 'p', 'u', 'x', 'cx', 'lo', 'w', 'wt', 'aw', 'et', 'g', 'de', 'du', 'hh' }
+
+local function key_of(id)
+  return P .. 't:' .. id
+end
+
+-- Returns a task as a table, or nil; one whose time is over counts as gone.
+local function look(id)
+  local v = call('HMGET', key_of(id), unpack(FIELDS))
+  if not v[1] then
+    return nil
+  end
+  local t = { id = id, lo = tonumber(v[8] or '0') }
+  t.s, t.k, t.q, t.p, t.u, t.x, t.cx = v[1], v[2], v[3], v[4], v[5], v[6], v[7]
+  t.w, t.wt, t.aw, t.et, t.g, t.de = v[9], v[10], v[11], v[12], v[13], v[14]
+  t.du, t.hh = tonumber(v[15]), v[16]
+  if t.s == 'd' and tonumber(t.g) <= now then
+    return nil, t
+  end
+  return t
+end
+
+local function overdue(t)
+  return t.x and tonumber(t.x) <= now
+end
+
+-- Forgets a task that has ended and whose time is over.
+local function sweep_away(t)
+  call('UNLINK', key_of(t.id))
+  zrem(P .. 'a', t.id)
+  zrem(P .. 'f:' .. t.q, t.id)
+  if t.de then
+    zrem(P .. 'd', t.id)
+    zrem(P .. 'd:' .. t.q, t.id)
+  end
+end
+
+-- Takes a task from where it waits, or out of the hands of its worker.
+local function leave(t)
+  if t.s == 'l' then
+    zrem(P .. 'l', t.id)
+    zrem(P .. 'b:' .. t.q, t.id)
+    srem(P .. 'h:' .. t.w, t.id)
+  elseif t.s == 'w' then
+    zrem(P .. 'r:' .. t.p .. ':' .. t.q, t.id)
+    zrem(P .. 'z:' .. t.q, t.id)
+    if t.lo > 0 then
+      zrem(P .. 's:' .. t.q, t.id)
+    end
+  elseif t.s == 'o' then
+    zrem(P .. 'o:' .. t.q, t.id)
+  end
+end
+
+-- Lets a task wait until it is due; rank is 'ordinary', 'returned' or 'suspect'.
+local function line_up(t, due, rank, fields)
+  local state = 'w'
+  if t.aw then
+    state = 'o'
+    zadd(P .. 'o:' .. t.q, due, t.id)
+    if t.hh then
+      call('HDEL', key_of(t.id), 'hh')
+    end
+  elseif due > now then
+    local score = due + stamp() - now
+    zadd(P .. 'z:' .. t.q, score, t.id)
+    soonest[t.q] = math.min(soonest[t.q] or score, score)
+  elseif rank == 'suspect' then
+    zadd(P .. 's:' .. t.q, (t.p + 128) * LEVEL + math.floor(now / 1000), t.id)
+    wake_for_suspects(t.q)
+  else
+    local place = stamp()
+    if rank == 'returned' then
+      place = place - RETURNED
+    end
+    zadd(P .. 'r:' .. t.p .. ':' .. t.q, place, t.id)
+    lanes[t.q] = lanes[t.q] or {}
+    lanes[t.q][t.p] = true
+    wake(t.q)
+  end
+  if t.x then
+    zadd(P .. 'x', t.x, t.id)
+  end
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 's', state, 'du', due
+  call('HSET', key_of(t.id), unpack(fields))
+end
+
+local function tell(t)
+  if t.wt then
+    for name in string.gmatch(t.wt, '[^,]+') do
+      notes[name] = notes[name] or {}
+      table.insert(notes[name], t.id)
+    end
+  end
+end
+
+local function free_unique_key(t)
+  if t.u and call('HGET', P .. 'u', t.u) == t.id then
+    call('HDEL', P .. 'u', t.u)
+  end
+end
+
+-- Makes a task terminal; its record stays for ttl microseconds.
+local function finish(t, status, ttl, fields)
+  local key = key_of(t.id)
+  leave(t)
+  if t.x then
+    zrem(P .. 'x', t.id)
+  end
+  free_unique_key(t)
+  tell(t)
+  if ttl <= 0 then
+    call('UNLINK', key)
+    zrem(P .. 'a', t.id)
+    return
+  end
+  local over = now + ttl
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 's', 'd', 'st', status
+  fields[n + 5], fields[n + 6], fields[n + 7], fields[n + 8] = 'f', now, 'g', over
+  if status == 'error' then
+    fields[n + 9], fields[n + 10] = 'de', 1
+    zadd(P .. 'd', stamp(), t.id)
+    zadd(P .. 'd:' .. t.q, over, t.id)
+  end
+  call('HSET', key, unpack(fields))
+  if t.cx or t.wt or t.hh then
+    call('HDEL', key, 'cx', 'wt', 'hh')
+  end
+  if status == 'success' and t.et then
+    call('HDEL', key, 'et', 'er')
+  end
+  zadd(P .. 'f:' .. t.q, over, t.id)
+  if not fake then
+    call('PEXPIRE', key, math.ceil(ttl / 1000))
+  end
+end
+
+-- Cancels a task that was not started in time; the next sweep reports it.
+local function lapse(t, ttl)
+  call('RPUSH', P .. 'ur', t.id)
+  finish(t, 'cancel', ttl, { 'rn', 'expired' })
+end
+
+-- Ends a lease as lost: the task waits again, or is convicted, or was to be cancelled.
+local function take_back(t, limits)
+  local lost = t.lo + 1
+  local fields = { 'lo', lost, 'k', stamp() }
+  if t.cx then
+    fields[5], fields[6] = 'rn', t.cx
+    finish(t, 'cancel', limits.result_ttl, fields)
+    return 'cancelled'
+  end
+  if lost >= limits.max_lost then
+    local text = 'its worker was lost ' .. lost .. ' times in a row, the last one was ' .. t.w
+    local kind = 'qtasks.exc.ProcessCrashedError'
+    fields[5], fields[6], fields[7], fields[8] = 'rn', 'worker_lost', 'et', kind
+    fields[9], fields[10] = 'er', cmsgpack.pack({ type = kind, message = text })
+    finish(t, 'error', limits.dead_ttl, fields)
+    return 'convicted'
+  end
+  leave(t)
+  t.lo = lost
+  line_up(t, now, 'suspect', fields)
+  return 'taken back'
+end
+
+-- Publishes one message unless its id is known or its unique key is held.
+--
+-- m is { id, queue, priority, delay, eta or -1, expires or -1, unique key or false }, blob its
+-- encoded whole. Returns 1 if it was new, 0 if it was known, or the id that holds the key.
+local function publish(m, blob, beside, scheduled)
+  local id, queue, unique = m[1], m[2], m[7]
+  local known, rest = look(id)
+  if known then
+    return 0
+  end
+  if rest then
+    sweep_away(rest)
+    write()
+  end
+  if unique then
+    local holder = call('HGET', P .. 'u', unique)
+    if holder then
+      return holder
+    end
+    call('HSET', P .. 'u', unique, id)
+  end
+  local t = { id = id, q = queue, p = m[3], lo = 0 }
+  local fields = { 'm', blob, 'q', queue, 'p', t.p, 'st', 'new', 'c', now }
+  if unique then
+    fields[#fields + 1], fields[#fields + 2] = 'u', unique
+  end
+  if m[6] >= 0 then
+    t.x = now + m[6]
+    fields[#fields + 1], fields[#fields + 2] = 'x', t.x
+  end
+  zadd(P .. 'a', stamp(), id)
+  sadd(P .. 'qs', queue)
+  local due = math.max(now + m[4], m[5])
+  if beside then
+    t.aw = '1'
+    fields[#fields + 1], fields[#fields + 2] = 'aw', 1
+  end
+  if beside and not scheduled then
+    if t.x then
+      zadd(P .. 'x', t.x, id)
+    end
+    local n = #fields
+    fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 's', 'b', 'du', due
+    call('HSET', key_of(id), unpack(fields))
+  else
+    line_up(t, due, 'ordinary', fields)
+  end
+  return 1
+end
+
+-- Hands a task to a worker, and appends what the worker is told to out. v holds the task's fields
+-- in the order of HANDED.
+local HANDED = { 'm', 'x', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd' }
+local function hand_out(id, queue, v, claim, out)
+  local token = stamp()
+  local count = tonumber(v[4] or '0') + 1
+  call('HSET', key_of(id), 's', 'l', 'st', 'process', 'k', token, 'w', claim.worker,
+    'sa', now, 'n', count, 'cn', claim.nonce)
+  zadd(P .. 'l', now + claim.lease, id)
+  zadd(P .. 'b:' .. queue, now, id)
+  sadd(P .. 'h:' .. claim.worker, id)
+  if v[2] then
+    zrem(P .. 'x', id)
+  end
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, token, v[1], v[3]
+  out[n + 5], out[n + 6], out[n + 7], out[n + 8] = count, v[5], v[6], v[7]
+  out[n + 9], out[n + 10], out[n + 11], out[n + 12] = v[8], v[9], v[10], queue
+end

@@ -1,0 +1,71 @@
+"""Settlements, as the scripts take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks.adapters.redis.messages import encode
+from qtasks.adapters.redis.times import micros
+from qtasks.schemas import Cancel, Fail, Retry, Success
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qtasks.schemas import Settlement
+
+__all__ = ["Batch"]
+
+#: The number of the first byte string that a script gets.
+_FIRST: Final = 3
+
+
+class Batch:
+    """Settlements with their byte strings, which travel beside them.
+
+    Attributes:
+        rows: what the script has to know of each.
+        blobs: the byte strings; the rows point to them by number.
+    """
+
+    def __init__(self, settlements: Iterable[Settlement] = ()) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self.blobs: list[bytes] = []
+        for settlement in settlements:
+            self.rows.append(self._row(settlement))
+
+    def _row(self, settlement: Settlement) -> tuple[Any, ...]:
+        outcome = settlement.outcome
+        kind: str
+        rest: tuple[Any, ...]
+        if type(outcome) is Success:
+            kind, rest = "success", (self._number(outcome.result),)
+        elif type(outcome) is Retry:
+            error = outcome.error
+            packed = (False, 0) if error is None else (error.type, self._number(encode(error)))
+            kind, rest = "retry", (micros(outcome.delay), outcome.counted, *packed)
+        elif type(outcome) is Fail:
+            error = outcome.error
+            kind, rest = "fail", (outcome.reason, error.type, self._number(encode(error)))
+        elif type(outcome) is Cancel:
+            kind, rest = "cancel", (outcome.reason,)
+        else:
+            kind, rest = "release", ()
+        headers = settlement.headers
+        return (
+            settlement.id,
+            settlement.token,
+            kind,
+            settlement.attempts,
+            settlement.snoozes,
+            micros(settlement.ttl),
+            self._number(settlement.history),
+            self._number(None if headers is None else encode(headers)),
+            *rest,
+        )
+
+    def _number(self, blob: bytes | None) -> int:
+        """Takes a byte string along and returns its number, 0 for none."""
+        if blob is None:
+            return 0
+        self.blobs.append(blob)
+        return len(self.blobs) + _FIRST - 1
