@@ -11,8 +11,10 @@ import pytest
 
 from qtasks import QueueTasks
 from qtasks._core.config import SETTINGS, ConfigFields, Kind
+from qtasks.brokers import MemoryBroker
 from qtasks.configs import QueueConfig, Source
 from qtasks.exc import ConfigError
+from qtasks.storages import MemoryStorage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,6 +284,22 @@ def test_urls_that_are_given_to_an_app_count_as_code(monkeypatch: pytest.MonkeyP
     assert (config.broker_url, config.storage_url) == ("memory://code", "memory://records")
     assert config.source("broker_url") == config.source("storage_url") == Source("code")
     assert str(QueueTasks().config.source("broker_url")) == "QTASKS_BROKER_URL"
+
+
+def test_urls_of_the_environment_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QTASKS_STORAGE_URL", "memory://records")
+
+    app = QueueTasks(broker=MemoryBroker("memory://object"))
+
+    assert str(app.config.source("storage_url")) == "QTASKS_STORAGE_URL"
+    assert (app.config.broker_url, str(app.config.source("broker_url"))) == (
+        "memory://object",
+        "code",
+    )
+    assert QueueTasks(storage=MemoryStorage("memory://it")).config.storage_url == "memory://it"
+    with pytest.raises(ConfigError) as caught:
+        QueueTasks(broker=MemoryBroker(), broker_url="redis://me:hunter2@host")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_app_takes_no_other_settings_than_its_own_kind() -> None:

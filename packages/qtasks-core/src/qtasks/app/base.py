@@ -19,6 +19,7 @@ from qtasks.app.declare import declare
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
+from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
 from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
 
@@ -176,10 +177,15 @@ class BaseQueueTasks:
 
     def _wire(self, options: AppOptions) -> None:
         broker, storage = options.get("broker"), options.get("storage")
-        broker_url, storage_url = options.get("broker_url"), options.get("storage_url")
+        broker_url, storage_url = options.get("broker_url"), options.get("storage_url") or None
         if broker is not None and broker_url is not None:
-            msg = f"both broker={broker!r} and broker_url={broker_url!r} were given: use one"
+            shown = mask_url(broker_url)
+            msg = f"both broker={broker!r} and broker_url={shown!r} were given: use one"
             raise ConfigError(msg)
+        given = {
+            "broker_url": broker_url if broker is None else broker.url,
+            "storage_url": storage_url if storage is None else storage.url,
+        }
         plugins = self._registry.manager
         if broker is None:
             url = self.config.broker_url if broker_url is None else broker_url
@@ -193,12 +199,7 @@ class BaseQueueTasks:
                 " for example 'sqlite:///qtasks.db'"
             )
             raise ConfigError(msg)
-        if options.get("storage") is not None and storage is not None:
-            storage_url = storage.url
-        self.config = self.config.bind(
-            broker_url=broker_url if options.get("broker") is None else broker.url,
-            storage_url=storage_url,
-        )
+        self.config = self.config.bind(**given)
         if storage is not None:
             broker = SplitBroker(broker, storage, self.clock)
         self.broker: BaseBroker = broker
