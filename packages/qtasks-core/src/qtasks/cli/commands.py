@@ -64,9 +64,9 @@ cli = typer.Typer(
     rich_markup_mode="rich",
 )
 cli.command(cls=Command)(run)
+cli.command(cls=Command)(config)
 cli.command(cls=Command)(call)
 cli.command(cls=Command)(stats)
-cli.command(cls=Command)(config)
 cli.add_typer(tasks, name="tasks")
 cli.add_typer(dead, name="dead")
 

@@ -131,9 +131,9 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._keeper = Keeper(self.broker, self, self.config.lease)
         self._keeper.start()
-        self._unfollow = follow(self.config, self._pump, self._pools.threads, self._keeper)
         self._main = self._loop.create_task(self._pump.run())
         self._main.add_done_callback(lambda _: self._stopping.set())
+        self._unfollow = follow(self.config, self._pump, self._pools.threads, self._keeper)
         log.info(
             "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
             self.id,
