@@ -12,9 +12,10 @@ import pytest
 
 import qtasks.exc
 from qtasks import QueueTasks
+from qtasks._core.config import SETTINGS, Setting, show
+from qtasks._core.config.names import FORMER
 from qtasks._core.decisions.history import FIRST, LAST
 from qtasks.cli.commands import cli
-from qtasks.configs import QueueConfig
 from qtasks.contracts.triggers import CATALOGUE, Kind
 from qtasks.executors import SyncTaskExecutor
 from qtasks.schemas import CallOptions, CancelAnswer, Delivery, Message
@@ -68,32 +69,32 @@ def test_every_kind_of_trigger_is_explained() -> None:
     assert explained == [f"`{kind}`" for kind in Kind]
 
 
-def default_text(value: object) -> str:
+def default_text(setting: Setting) -> str:
     """Returns a default as the table shows it."""
-    if value is None:
-        return NO_VALUE
-    if isinstance(value, tuple):
-        return f"`{','.join(value)}`"
-    return f"`{value:g}`" if isinstance(value, float) and value < 1e6 else f"`{int_text(value)}`"
-
-
-def int_text(value: object) -> str:
-    """Returns a number without a fraction, and anything else as it is."""
-    return str(int(value)) if isinstance(value, float) else str(value)
+    return NO_VALUE if setting.default is None else f"`{show(setting.default)}`"
 
 
 @pytest.mark.parametrize(
     "text", [page("configuration.md"), (CORE / "README.md").read_text("utf-8")]
 )
 def test_every_setting_is_in_the_tables_with_its_default(text: str) -> None:
-    settings = [(f"`{name}`", default_text(value)) for name, value in vars(QueueConfig()).items()]
+    settings = [(f"`{name}`", default_text(setting)) for name, setting in SETTINGS.items()]
 
     assert [(row[0], row[1]) for row in table(text, "setting")] == settings
 
 
-def test_every_setting_is_shown_with_its_variable() -> None:
-    for name, _, _, variable, _ in table(page("configuration.md"), "setting"):
-        assert variable == f"`QTASKS_{name.strip('`').upper()}`"
+def test_every_setting_is_shown_with_its_unit_its_variable_and_when_it_applies() -> None:
+    declared = [
+        [setting.unit, f"`{setting.variable}`", setting.applies] for setting in SETTINGS.values()
+    ]
+
+    assert [row[2:5] for row in table(page("configuration.md"), "setting")] == declared
+
+
+def test_every_setting_of_the_predecessor_that_is_gone_is_on_the_page() -> None:
+    rows = table(page("configuration.md").partition("## Settings of QTasks 1.7")[2], "setting")
+
+    assert rows == [[f"`{name}`", instead] for name, instead in FORMER.items()]
 
 
 def test_every_option_of_a_call_is_explained() -> None:

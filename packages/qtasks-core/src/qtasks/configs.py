@@ -1,8 +1,8 @@
 """The settings of an app."""
 
-from qtasks._core.config import QueueConfig
+from qtasks._core.config import QueueConfig, Source
 
-__all__ = ["QueueConfig"]
+__all__ = ["QueueConfig", "Source"]
 
 
 def __dir__() -> list[str]:

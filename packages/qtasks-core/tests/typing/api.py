@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import assert_type
 
@@ -9,6 +10,7 @@ from qtasks import QueueTasks, SyncTask
 from qtasks.app.handles import TaskHandle
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
+from qtasks.configs import QueueConfig, Source
 from qtasks.schemas import TaskCall
 
 app = QueueTasks()
@@ -70,6 +72,26 @@ async def use() -> None:
     assert_type(await (await in_async.add_task(1)).result(), list[int])
     assert_type(await in_async(1), list[int])
     await in_async.add_task("a")  # type: ignore[call-overload]  # x is a number
+
+
+config = QueueConfig(lease=30, queues=("a", "b"), max_threads=None, uvloop=False)
+QueueConfig(leese=30)  # type: ignore[call-arg]  # no such setting
+QueueConfig(lease="soon")  # type: ignore[arg-type]  # seconds are a number
+assert_type(config.lease, float)
+assert_type(config.prefetch, int | None)
+assert_type(config.prefetched, int)
+config.max_tasks_process = 5
+config.max_tasks_process = "5"  # type: ignore[assignment]  # a number
+config.leese = 5  # type: ignore[attr-defined]  # no such setting
+assert_type(config.source("lease"), Source)
+
+
+def changed(config: QueueConfig, key: str, value: object) -> None:
+    assert_type(key, str)
+
+
+assert_type(config.subscribe(changed), Callable[[], None])
+config.subscribe(len)  # type: ignore[arg-type]  # it takes three arguments
 
 
 def parameters(task: SyncTask[[str], int], other: AsyncTask[[str], int]) -> None:

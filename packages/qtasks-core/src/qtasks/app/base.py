@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
 from qtasks._core.client import Client
-from qtasks._core.config import QueueConfig
+from qtasks._core.config import SETTINGS, QueueConfig
 from qtasks._core.connection import Connection
 from qtasks._core.names import check_queues
 from qtasks._core.split import SplitBroker
@@ -19,6 +19,7 @@ from qtasks.app.declare import declare
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
+from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
 from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
 
@@ -50,11 +51,11 @@ class BaseQueueTasks:
     Args:
         name: the app's name, for logs.
         broker_url: where messages go, for example ``sqlite:///qtasks.db``, ``memory://``;
-            default: ``QTASKS_BROKER_URL``, else ``sqlite:///qtasks.db`` in the working directory.
+            default: the setting, which is ``sqlite:///qtasks.db`` if nothing else is said.
         storage_url: where records go, if not to the broker's server.
         broker: a broker object instead of a URL.
         storage: a storage object instead of a URL.
-        config: settings; default: from the environment.
+        config: settings; default: from the environment and ``[tool.qtasks]``.
         clock: the source of time; for tests.
 
     Raises:
@@ -65,11 +66,11 @@ class BaseQueueTasks:
         for option in options.keys() - AppOptions.__annotations__.keys():
             known = ", ".join(AppOptions.__annotations__)
             msg = f"unknown option {option!r}; known are {known}"
-            if option in QueueConfig.__annotations__:
+            if option in SETTINGS:
                 msg = f"{option!r} is a setting: write config=QueueConfig({option}=...)"
             raise ConfigError(msg)
         self.name = name
-        self.config = options.get("config") or QueueConfig()
+        self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
         self._registry = TriggerRegistry()
         self._definitions: dict[str, TaskDefinition] = {}
@@ -176,10 +177,15 @@ class BaseQueueTasks:
 
     def _wire(self, options: AppOptions) -> None:
         broker, storage = options.get("broker"), options.get("storage")
-        broker_url, storage_url = options.get("broker_url"), options.get("storage_url")
+        broker_url, storage_url = options.get("broker_url"), options.get("storage_url") or None
         if broker is not None and broker_url is not None:
-            msg = f"both broker={broker!r} and broker_url={broker_url!r} were given: use one"
+            shown = mask_url(broker_url)
+            msg = f"both broker={broker!r} and broker_url={shown!r} were given: use one"
             raise ConfigError(msg)
+        given = {
+            "broker_url": broker_url if broker is None else broker.url,
+            "storage_url": storage_url if storage is None else storage.url,
+        }
         plugins = self._registry.manager
         if broker is None:
             url = self.config.broker_url if broker_url is None else broker_url
@@ -193,12 +199,30 @@ class BaseQueueTasks:
                 " for example 'sqlite:///qtasks.db'"
             )
             raise ConfigError(msg)
+        self.config = self.config.bind(**given)
         if storage is not None:
             broker = SplitBroker(broker, storage, self.clock)
-        retention = Retention(self.config.result_ttl, self.config.dead_ttl)
         self.broker: BaseBroker = broker
-        self.broker.retention = self.storage.retention = retention
         self._connection = Connection(self.broker)
+        self._connections = [self._connection]  # a façade may have one more
+        self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        """Has the servers keep to the settings, also when these change."""
+        self._retain()
+        app = weakref.ref(self)
+
+        def changed(config: QueueConfig, name: str, value: Any) -> None:  # noqa: ARG001 - subscribers get them
+            followed = app()
+            if followed is not None and name in {"result_ttl", "dead_ttl"}:
+                followed._retain()  # noqa: SLF001 - it is this class
+
+        weakref.finalize(self, self.config.subscribe(changed)).atexit = False
+
+    def _retain(self) -> None:
+        retention = Retention(self.config.result_ttl, self.config.dead_ttl)
+        for connection in self._connections:
+            connection.broker.retention = connection.storage.retention = retention
 
     def _client(self, connection: Connection) -> Client:
         return Client(
@@ -209,6 +233,15 @@ class BaseQueueTasks:
             config=self.config,
             clock=self.clock,
         )
+
+
+def _settings(given: Any) -> QueueConfig:
+    if given is None:
+        return QueueConfig()
+    if not isinstance(given, QueueConfig):
+        msg = f"config= takes a QueueConfig, not {type(given).__name__}: write QueueConfig(...)"
+        raise ConfigError(msg)
+    return given
 
 
 def make_call(

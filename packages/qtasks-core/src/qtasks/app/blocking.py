@@ -55,7 +55,10 @@ class QueueTasks(BaseQueueTasks):
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
         twin = self.broker.client()
-        self._driven = None if twin is None else self._client(Connection(twin))
+        self._driven = None
+        if twin is not None:
+            self._connections.append(Connection(twin))
+            self._driven = self._client(self._connections[-1])
         self._hopping = self._client(self._connection)
         self._portal = Portal()
 

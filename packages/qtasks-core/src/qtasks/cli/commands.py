@@ -8,6 +8,7 @@ import typer
 from qtasks._core.errors import printable
 from qtasks._version import __version__
 from qtasks.cli.call import call
+from qtasks.cli.config import config
 from qtasks.cli.dead import dead
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.invocation import Invocation
@@ -63,6 +64,7 @@ cli = typer.Typer(
     rich_markup_mode="rich",
 )
 cli.command(cls=Command)(run)
+cli.command(cls=Command)(config)
 cli.command(cls=Command)(call)
 cli.command(cls=Command)(stats)
 cli.add_typer(tasks, name="tasks")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks.contracts.broker import BaseBroker
+    from qtasks.schemas import Retention
 
 __all__ = ["Keeper", "KeeperTarget"]
 
@@ -75,6 +76,12 @@ class Keeper:
             self._thread.start()
         else:
             self._task = asyncio.get_running_loop().create_task(self._keep_on_loop())
+
+    def retain(self, retention: Retention) -> None:
+        """Changes how long what a sweep ends is kept."""
+        self._broker.retention = retention
+        if self._broker.storage is not None:
+            self._broker.storage.retention = retention
 
     async def stop(self) -> None:
         """Ends, and takes back the report that the worker is alive."""

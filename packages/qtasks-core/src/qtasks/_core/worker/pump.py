@@ -69,7 +69,7 @@ class Pump:
         self._start = start
         self._stale = stale
         self._committed = committed
-        self._slots = config.max_tasks_process
+        self._lease = config.lease  # the keeper's, as long as this worker runs
         self._buffer: deque[Delivery] = deque()
         self._outbox: deque[Finished | Settlement] = deque()
         self._held: dict[str, Delivery] = {}
@@ -143,6 +143,11 @@ class Pump:
         self._hurry.set()
         self._wake.set()
 
+    def adjust(self) -> None:
+        """Starts and claims as much as the settings allow by now."""
+        self._fill()
+        self.wake()
+
     def drain(self) -> None:
         """Stops claiming, gives back what waits here; :meth:`run` ends when all is settled."""
         self._draining = True
@@ -179,7 +184,7 @@ class Pump:
     def _want(self) -> int:
         if self._draining or self._solo is not None:
             return 0
-        return max(0, self._slots + self._config.prefetched - len(self._held))
+        return max(0, self._config.max_tasks_process + self._config.prefetched - len(self._held))
 
     async def _gather(self) -> None:
         """Waits ``commit_interval`` for more outcomes, unless one of them is urgent."""
@@ -195,7 +200,7 @@ class Pump:
         request = Claim(
             queues=self._queues,
             limit=want,
-            lease=self._config.lease,
+            lease=self._lease,
             worker=self._worker_id,
             suspects=0 if self._keeps_suspect(settlements) else 1,
         )
@@ -265,7 +270,7 @@ class Pump:
                 self._solo_started = True
                 self._running += 1
                 self._start(solo)
-        while self._buffer and self._running < self._slots:
+        while self._buffer and self._running < self._config.max_tasks_process:
             self._running += 1
             self._start(self._buffer.popleft())
 

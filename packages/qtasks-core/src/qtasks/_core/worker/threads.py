@@ -67,7 +67,7 @@ class ThreadPool:
         self._done: deque[_Job] = deque()
         self._lock = threading.Lock()
         self._threads = 0
-        self._idle = 0
+        self._idle = 0  # below 0: so many functions wait for a thread
         self._numbered = 0
         self._notified = False
         self.abandoned = 0
@@ -87,16 +87,32 @@ class ThreadPool:
         loop = asyncio.get_running_loop()
         job = _Job(function, loop.create_future(), begin)
         with self._lock:
-            if self._idle > 0:
-                self._idle -= 1
-            elif self._threads < self._size:
+            if self._idle <= 0 and self._threads < self._size:
                 self._spawn(loop)
+            else:
+                self._idle -= 1
         self._jobs.put(job)
         try:
             return await job.future
         except asyncio.CancelledError:
             self._abandon(job, loop)
             raise
+
+    def resize(self, size: int) -> None:
+        """Changes how many functions may run at once; what runs goes on.
+
+        To be called on the loop that runs the pool.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            self._size = size
+            while self._idle < 0 and self._threads < size:  # somebody waits for a thread
+                self._spawn(loop)
+                self._idle += 1
+            while self._threads > size:
+                self._jobs.put(None)
+                self._threads -= 1
+                self._idle -= 1
 
     def close(self) -> None:
         """Lets idle threads end; running ones end with their function."""
@@ -120,6 +136,7 @@ class ThreadPool:
                 self.abandoned += 1
                 self._threads -= 1
                 self._spawn(loop)
+                self._idle += 1
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (job := self._jobs.get()) is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.triggers import emit
+from qtasks._core.worker.changes import follow
 from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.processes import ProcessPool
@@ -132,6 +133,7 @@ class Worker:
         self._keeper.start()
         self._main = self._loop.create_task(self._pump.run())
         self._main.add_done_callback(lambda _: self._stopping.set())
+        self._unfollow = follow(self.config, self._pump, self._pools.threads, self._keeper)
         log.info(
             "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
             self.id,
@@ -149,6 +151,7 @@ class Worker:
                 await self._shut_down()
             finally:
                 self._loop, self._asked = None, False
+                self._unfollow()
                 await self._keeper.stop()
                 self._pools.threads.close()
                 self._pools.processes.close()

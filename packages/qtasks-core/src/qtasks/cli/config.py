@@ -1,0 +1,78 @@
+"""``qtasks config``: every setting, its value, and where that came from."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from qtasks._core.config import FILE_VARIABLE, SETTINGS, TABLE, QueueConfig, find_file, show
+from qtasks.cli.invocation import AsJson, invocation
+from qtasks.cli.tables import Column
+from qtasks.contracts.secrets import mask_url
+
+__all__ = ["config"]
+
+
+def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show every setting, its value, and where that came from.
+
+    With -A these are the settings of the app, else those that the environment
+    and the settings file give. Code wins over the environment, the environment
+    over the file. Passwords are masked.
+
+    Examples:
+    qtasks config
+    qtasks -A shop:app config
+    QTASKS_LEASE=30 qtasks config --json
+    """
+    asked = invocation(ctx, as_json=as_json)
+    settings = asked.app.config if asked.app_path else QueueConfig()
+    file = find_file(os.environ)
+    if asked.as_json:
+        asked.output.document(
+            {
+                "app": asked.app_path,
+                "file": file and file.source.where,
+                "settings": [_entry(settings, name) for name in SETTINGS],
+            }
+        )
+        return
+    out = asked.output
+    out.line(f"settings of {asked.app_path}" if asked.app_path else "settings without an app")
+    out.line(f"file: {file.source.where}" if file else f"file: {_no_file()}")
+    out.line()
+    out.table(
+        [
+            Column("setting"),
+            Column("value", wraps=True),
+            Column("unit", spare=2),
+            Column("from", wraps=True),
+            Column("changes apply", spare=1),
+        ],
+        [_row(settings, name) for name in SETTINGS],
+    )
+
+
+def _no_file() -> str:
+    searched = f"no pyproject.toml from {Path.cwd()} upwards has {TABLE}"
+    return f"none; {FILE_VARIABLE} is not set, and {searched}"
+
+
+def _row(settings: QueueConfig, name: str) -> list[Any]:
+    setting = SETTINGS[name]
+    value = show(getattr(settings, name))
+    return [name, value, setting.unit, settings.source(name), setting.applies]
+
+
+def _entry(settings: QueueConfig, name: str) -> dict[str, Any]:
+    value, source = getattr(settings, name), settings.source(name)
+    return {
+        "name": name,
+        "value": mask_url(value) if isinstance(value, str) else value,
+        "default": SETTINGS[name].default,
+        "source": source.kind,
+        "where": source.where or None,
+        "variable": SETTINGS[name].variable,
+        "applies": SETTINGS[name].applies,
+    }

@@ -1,0 +1,126 @@
+"""``qtasks config``."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from qtasks._core.config import SETTINGS
+from qtasks.cli.commands import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith("QTASKS_")]:
+        monkeypatch.delenv(variable)
+    return tmp_path
+
+
+def run(*arguments: str) -> list[list[str]]:
+    """Runs a command and returns the words of its lines."""
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def document(*arguments: str) -> Any:
+    """Runs a command and returns its document."""
+    done = CliRunner().invoke(cli, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_every_setting_is_shown_with_its_value_and_source(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = directory / "pyproject.toml"
+    file.write_text("[tool.qtasks]\nqueues = ['mail', 'default']\n", encoding="utf-8")
+    monkeypatch.setenv("QTASKS_LEASE", "1m")
+    monkeypatch.setenv("COLUMNS", "300")
+
+    lines = run("config")
+
+    assert lines[:4] == [
+        ["settings", "without", "an", "app"],
+        ["file:", *str(file).split()],
+        [],
+        ["setting", "value", "unit", "from", "changes", "apply"],
+    ]
+    assert [line[0] for line in lines[4:]] == list(SETTINGS)
+    assert ["queues", "mail,default", "names", *str(file).split(), "next", "start"] in lines
+    assert ["lease", "60", "seconds", "QTASKS_LEASE", "next", "start"] in lines
+    assert ["prefetch", "none", "tasks", "default", "at", "once"] in lines
+
+
+def test_the_settings_of_an_app_are_shown(directory: Path) -> None:
+    text = """
+from qtasks import QueueTasks
+from qtasks.configs import QueueConfig
+
+app = QueueTasks(broker_url="memory://me:hunter2@here", config=QueueConfig(lease=3))
+"""
+    (directory / "shop.py").write_text(text, encoding="utf-8")
+
+    lines, shown = run("-A", "shop:app", "config"), document("-A", "shop:app", "config")
+
+    assert lines[0] == ["settings", "of", "shop:app"]
+    assert ["broker_url", "memory://me:***@here", "URL", "code", "new", "app"] in lines
+    assert ["lease", "3", "seconds", "code", "next", "start"] in lines
+    assert shown["app"] == "shop:app"
+    assert "hunter2" not in json.dumps(shown)
+
+
+def test_the_document_has_numbers_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QTASKS_BROKER_URL", "redis://:hunter2@host")
+    monkeypatch.setenv("QTASKS_LEASE", "30")
+
+    shown = document("config")
+
+    assert (shown["app"], shown["file"]) == (None, None)
+    found = {entry["name"]: entry for entry in shown["settings"]}
+    assert found["broker_url"]["value"] == "redis://:***@host"
+    assert found["lease"] == {
+        "name": "lease",
+        "value": 30.0,
+        "default": 15.0,
+        "source": "environment",
+        "where": "QTASKS_LEASE",
+        "variable": "QTASKS_LEASE",
+        "applies": "next start",
+    }
+    assert found["queues"]["value"] == ["default"]
+
+
+def test_it_says_where_a_file_was_looked_for(directory: Path) -> None:
+    words = run("config")[1]
+
+    text = " ".join(words)
+    assert text.startswith("file: none; QTASKS_CONFIG_FILE is not set, and no pyproject.toml from")
+    assert str(directory) in text
+
+
+def test_a_narrow_terminal_shows_value_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+
+    lines = run("config")
+
+    assert lines[3] == ["setting", "value", "from"]
+
+
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QTASKS_LEASE", "soon")
+
+    done = CliRunner().invoke(cli, ["config"])
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: setting lease = 'soon' (from QTASKS_LEASE): use a")
+    assert done.stderr.count("\n") == 1
