@@ -7,11 +7,16 @@ from qtasks.contracts.broker import BaseBroker
 
 if TYPE_CHECKING:
     from qtasks.adapters.memory import MemoryBroker
+    from qtasks.adapters.redis import RedisBroker
     from qtasks.adapters.sqlite import SqliteBroker
 
-__all__ = ["BaseBroker", "MemoryBroker", "SqliteBroker"]
+__all__ = ["BaseBroker", "MemoryBroker", "RedisBroker", "SqliteBroker"]
 
-_LAZY = {"MemoryBroker": "qtasks.adapters.memory", "SqliteBroker": "qtasks.adapters.sqlite"}
+_LAZY = {
+    "MemoryBroker": "qtasks.adapters.memory",
+    "RedisBroker": "qtasks.adapters.redis",
+    "SqliteBroker": "qtasks.adapters.sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

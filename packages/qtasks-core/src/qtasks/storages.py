@@ -7,11 +7,16 @@ from qtasks.contracts.storage import BaseStorage
 
 if TYPE_CHECKING:
     from qtasks.adapters.memory import MemoryStorage
+    from qtasks.adapters.redis import RedisStorage
     from qtasks.adapters.sqlite import SqliteStorage
 
-__all__ = ["BaseStorage", "MemoryStorage", "SqliteStorage"]
+__all__ = ["BaseStorage", "MemoryStorage", "RedisStorage", "SqliteStorage"]
 
-_LAZY = {"MemoryStorage": "qtasks.adapters.memory", "SqliteStorage": "qtasks.adapters.sqlite"}
+_LAZY = {
+    "MemoryStorage": "qtasks.adapters.memory",
+    "RedisStorage": "qtasks.adapters.redis",
+    "SqliteStorage": "qtasks.adapters.sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -26,10 +26,12 @@ _BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "brokers": {
         "memory": "qtasks.adapters.memory:MemoryBroker",
         "sqlite": "qtasks.adapters.sqlite:SqliteBroker",
+        **dict.fromkeys(("redis", "rediss", "unix"), "qtasks.adapters.redis:RedisBroker"),
     },
     "storages": {
         "memory": "qtasks.adapters.memory:MemoryStorage",
         "sqlite": "qtasks.adapters.sqlite:SqliteStorage",
+        **dict.fromkeys(("redis", "rediss", "unix"), "qtasks.adapters.redis:RedisStorage"),
     },
 }
 
@@ -79,7 +81,13 @@ def _find(kind: str, scheme: str, url: str) -> Any:
     built_in = _BUILT_IN[kind]
     if scheme in built_in:
         module, _, name = built_in[scheme].partition(":")
-        return getattr(import_module(module), name)
+        try:
+            return getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if scheme not in _PACKAGES or (error.name or "").partition(".")[0] == "qtasks":
+                raise
+            msg = f"{scheme}:// needs {error.name}. Install it: pip install {_PACKAGES[scheme]}."
+            raise UnknownSchemeError(msg) from None
     installed = entry_points(group=f"qtasks.{kind}")
     for entry in installed.select(name=scheme):
         return entry.load()

@@ -69,15 +69,24 @@ class LoopLink:
     async def call(self, *command: Any) -> Any:
         """Sends one command; who cancels it gives up the connection."""
         async with self._room:
-            return await self._client.execute_command(*command)
+            return await self._execute(*command)
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return await self._client.execute_command(*command)
+        return await self._execute(*command)
 
     async def close(self) -> None:
         """Disconnects."""
         await self._client.aclose()
+
+    async def _execute(self, *command: Any) -> Any:
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
+        answer = await self._client.execute_command(*command)
+        # Before Python 3.12 wait_for(), which the driver uses, may swallow a cancellation.
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return answer
 
 
 class BlockingLink:

@@ -72,7 +72,9 @@ local function line_up(t, due, rank, fields)
       call('HDEL', key_of(t.id), 'hh')
     end
   elseif due > now then
-    local score = due + stamp() - now
+    -- A little later, by its place among those that are due at the same time; after the server's
+    -- clock was set back the stamps are far ahead, which must not delay anybody.
+    local score = due + math.min(stamp() - now, 1000)
     zadd(P .. 'z:' .. t.q, score, t.id)
     soonest[t.q] = math.min(soonest[t.q] or score, score)
   elseif rank == 'suspect' then
