@@ -280,7 +280,8 @@ class QueueTasks(BaseQueueTasks):
     async def purge_queue(self, queue: str) -> int:
         """Removes the tasks that wait in a queue, with their records; returns how many.
 
-        Delayed tasks and those that wait for a retry are removed too; running ones go on.
+        Delayed tasks and those that wait for a retry are removed too; running ones go on. Where
+        records are kept on another server than the queue, they stay, as cancelled.
 
         Args:
             queue: its name.

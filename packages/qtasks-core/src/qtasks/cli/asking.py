@@ -24,8 +24,12 @@ def confirm(question: str, unasked: str) -> None:
 
     Raises:
         TaskArgumentsError: standard input is no terminal.
+        typer.Abort: the answer is not yes.
     """
     if not sys.stdin.isatty():
         msg = f"{unasked}: add --yes"
         raise TaskArgumentsError(msg)
-    typer.confirm(question, abort=True, err=True)
+    # typer's own question writes a part of itself to standard output, where the answer goes.
+    typer.echo(f"{question} [y/N]: ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise typer.Abort
