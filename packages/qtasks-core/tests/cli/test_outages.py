@@ -107,7 +107,7 @@ def test_the_doctor_goes_on_without_the_server(run: Callable[..., Result], error
     [
         ("nonsense", "broker URL 'nonsense' has no scheme"),
         ("me:p@ssw/rd@host/0", "broker URL 'me:***@host/0' has no scheme"),
-        ("ftp://me:p@ssw/rd@host", "no broker for 'ftp://...'"),
+        ("ftp://me:p@ssw/rd@host", "no broker for 'ftp://me:***@host'"),
         ("sqlite://host/q.db", "names the host 'host'"),
         ("sqlite:///no/such/place/q.db?durability=maybe", "durability='maybe' is unknown"),
     ],
