@@ -155,7 +155,7 @@ def test_all_needs_a_yes(shop: Shop) -> None:
         ([], "name the ids of tasks, or say --all; not both"),
         ([UNKNOWN, "--all"], "name the ids of tasks, or say --all; not both"),
         (["--task", "resize"], "--task needs --all"),
-        ([UNKNOWN, "--task", "a", "--status", "new"], "--status and --task need --all"),
+        ([UNKNOWN, "--task", "a", "--status", "new"], "--task and --status need --all"),
         (["--all", "--status", "done"], "--status 'done': write one of new, process, retry,"),
         (["--all", "--status", "error"], "--status error: such tasks are over; only new, process"),
         (["--all", "--since", "soon"], "--since 'soon': write a span"),

@@ -8,7 +8,7 @@ import typer
 
 from qtasks._core.client import Client
 from qtasks.cli.asking import Yes, confirm
-from qtasks.cli.filters import EveryOne, Filters, QueueName, Since, Status, TaskName, check, pages
+from qtasks.cli.filters import EveryOne, Filters, QueueName, Since, TaskName, check, pages
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.tables import Column
@@ -36,7 +36,7 @@ Answers = dict[str, CancelAnswer]
 def cancel(
     ctx: typer.Context,
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the ends of them.")
+        list[str] | None, typer.Argument(metavar="ID", help="Their ids, or the ends of them.")
     ] = None,
     *,
     why: Annotated[
@@ -46,7 +46,10 @@ def cancel(
     yes: Yes = False,
     task: TaskName = None,
     queue: QueueName = None,
-    status: Status = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="|".join(_UNFINISHED), help="Only this status."),
+    ] = None,
     since: Since = None,
     as_json: AsJson = False,
 ) -> None:

@@ -36,7 +36,7 @@ dead = typer.Typer(
 )
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the ends of them.")
+    list[str] | None, typer.Argument(metavar="ID", help="Their ids, or the ends of them.")
 ]
 #: What is done with a page of ids; returns the ids with which it was done.
 Deed = Callable[[Client, Sequence[str]], Coroutine[Any, Any, Sequence[str]]]
@@ -47,10 +47,10 @@ def list_dead(
     ctx: typer.Context,
     *,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     limit: Limit = "50",
     all_: All = False,
     as_json: AsJson = False,
@@ -97,10 +97,10 @@ def requeue(
     *,
     all_: EveryOne = False,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     spread: Annotated[
         str,
         typer.Option(metavar="SPAN", help="Let them become due over this time, such as 10m."),
@@ -135,10 +135,10 @@ def discard(
     all_: EveryOne = False,
     yes: Yes = False,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove dead letters for good, with their records.

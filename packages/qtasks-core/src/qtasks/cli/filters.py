@@ -99,7 +99,7 @@ class Filters:
     @property
     def given(self) -> list[str]:
         """The options that narrow the tasks down, as they were written."""
-        names = ("status", "queue", "task", "error", "reason", "since")
+        names = ("task", "queue", "status", "error", "reason", "since")
         return [f"--{name}" for name in names if getattr(self, name) is not None]
 
 

@@ -23,7 +23,7 @@ queues = typer.Typer(
     cls=Group, no_args_is_help=True, help="Look at queues; pause, resume or empty them."
 )
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Their names.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Their names.")]
 
 
 @queues.command("list", cls=Command)

@@ -23,9 +23,9 @@ tasks = typer.Typer(cls=Group, no_args_is_help=True, help="Look at tasks, or can
 def list_tasks(
     ctx: typer.Context,
     *,
-    status: Status = None,
-    queue: QueueName = None,
     task: TaskName = None,
+    queue: QueueName = None,
+    status: Status = None,
     since: Since = None,
     limit: Limit = "50",
     all_: All = False,
