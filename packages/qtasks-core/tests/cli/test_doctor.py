@@ -137,7 +137,8 @@ def test_two_servers_say_whose_finding_it_is(examine: Callable[..., Result]) -> 
 def test_the_embedded_queue_is_examined(examine: Callable[..., Result], tmp_path: Path) -> None:
     done = examine(PLAIN.format(url="sqlite:///q.db"))
 
-    assert f"SQLite file {tmp_path / 'q.db'} answered within " in done.stdout
+    assert done.stdout.startswith(f"SQLite file {tmp_path / 'q.db'}\n\n")
+    assert "ok       connection: The server answered within " in done.stdout
     assert "integrity: The whole file was checked and is sound." in done.stdout
 
 

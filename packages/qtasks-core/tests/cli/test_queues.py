@@ -81,11 +81,11 @@ def test_what_was_so_before_is_said(shop: Shop) -> None:
 
 @pytest.mark.parametrize("command", ["pause", "resume", "purge"])
 def test_an_unknown_queue_is_refused(shop: Shop, command: str) -> None:
-    done = shop.run("queues", command, "default", "mial")
+    done = shop.run("queues", command, "default", "mai")
 
     assert done.exit_code == 2
     assert done.stderr.startswith(
-        f"error: there is no queue 'mial' in {shop.queue.broker.url}. Did you mean 'mail'?"
+        f"error: there is no queue 'mai' in {shop.queue.broker.url}. Did you mean 'mail'?"
         " Its queues: default, mail."
     )
     assert ("--new" in done.stderr) is (command == "pause")

@@ -65,7 +65,7 @@ def _server(asked: Invocation) -> list[Finding]:
         await client.start()
         await client.workers()
         took = span_text(time.perf_counter() - begun)
-        found.append(Finding("ok", "connection", f"{asked.place} answered within {took}."))
+        found.append(Finding("ok", "connection", f"The server answered within {took}."))
         found.extend(await _diagnosis(client))
         found.extend(await upkeep(asked, client))
 
