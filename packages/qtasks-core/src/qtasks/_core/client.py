@@ -11,11 +11,12 @@ import msgspec
 
 from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.messages import make_message, new_record, resolve_priority
-from qtasks._core.names import check_queues
+from qtasks._core.names import check_name, check_queues
 from qtasks._core.triggers import emit
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     CancelAnswer,
+    Finding,
     Message,
     Page,
     Presence,
@@ -41,6 +42,12 @@ __all__ = ["Client"]
 _WINDOW: Final = 256
 #: Seconds of one wait without an end; the caller asks again.
 _LONG: Final = 3600.0
+
+#: What to do instead, where a broker cannot do it to a queue.
+_INSTEAD: Final = {
+    "pause": "stop the workers that take from it, or start them with other --queues",
+    "purge": "let a worker run what waits, or cancel the tasks one by one",
+}
 
 
 class Client:
@@ -209,6 +216,26 @@ class Client:
             queues = sorted({*await self._broker.queues(), *self._config.queues})
         return [await self._broker.stats(queue) for queue in check_queues(queues)]
 
+    async def pause(self, queue: str) -> None:
+        """Stops workers from taking tasks of a queue."""
+        await self._start_for("pause", queue)
+        await self._broker.pause(queue)
+
+    async def resume(self, queue: str) -> None:
+        """Lets workers take tasks of a paused queue again."""
+        await self._start_for("pause", queue)
+        await self._broker.resume(queue)
+
+    async def purge(self, queue: str) -> int:
+        """Removes what waits in a queue; returns how many tasks that were."""
+        await self._start_for("purge", queue)
+        return await self._broker.purge(queue)
+
+    async def diagnose(self) -> list[Finding]:
+        """Asks the servers what a look at them tells."""
+        await self.start()
+        return await self._broker.diagnose()
+
     async def workers(self) -> list[Presence]:
         """Lists the workers that are alive."""
         await self.start()
@@ -248,6 +275,17 @@ class Client:
             "kwargs": call.kwargs,
             "uuid": record.id,
         }
+
+    async def _start_for(self, deed: str, queue: str) -> None:
+        """Connects for what not every broker can do to a queue."""
+        check_name("queue", queue)
+        if not getattr(self._broker.capabilities, deed):
+            msg = (
+                f"{type(self._broker).__name__} cannot {deed} queues, so {queue!r} stays as it is:"
+                f" {_INSTEAD[deed]}"
+            )
+            raise UnsupportedError(msg)
+        await self.start()
 
     def _refuse_impossible(self, message: Message) -> None:
         can = self._broker.capabilities

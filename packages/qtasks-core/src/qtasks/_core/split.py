@@ -22,14 +22,17 @@ from qtasks.schemas import (
     Finding,
     Held,
     Message,
+    Page,
     Presence,
     QueueStats,
     Receipt,
+    RecordQuery,
     Release,
     Retry,
     Settlement,
     Success,
     Swept,
+    TaskStatusEnum,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ _SCHEDULE_INTERVAL: Final = 0.25
 #: How many due tasks are published at a time, and how long they may take to arrive.
 _DUE_LIMIT: Final = 200
 _DUE_LEASE: Final = 30.0
+#: How many records are cancelled at a time.
+_PAGE: Final = 1000
 
 
 class SplitBroker(BaseBroker):
@@ -192,8 +197,21 @@ class SplitBroker(BaseBroker):
         await self._broker.resume(queue)
 
     async def purge(self, queue: str) -> int:
-        """Empties the broker's queue."""
-        return await self._broker.purge(queue)
+        """Empties the broker's queue, and cancels what the storage has waiting for it.
+
+        Without that the records would wait for ever, and those on the schedule would still run.
+        """
+        await self._broker.purge(queue)
+        cancelled = 0
+        for status in (TaskStatusEnum.NEW, TaskStatusEnum.RETRY):
+            query: RecordQuery | None = RecordQuery(status=status, queue=queue, limit=_PAGE)
+            while query is not None:
+                page = await self._records.list(query)
+                ids = [record.id for record in page.records]
+                answers = await self._records.cancel(ids, "purged") if ids else {}
+                cancelled += sum(answer == "cancelled" for answer in answers.values())
+                query = _after(query, page)
+        return cancelled
 
     async def flush(self) -> None:
         """Removes everything from both."""
@@ -235,6 +253,12 @@ class SplitBroker(BaseBroker):
     async def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
             await self._broker.settle([_settlement(d, Success()) for d in deliveries])
+
+
+def _after(query: RecordQuery, page: Page) -> RecordQuery | None:
+    if page.cursor is None:
+        return None
+    return msgspec.structs.replace(query, cursor=page.cursor)
 
 
 def _settlement(delivery: Delivery, outcome: Any) -> Settlement:

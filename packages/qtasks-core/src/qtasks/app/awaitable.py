@@ -253,6 +253,45 @@ class QueueTasks(BaseQueueTasks):
         """
         return await self._run(lambda client: client.stats(queues))
 
+    async def pause_queue(self, queue: str) -> None:
+        """Stops workers from taking tasks of a queue; adding and finishing tasks go on.
+
+        Args:
+            queue: its name; it may be one that nobody has added to yet.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot pause queues.
+        """
+        await self._run(lambda client: client.pause(queue))
+
+    async def resume_queue(self, queue: str) -> None:
+        """Lets workers take tasks of a paused queue again; of any other it changes nothing.
+
+        Args:
+            queue: its name.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot pause queues.
+        """
+        await self._run(lambda client: client.resume(queue))
+
+    async def purge_queue(self, queue: str) -> int:
+        """Removes the tasks that wait in a queue, with their records; returns how many.
+
+        Delayed tasks and those that wait for a retry are removed too; running ones go on. Where
+        records are kept on another server than the queue, they stay, as cancelled.
+
+        Args:
+            queue: its name.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot empty queues.
+        """
+        return await self._run(lambda client: client.purge(queue))
+
     async def workers(self) -> list[Presence]:
         """Lists the worker processes that are alive."""
         return await self._run(lambda client: client.workers())

@@ -259,6 +259,45 @@ class QueueTasks(BaseQueueTasks):
         """
         return self._run(lambda client: client.stats(queues))
 
+    def pause_queue(self, queue: str) -> None:
+        """Stops workers from taking tasks of a queue; adding and finishing tasks go on.
+
+        Args:
+            queue: its name; it may be one that nobody has added to yet.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot pause queues.
+        """
+        self._run(lambda client: client.pause(queue))
+
+    def resume_queue(self, queue: str) -> None:
+        """Lets workers take tasks of a paused queue again; of any other it changes nothing.
+
+        Args:
+            queue: its name.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot pause queues.
+        """
+        self._run(lambda client: client.resume(queue))
+
+    def purge_queue(self, queue: str) -> int:
+        """Removes the tasks that wait in a queue, with their records; returns how many.
+
+        Delayed tasks and those that wait for a retry are removed too; running ones go on. Where
+        records are kept on another server than the queue, they stay, as cancelled.
+
+        Args:
+            queue: its name.
+
+        Raises:
+            RegistrationError: it cannot be the name of a queue.
+            UnsupportedError: the broker cannot empty queues.
+        """
+        return self._run(lambda client: client.purge(queue))
+
     def workers(self) -> list[Presence]:
         """Lists the worker processes that are alive."""
         return self._run(lambda client: client.workers())

@@ -26,7 +26,7 @@ TIMED_OUT = 3
 
 def call(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The task's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The task's name.")],
     *,
     args: Annotated[
         str, typer.Option(metavar="JSON", help="Positional arguments, a JSON array.")

@@ -8,11 +8,14 @@ import typer
 from qtasks._core.errors import printable
 from qtasks._version import __version__
 from qtasks.cli.call import call
+from qtasks.cli.cancel import cancel
 from qtasks.cli.config import config
 from qtasks.cli.dead import dead
+from qtasks.cli.doctor import doctor
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
+from qtasks.cli.queues import queues
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
 from qtasks.cli.tasks import tasks
@@ -29,11 +32,15 @@ class Commands(Group):
     """The commands, with one way to report what QTasks refuses."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs a command; an error of QTasks becomes one line and exit code 2."""
+        """Runs a command; an error of QTasks or of the system becomes one line, exit code 2."""
         try:
             return self._invoke(ctx)
-        except QTasksError as error:
-            Output().note(f"error: {printable(str(error))}", style="red")
+        except BrokenPipeError:
+            raise  # who reads the output has gone, which typer handles
+        except (QTasksError, OSError) as error:
+            text = str(error) if isinstance(error, QTasksError) else _named(error)
+            asked = ctx.obj or Invocation()  # without one the options before the command failed
+            Output().note(f"error: {printable(asked.clean(text))}", style="red")
             raise typer.Exit(2) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -55,6 +62,10 @@ class Commands(Group):
             raise
 
 
+def _named(error: OSError) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 cli = typer.Typer(
     cls=Commands,
     add_completion=False,
@@ -68,7 +79,10 @@ cli.command(cls=Command)(config)
 cli.command(cls=Command)(call)
 cli.command(cls=Command)(stats)
 cli.add_typer(tasks, name="tasks")
+tasks.command(cls=Command)(cancel)
 cli.add_typer(dead, name="dead")
+cli.add_typer(queues, name="queues")
+cli.command(cls=Command)(doctor)
 
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the option's value by position

@@ -1,22 +1,24 @@
 """``qtasks dead``: tasks that failed for good, and what to do with them."""
 
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from qtasks._core.client import Client
+from qtasks.cli.asking import Yes, confirm
 from qtasks.cli.durations import parse_span
 from qtasks.cli.filters import (
     All,
     ErrorType,
+    EveryOne,
     Filters,
     Limit,
     QueueName,
     Reason,
     Since,
     TaskName,
+    check,
     pages,
 )
 from qtasks.cli.grammar import Command, Group
@@ -25,7 +27,7 @@ from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.records import document, print_one
 from qtasks.cli.tasks import find, list_and_print
 from qtasks.cli.values import parse_whole
-from qtasks.exc import TaskArgumentsError, UnknownTaskError
+from qtasks.exc import UnknownTaskError
 
 __all__ = ["dead"]
 
@@ -34,9 +36,8 @@ dead = typer.Typer(
 )
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="Their ids, or the ends of them.")
+    list[str] | None, typer.Argument(metavar="ID", help="Their ids, or the ends of them.")
 ]
-EveryOne = Annotated[bool, typer.Option("--all", help="All that the filters leave.")]
 #: What is done with a page of ids; returns the ids with which it was done.
 Deed = Callable[[Client, Sequence[str]], Coroutine[Any, Any, Sequence[str]]]
 
@@ -46,10 +47,10 @@ def list_dead(
     ctx: typer.Context,
     *,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     limit: Limit = "50",
     all_: All = False,
     as_json: AsJson = False,
@@ -96,10 +97,10 @@ def requeue(
     *,
     all_: EveryOne = False,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     spread: Annotated[
         str,
         typer.Option(metavar="SPAN", help="Let them become due over this time, such as 10m."),
@@ -122,7 +123,7 @@ def requeue(
         return await client.requeue(page, reset_attempts=not keep_attempts, spread=seconds)
 
     filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
-    _check(ids, filters, all_=all_)
+    check(ids, filters, "dead letters", all_=all_)
     _handle(asked, ids, filters if all_ else None, do, "requeued")
 
 
@@ -132,12 +133,12 @@ def discard(
     ids: Ids = None,
     *,
     all_: EveryOne = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
+    yes: Yes = False,
     task: TaskName = None,
+    queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
-    queue: QueueName = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove dead letters for good, with their records.
@@ -152,30 +153,13 @@ def discard(
         return await client.discard(page)
 
     filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
-    _check(ids, filters, all_=all_)
+    check(ids, filters, "dead letters", all_=all_)
     if all_ and not yes:
-        _confirm(asked)
+        confirm(
+            f"Remove these dead letters from {asked.place} for good?",
+            "discard --all removes records for good",
+        )
     _handle(asked, ids, filters if all_ else None, do, "discarded")
-
-
-def _confirm(asked: Invocation) -> None:
-    if not sys.stdin.isatty():
-        msg = "discard --all removes records for good: add --yes"
-        raise TaskArgumentsError(msg)
-    typer.confirm(f"Remove these dead letters from {asked.place} for good?", abort=True, err=True)
-
-
-def _check(ids: Sequence[str] | None, filters: Filters, *, all_: bool) -> None:
-    """Refuses what names no dead letters, or names them twice."""
-    if bool(ids) == all_ and not (filters.given and not ids):
-        msg = "name the ids of dead letters, or say --all; not both"
-    elif filters.given and not all_:
-        what = " and ".join(filters.given)
-        need = "needs" if len(filters.given) == 1 else "need"
-        msg = f"{what} {need} --all, of which filters leave a part; or name ids, without filters"
-    else:
-        return
-    raise TaskArgumentsError(msg)
 
 
 def _handle(

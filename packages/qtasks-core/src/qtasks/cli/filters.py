@@ -1,6 +1,6 @@
 """Which tasks a command is about."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,17 +9,22 @@ import typer
 
 from qtasks._core.client import Client
 from qtasks.cli.durations import parse_span
+from qtasks.cli.values import choices
+from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import Page, RecordQuery, TaskStatusEnum
 
 __all__ = [
     "All",
     "ErrorType",
+    "EveryOne",
     "Filters",
     "Limit",
     "QueueName",
     "Reason",
     "Since",
+    "Status",
     "TaskName",
+    "check",
     "pages",
 ]
 
@@ -42,7 +47,11 @@ Since = Annotated[
     typer.Option(metavar="SPAN", help="Not older than 30s, 15m, 1h30m, 2d, 1w."),
 ]
 Limit = Annotated[str, typer.Option(metavar="N", help="The most to list.")]
+Status = Annotated[
+    str | None, typer.Option("--status", metavar=choices(TaskStatusEnum), help="Only this status.")
+]
 All = Annotated[bool, typer.Option("--all", help="All of them, however many.")]
+EveryOne = Annotated[bool, typer.Option("--all", help="All that the filters leave.")]
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,31 @@ class Filters:
     @property
     def given(self) -> list[str]:
         """The options that narrow the tasks down, as they were written."""
-        names = ("status", "queue", "task", "error", "reason", "since")
+        names = ("task", "queue", "status", "error", "reason", "since")
         return [f"--{name}" for name in names if getattr(self, name) is not None]
+
+
+def check(ids: Sequence[str] | None, filters: Filters, what: str, *, all_: bool) -> None:
+    """Refuses what names none of them, or names them twice.
+
+    Args:
+        ids: the ids that were given.
+        filters: the filters that were given.
+        what: what the command is about, in the plural.
+        all_: whether ``--all`` was given.
+
+    Raises:
+        TaskArgumentsError: ids and ``--all`` do not stand alone, or filters stand without it.
+    """
+    if bool(ids) == all_ and not (filters.given and not ids):
+        msg = f"name the ids of {what}, or say --all; not both"
+    elif filters.given and not all_:
+        names = " and ".join(filters.given)
+        need = "needs" if len(filters.given) == 1 else "need"
+        msg = f"{names} {need} --all, of which filters leave a part; or name ids, without filters"
+    else:
+        return
+    raise TaskArgumentsError(msg)
 
 
 async def pages(client: Client, query: RecordQuery, limit: int | None) -> AsyncIterator[Page]:

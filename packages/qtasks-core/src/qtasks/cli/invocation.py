@@ -16,7 +16,7 @@ from qtasks._core.client import Client
 from qtasks.app.base import BaseQueueTasks
 from qtasks.cli.loading import load_app
 from qtasks.cli.output import Output
-from qtasks.cli.places import place_of
+from qtasks.cli.places import place_of, without_secrets
 
 __all__ = ["AsJson", "Invocation", "invocation"]
 
@@ -57,6 +57,12 @@ class Invocation:
     def nobody_works(self) -> str:
         """What is said where no worker is alive."""
         return f"no worker is alive; start one: {self.command('run')}"
+
+    def clean(self, text: str) -> str:
+        """Hides the passwords of the app's servers, and what looks like one, in a text."""
+        # The app is not loaded for this: it may be what failed.
+        app: BaseQueueTasks | None = self.__dict__.get("app")
+        return without_secrets(text, () if app is None else (app.broker.url, app.storage.url))
 
     def ask(self, question: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Connects, runs a coroutine over the app's client, disconnects, and returns its answer.

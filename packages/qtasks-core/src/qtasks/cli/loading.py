@@ -14,6 +14,7 @@ from qtasks._core.errors import printable
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.task import BaseTask
 from qtasks.cli.output import Output
+from qtasks.cli.places import without_secrets
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def _show(error: BaseException) -> None:
     found = traceback.TracebackException.from_exception(error)
     _trim(found)
     text = "".join(found.format()).rstrip()
-    Output().note(printable(text, lines=True))
+    # The lines of the code are shown, and a URL with its password may stand in one.
+    Output().note(printable(without_secrets(text), lines=True))
 
 
 def _trim(found: traceback.TracebackException) -> None:

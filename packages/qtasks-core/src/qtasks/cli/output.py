@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
@@ -25,6 +26,9 @@ __all__ = ["Output", "json_safe"]
 
 #: What a table may take where there is no terminal whose width it has to fit.
 _UNBOUNDED: Final = 10_000
+
+#: The least that a text beside a label may take of a line.
+_LEAST: Final = 20
 
 
 class Output:
@@ -53,6 +57,30 @@ class Output:
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
         """Writes a table that fits the terminal."""
         print_table(_console(), columns, rows)
+
+    def hanging(self, label: str, style: str, width: int, *texts: str) -> None:
+        """Writes texts below each other beside a label, wrapped to the terminal.
+
+        Long words, which may be paths to copy, are not broken.
+
+        Args:
+            label: what stands at the left.
+            style: how the label looks.
+            width: characters that the label takes, with the gap behind it.
+            *texts: the texts.
+        """
+        console = _console()
+        room = max(console.width - width, _LEAST)
+        lines = [
+            line
+            for text in texts
+            for line in textwrap.wrap(
+                printable(text), room, break_long_words=False, break_on_hyphens=False
+            )
+        ]
+        for number, line in enumerate(lines):
+            beside = "" if number else label
+            console.print(Text.assemble((f"{beside:<{width}}", style), line), soft_wrap=True)
 
     def fields(self, pairs: Mapping[str, Any]) -> None:
         """Writes names and values below each other; empty values are left out."""

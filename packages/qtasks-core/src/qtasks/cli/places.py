@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from qtasks.contracts.secrets import mask_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qtasks.app.base import BaseQueueTasks
 
-__all__ = ["describe_url", "place_of"]
+__all__ = ["describe_url", "place_of", "without_secrets"]
+
+#: A URL within a text, without the punctuation behind it.
+_URL: Final = re.compile(r"[A-Za-z][\w+.\-]*://[^\s'\"<>]*[^\s'\"<>.,;:!?)\]]")
+_PASSWORD: Final = re.compile(r"://[^:/@]*:(.+)@")
+#: What looks like the user, the password and the host of a URL whose scheme was forgotten.
+_NO_SCHEME: Final = re.compile(r"(?<![\w.])([\w.\-]*:)(?!//)[^\s'\"]+@(?=[\w.\[])")
 
 
 def place_of(app: BaseQueueTasks) -> str:
@@ -27,3 +37,18 @@ def describe_url(url: str) -> str:
 
         return f"SQLite file {parse_url(url).path}"
     return mask_url(url)
+
+
+def without_secrets(text: str, urls: Iterable[str] = ()) -> str:
+    """Hides passwords in a text that somebody else wrote, such as a driver's error.
+
+    Args:
+        text: any text.
+        urls: URLs whose passwords are hidden wherever they stand.
+    """
+    for url in urls:
+        for password in _PASSWORD.findall(url):
+            for secret in {password, unquote(password)}:
+                text = text.replace(secret, "***")
+    text = _URL.sub(lambda found: mask_url(found[0]), text)
+    return _NO_SCHEME.sub(r"\1***@", text)

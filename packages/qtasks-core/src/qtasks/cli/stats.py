@@ -19,7 +19,7 @@ __all__ = ["stats"]
 def stats(
     ctx: typer.Context,
     queues: Annotated[
-        list[str] | None, typer.Argument(metavar="QUEUE...", help="Only these queues.")
+        list[str] | None, typer.Argument(metavar="QUEUE", help="Only these queues.")
     ] = None,
     *,
     as_json: AsJson = False,

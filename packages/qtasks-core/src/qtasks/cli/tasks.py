@@ -1,34 +1,31 @@
-"""``qtasks tasks``: lists tasks and shows one."""
+"""``qtasks tasks``: lists tasks and shows one; cancel.py cancels."""
 
 from typing import Annotated
 
 import typer
 
 from qtasks._core.client import Client
-from qtasks.cli.filters import All, Filters, Limit, QueueName, Since, TaskName, pages
+from qtasks.cli.filters import All, Filters, Limit, QueueName, Since, Status, TaskName, pages
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.records import document, print_list, print_one
-from qtasks.cli.values import choices, parse_choice, parse_whole
+from qtasks.cli.values import parse_choice, parse_whole
 from qtasks.exc import UnknownTaskError
 from qtasks.schemas import Record, TaskStatusEnum
 
 __all__ = ["find", "list_and_print", "tasks"]
 
-tasks = typer.Typer(cls=Group, no_args_is_help=True, help="Look at tasks.")
+tasks = typer.Typer(cls=Group, no_args_is_help=True, help="Look at tasks, or cancel them.")
 
 
 @tasks.command("list", cls=Command)
 def list_tasks(
     ctx: typer.Context,
     *,
-    status: Annotated[
-        str | None,
-        typer.Option(metavar=choices(TaskStatusEnum), help="Only this status."),
-    ] = None,
-    queue: QueueName = None,
     task: TaskName = None,
+    queue: QueueName = None,
+    status: Status = None,
     since: Since = None,
     limit: Limit = "50",
     all_: All = False,

@@ -112,3 +112,10 @@ async def test_a_drained_server_holds_nothing() -> None:
     server = broker._server
     assert (server.buckets._buckets, server.counters._values) == ({}, {})
     assert (server.ready_bells._waiters, server.end_bells._waiters) == ({}, {})
+
+
+async def test_it_says_that_nothing_lasts() -> None:
+    server, persistence = await MemoryBroker().diagnose()
+
+    assert (server.level, persistence.level) == ("ok", "warning")
+    assert persistence.message.startswith("Nothing survives the end of this process")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Claim,
         Delivery,
         Extension,
+        Finding,
         Held,
         Message,
         Presence,
@@ -187,3 +188,7 @@ class MemoryBroker(BaseBroker):
         with self._server.lock:
             self._server.forget_absent(self._clock.time())
             return [presence for presence, _ in self._server.presences.values()]
+
+    async def diagnose(self) -> list[Finding]:
+        """Says that nothing of this lasts."""
+        return self._server.diagnose()

@@ -10,6 +10,7 @@ from qtasks.adapters.memory.state import Buckets, Counters
 from qtasks.adapters.memory.store import Store
 from qtasks.adapters.memory.waiting import Bells
 from qtasks.exc import ConfigError
+from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
     from qtasks.schemas import Presence, Retention, Swept
@@ -57,6 +58,22 @@ class MemoryServer:
         self.counters.sweep(now)
         self.forget_absent(now)
         return sweep(self.store, limit, now, retention)
+
+    def diagnose(self) -> list[Finding]:
+        """Says what it is, and what that means."""
+        with self.lock:
+            count = len(self.store.rows)
+        return [
+            Finding(
+                "ok", "server", f"The queue is in the memory of this process, {count:,} tasks."
+            ),
+            Finding(
+                "warning",
+                "persistence",
+                "Nothing survives the end of this process, and no other process sees it.",
+                "Set broker_url to sqlite:///qtasks.db, or to a server, unless this is a test.",
+            ),
+        ]
 
     def forget_absent(self, now: float) -> None:
         """Removes the workers whose last report is too old."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CancelAnswer,
         Delivery,
         Extension,
+        Finding,
         Held,
         Message,
         Page,
@@ -232,3 +233,7 @@ class MemoryStorage(BaseStorage):
         """Removes everything on this server, what its broker keeps included."""
         with self._server.lock:
             self._server.flush()
+
+    async def diagnose(self) -> builtins.list[Finding]:
+        """Says that nothing of this lasts."""
+        return self._server.diagnose()

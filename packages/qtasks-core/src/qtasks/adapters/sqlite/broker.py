@@ -17,6 +17,7 @@ from qtasks.schemas import (
     Delivery,
     Exchange,
     Extension,
+    Finding,
     Held,
     Message,
     Presence,
@@ -212,6 +213,12 @@ class SqliteBroker(BaseBroker):
     async def workers(self) -> list[Presence]:
         """Lists the living workers."""
         return await self._engine.read(queues.workers)
+
+    # A look at the file
+
+    async def diagnose(self) -> list[Finding]:
+        """Looks at SQLite, the file and its disk; the check of the whole file is a short one."""
+        return await self._engine.diagnose()
 
 
 def _take(unit: Unit, request: Claim) -> _Taken:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from qtasks.adapters.sqlite import queues as jobs
 from qtasks.adapters.sqlite import records
 from qtasks.adapters.sqlite.database import Database, Read, Write
+from qtasks.adapters.sqlite.diagnose import diagnose
 from qtasks.adapters.sqlite.lane import Lane, run_apart
 from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.url import parse_url
 from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
 from qtasks.adapters.sqlite.watch import Watch
 from qtasks.contracts.clock import SystemClock
-from qtasks.schemas import Record, Retention
+from qtasks.schemas import Finding, Record, Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,9 +52,9 @@ class Engine:
         self.retention = Retention()
         self._clock: Final = clock or SystemClock()
         self._blocking: Final = blocking
-        target = parse_url(url)
-        self._database = Database(target, self._clock, self._committed)
-        self._ringer = Ringer(target.path)
+        self._target: Final = parse_url(url)
+        self._database = Database(self._target, self._clock, self._committed)
+        self._ringer = Ringer(self._target.path)
         self._users: set[str] = set()
         self._writes: Lane[Write[Any]] = Lane("qtasks-sqlite-write", self._database.write)
         self._reads: Lane[Callable[[], Any]] = Lane("qtasks-sqlite-read", _run_all)
@@ -124,6 +125,10 @@ class Engine:
     async def read(self, job: Read[T]) -> T:
         """Runs a job on one unchanging state of the database."""
         return await self._in_reader(lambda: self._database.read(job))
+
+    async def diagnose(self) -> list[Finding]:
+        """Looks at the file and at its disk."""
+        return await self.read(lambda conn, _now: diagnose(conn, self._target))
 
     async def flush(self) -> None:
         """Removes everything."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from qtasks.exc import ConfigError
 
-__all__ = ["file_system_of", "refuse_network"]
+__all__ = ["file_system", "file_system_of", "refuse_network"]
 
 _MOUNTS: Final = Path("/proc/mounts")
 
@@ -44,17 +44,24 @@ def file_system_of(path: str, mounts: str) -> str:
     return found
 
 
+def file_system(path: str) -> str | None:
+    """Returns the type of the file system that holds ``path``; None where mounts are not told."""
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    return file_system_of(path, mounts)
+
+
 def refuse_network(path: str) -> None:
     """Refuses a path on a network file system; where mounts cannot be read it accepts all.
 
     Raises:
         ConfigError: the file system cannot be shared safely.
     """
-    try:
-        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
+    kind = file_system(path)
+    if kind is None:
         return
-    kind = file_system_of(path, mounts)
     if kind in _NETWORK or kind.startswith("fuse."):
         msg = (
             f"{path} is on the network file system {kind!r}, whose locks and shared memory SQLite"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         CancelAnswer,
         Delivery,
         Extension,
+        Finding,
         Held,
         Message,
         Page,
@@ -218,3 +219,9 @@ class SqliteStorage(BaseStorage):
     async def flush(self) -> None:
         """Removes everything in the file."""
         await self._engine.flush()
+
+    # A look at the file
+
+    async def diagnose(self) -> builtins.list[Finding]:
+        """Looks at the file, see :meth:`SqliteBroker.diagnose`."""
+        return await self._engine.diagnose()
