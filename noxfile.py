@@ -242,6 +242,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/inventory/main.py", *session.posargs)
 
 
+@nox.session(python=MAIN, requires=["servers"])
+def bench(session: nox.Session) -> None:
+    """Measure QTasks beside its peers; arguments after ``--`` go to benchmarks/compare.py."""
+    session.install(*editable(), *group("test"))
+    session.run("python", "benchmarks/compare.py", *session.posargs)
+
+
 @nox.session(python=False, requires=[f"tests-{version}" for version in FOUND])
 def matrix(session: nox.Session) -> None:
     """Run the tests on every installed Python."""
