@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import runpy
 import traceback
 from pathlib import Path
 from typing import Final
@@ -9,13 +11,15 @@ from typing import Final
 from qtasks.exc import QTasksError
 from qtasks.schemas import TaskError
 
-__all__ = ["RemoteError", "describe", "printable", "safe_text"]
+__all__ = ["RemoteError", "describe", "printable", "safe_text", "trace_of_import"]
 
 #: The most characters kept of an exception's text and of its traceback.
 MAX_MESSAGE: Final = 4096
 MAX_TRACEBACK: Final = 16384
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+#: Where the frames between an import and the imported code come from.
+_IMPORTING = ("<frozen importlib", "<frozen runpy", importlib.__file__, runpy.__file__)
 
 
 class RemoteError(QTasksError):
@@ -62,14 +66,23 @@ def _trace(error: BaseException) -> str:
     return text if len(text) <= MAX_TRACEBACK else "...\n" + text[-MAX_TRACEBACK:]
 
 
-def _drop_engine_frames(found: traceback.TracebackException) -> None:
+def _drop_engine_frames(
+    found: traceback.TracebackException, engine: tuple[str, ...] = (_PACKAGE,)
+) -> None:
     """Leaves the user's frames, in the exception and in those that led to it."""
-    users = [frame for frame in found.stack if not frame.filename.startswith(_PACKAGE)]
+    users = [frame for frame in found.stack if not frame.filename.startswith(engine)]
     found.stack = traceback.StackSummary.from_list(users)
     related = [found.__cause__, found.__context__, *(found.exceptions or [])]
     for other in related:
         if other is not None:
-            _drop_engine_frames(other)
+            _drop_engine_frames(other, engine)
+
+
+def trace_of_import(error: BaseException) -> str:
+    """Returns the traceback of an import that failed, as far as it is about the user's code."""
+    found = traceback.TracebackException.from_exception(error)
+    _drop_engine_frames(found, (_PACKAGE, *_IMPORTING))
+    return printable("".join(found.format()).rstrip(), lines=True)
 
 
 def printable(text: str, *, lines: bool = False) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 from qtasks._core.client import Client
 from qtasks._core.config import SETTINGS, QueueConfig
 from qtasks._core.connection import Connection
+from qtasks._core.loops import run_on_loop
 from qtasks._core.names import check_queues
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
@@ -26,6 +27,7 @@ from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, Tas
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from qtasks._core.supervisor.supervisor import Supervisor
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
@@ -74,7 +76,7 @@ class BaseQueueTasks:
         self.clock: Clock = options.get("clock") or SystemClock()
         self._registry = TriggerRegistry()
         self._definitions: dict[str, TaskDefinition] = {}
-        self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+        self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
         self._wire(options)
 
     @property
@@ -133,27 +135,45 @@ class BaseQueueTasks:
         return worker
 
     def run_forever(
-        self, *, queues: str | Iterable[str] | None = None, burst: bool = False
+        self,
+        *,
+        queues: str | Iterable[str] | None = None,
+        burst: bool = False,
+        processes: int | None = None,
     ) -> None:
-        """Runs a worker in this thread until it is stopped.
+        """Runs workers until they are stopped; one of them in this thread.
 
         SIGTERM or Ctrl-C lets running tasks finish for ``shutdown_timeout`` seconds; a second
-        one gives them back at once.
+        one gives them back at once. A broker that is away is waited for.
 
         Args:
             queues: the queues to take from; None for those of the settings.
             burst: end when nothing is ready any more.
+            processes: with more than one, or with a limit such as ``max_tasks_per_child``, the
+                workers are child processes, which load the app anew by its module and name;
+                None for ``worker_processes`` of the settings.
 
         Raises:
             RuntimeError: called inside a running event loop.
+            ConfigError: the children cannot load the app, or cannot share its queue.
+            ServerError: the broker cannot be used.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            asyncio.run(self.worker(queues=queues, burst=burst).run())
+            pass
         else:
             msg = "run_forever() starts a loop of its own: inside one use  async with app.worker():"
             raise RuntimeError(msg)
+        from qtasks.app.running import make_supervisor, needs_supervisor
+
+        count = needs_supervisor(self, processes)
+        if count:
+            names = None if queues is None else check_queues(queues)
+            asyncio.run(make_supervisor(self, count, queues=names, burst=burst).run())
+        else:
+            worker = self.worker(queues=queues, burst=burst)
+            run_on_loop(worker.run(retry=True), uvloop=self.config.uvloop)
 
     def stop(self) -> None:
         """Stops the workers of this app that run in this process; callable from any thread."""

@@ -6,11 +6,10 @@ import difflib
 import importlib
 import inspect
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.errors import printable
+from qtasks._core.errors import trace_of_import
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.task import BaseTask
 from qtasks.cli.output import Output
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_app"]
 
-_PACKAGE: Final = str(Path(__file__).resolve().parent.parent)
 _HOW: Final = "write -A MODULE:APP, for example -A shop.tasks:app for `app` in shop/tasks.py"
 
 
@@ -153,20 +151,5 @@ def _what(found: Any) -> str:
 
 def _show(error: BaseException) -> None:
     """Writes the traceback as far as it is about the user's code."""
-    found = traceback.TracebackException.from_exception(error)
-    _trim(found)
-    text = "".join(found.format()).rstrip()
     # The lines of the code are shown, and a URL with its password may stand in one.
-    Output().note(printable(without_secrets(text), lines=True))
-
-
-def _trim(found: traceback.TracebackException) -> None:
-    kept = [frame for frame in found.stack if not _is_machinery(frame.filename)]
-    found.stack = traceback.StackSummary.from_list(kept)
-    for other in (found.__cause__, found.__context__, *(found.exceptions or [])):
-        if other is not None:
-            _trim(other)
-
-
-def _is_machinery(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _PACKAGE)) or filename == importlib.__file__
+    Output().note(without_secrets(trace_of_import(error)))

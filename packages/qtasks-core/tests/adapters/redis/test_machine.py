@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def test_it_does_what_the_model_does(redis_url: str) -> None:
+    numbers = itertools.count()
+
     class RedisMachine(BrokerMachine):
         def make_broker(self, clock: Clock) -> RedisBroker:
-            return RedisBroker(redis_url, clock=clock)
+            # Stamps outlive a flush, and the time of each example begins anew.
+            return RedisBroker(f"{redis_url}?prefix=qtasks-{next(numbers)}", clock=clock)
 
     run_state_machine_as_test(
         RedisMachine, settings=settings(max_examples=60, stateful_step_count=50)

@@ -28,9 +28,19 @@ from qtasks.exc import (
     TaskPluginTriggerError,
 )
 
-__all__ = ["CONTROLS", "ChildAnswer", "ChildHello", "read_frame", "serve", "write_frame"]
+__all__ = [
+    "CONTROLS",
+    "ChildAnswer",
+    "ChildHello",
+    "load_main",
+    "read_frame",
+    "serve",
+    "write_frame",
+]
 
 _LENGTH = 4
+#: What a main file is called: where it was started, and where it was loaded to find tasks.
+_MAIN = ("__main__", "__mp_main__")
 #: Seconds between two looks whether the worker still lives.
 _PARENT_INTERVAL = 1.0
 
@@ -138,16 +148,22 @@ def _arguments(error: Exception) -> tuple[Any, ...]:
 
 def _find(module: str, name: str, main: str | None) -> Any:
     """Finds a function that the worker itself registered; the names come over its own pipe."""
-    if module == "__main__" and main is not None:
-        _load_main(main)
+    if module in _MAIN and main is not None:
+        load_main(main)
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
     return found if isinstance(found, types.FunctionType) else found.__wrapped__
 
 
-def _load_main(path: str) -> None:
-    """Loads the worker's main file once, under a name that does not run its main part."""
+def load_main(path: str) -> None:
+    """Loads a main file once, under a name that does not run its main part.
+
+    It becomes this process's main module.
+
+    Args:
+        path: the file.
+    """
     if getattr(sys.modules["__main__"], "__file__", None) == path:
         return
     loaded = types.ModuleType("__mp_main__")

@@ -29,12 +29,12 @@ from qtasks.schemas import TaskDefinition, TaskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ProcessPool", "check_crossable"]
+__all__ = ["APART", "ProcessPool", "check_crossable"]
 
 log = logging.getLogger("qtasks.worker")
 
 #: Ctrl-C in a terminal reaches a whole group of processes; it is for the worker alone.
-_APART: Final[dict[str, Any]] = (
+APART: Final[dict[str, Any]] = (
     {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
 )
 _COMMAND: Final = "from qtasks._core.worker.child import serve; serve()"
@@ -134,7 +134,7 @@ def _start_child() -> subprocess.Popen[bytes]:
         [sys.executable, "-c", _COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        **_APART,
+        **APART,
     )
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     hello = ChildHello(path=list(sys.path), main=str(Path(main).resolve()) if main else None)

@@ -7,15 +7,17 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.signals import handle_signals
 from qtasks._core.triggers import emit
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
+from qtasks._core.worker.opening import open_patiently
 from qtasks._core.worker.processes import ProcessPool
 from qtasks._core.worker.pump import Pump
 from qtasks._core.worker.runner import Finished, Runner
@@ -35,8 +37,9 @@ from qtasks.schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from qtasks._core.channel import Channel
     from qtasks._core.config import QueueConfig
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
@@ -64,6 +67,12 @@ class Worker:
         clock: the time.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
+
+    Attributes:
+        id: names this worker in leases, records and statistics.
+        settled: how many runs it has settled.
+        channel: the way to its supervisor, or None if it has none.
+        on_settled: called after each settled run.
     """
 
     def __init__(
@@ -84,6 +93,8 @@ class Worker:
         self.queues = queues or config.queues
         self.burst = burst
         self.settled = 0
+        self.channel: Channel | None = None
+        self.on_settled: Callable[[], None] | None = None
         self._tasks = tasks
         self._registry = registry
         self._clock = clock
@@ -93,34 +104,39 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    async def run(self, *, retry: bool = False, signals: bool = True) -> None:
         """Runs until :meth:`stop` is called, a signal arrives, or a burst is done.
 
         SIGTERM and SIGINT stop it: running tasks get ``shutdown_timeout`` seconds, then they are
         given back. A second signal gives them back at once.
 
+        Args:
+            retry: wait for a broker that cannot be reached at the start.
+            signals: whether signals are for this worker; False if somebody else answers to them.
+
         Raises:
+            ServerUnavailableError: the broker cannot be reached, and ``retry`` is False.
             ServerError: the broker cannot be used.
         """
-        handled = self._handle_signals()
+        self._prepare()
+        restore = handle_signals(self._asked_to_stop) if signals else None
         try:
+            if retry and not await open_patiently(self._connection, self, self._stopping):
+                return
             async with self:
                 await self._until_stopped()
         finally:
-            loop = asyncio.get_running_loop()
-            for number in handled:
-                loop.remove_signal_handler(number)
+            self._loop = None
+            if restore is not None:
+                restore()
 
     async def __aenter__(self) -> Self:
         """Connects and begins to claim."""
-        refuse_while_main_loads()
-        self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
-        if self._asked:
-            self._stopping.set()
-        self._doom = None
+        loop = self._prepare()
         self._started_at = self._clock.time()
         self._make_parts()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._unprepare)
             await self._connection.open(self)
             stack.push_async_callback(self._connection.close, self)
             stack.push_async_callback(self._registry.stop, self, "worker")
@@ -128,10 +144,9 @@ class Worker:
             if subscribers := self._registry.table.worker_start:
                 await emit.notify("worker_start", subscribers, {"worker": self})
             self._cleanup = stack.pop_all()
-        self._loop = asyncio.get_running_loop()
         self._keeper = Keeper(self.broker, self, self.config.lease)
         self._keeper.start()
-        self._main = self._loop.create_task(self._pump.run())
+        self._main = loop.create_task(self._pump.run())
         self._main.add_done_callback(lambda _: self._stopping.set())
         self._unfollow = follow(self.config, self._pump, self._pools.threads, self._keeper)
         log.info(
@@ -161,6 +176,20 @@ class Worker:
         if self._doom is not None:
             raise self._doom
 
+    def _prepare(self) -> asyncio.AbstractEventLoop:
+        """Gets ready to be stopped, unless :meth:`run` has done so; returns the running loop."""
+        if self._loop is None:
+            refuse_while_main_loads()
+            self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
+            if self._asked:
+                self._stopping.set()
+            self._doom = None
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _unprepare(self) -> None:
+        self._loop = None
+
     def _make_parts(self) -> None:
         self._pools = Pools(
             threads=ThreadPool(self.config.threads, "qtasks-task"),
@@ -186,13 +215,40 @@ class Worker:
             on_finished=self._pump.finished,
         )
 
-    def stop(self) -> None:
-        """Asks the worker to stop; may be called from any thread, and again to hurry."""
+    def stop(self, *, hurry: bool | None = None) -> None:
+        """Asks the worker to stop; may be called from any thread, and again to hurry.
+
+        Args:
+            hurry: True gives running tasks back at once, False never does, however often it is
+                asked; None hurries from the second time on.
+        """
         loop = self._loop
         if loop is None:
             self._asked = True
         else:
-            loop.call_soon_threadsafe(self._asked_to_stop)
+            loop.call_soon_threadsafe(partial(self._asked_to_stop, hurry=hurry))
+
+    def retire(self) -> None:
+        """Asks the worker to claim no more and to end when what runs has ended, however late.
+
+        What it has not started goes back. Only on the loop, and only while it runs.
+        """
+        self._pump.drain()
+
+    @property
+    def started(self) -> bool:
+        """Whether it ever claimed."""
+        return self._main is not None
+
+    @property
+    def running(self) -> int:
+        """How many tasks run now."""
+        return self._runner.running
+
+    @property
+    def abandoned(self) -> int:
+        """How many threads run on for nothing, because their task's time was over."""
+        return self._pools.threads.abandoned
 
     # What the keeper asks, from its own thread
 
@@ -258,27 +314,14 @@ class Worker:
 
     async def _committed(self, finished: Finished, fenced: bool) -> None:  # noqa: FBT001 - the pump's answer
         self.settled += not fenced
+        if self.on_settled is not None:
+            self.on_settled()
         await tell_settled(self, self._registry, finished, fenced=fenced)
 
     # Stopping
 
-    def _handle_signals(self) -> list[signal.Signals]:
-        loop = asyncio.get_running_loop()
-        handled = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, self._asked_to_stop)
-            except (
-                NotImplementedError,
-                RuntimeError,
-                ValueError,
-            ):  # Windows, or not the main thread
-                break
-            handled.append(number)
-        return handled
-
-    def _asked_to_stop(self) -> None:
-        if self._stopping.is_set():
+    def _asked_to_stop(self, *, hurry: bool | None = None) -> None:
+        if hurry or (hurry is None and self._stopping.is_set()):
             self._hurry.set()
         self._stopping.set()
 

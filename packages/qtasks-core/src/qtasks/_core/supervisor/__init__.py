@@ -1,0 +1,1 @@
+"""Worker processes: a supervisor that starts, watches, replaces and stops them."""

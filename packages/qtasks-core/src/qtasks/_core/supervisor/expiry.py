@@ -1,0 +1,96 @@
+"""Takes back what dead children held, at once and however long the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Final
+
+from qtasks._core.backoff import Backoff
+from qtasks._version import __version__
+from qtasks.exc import ServerError
+from qtasks.schemas import Presence
+
+if TYPE_CHECKING:
+    from qtasks._core.connection import Connection
+
+__all__ = ["Expiry"]
+
+log = logging.getLogger("qtasks.supervisor")
+
+#: Seconds of the first pause while the broker is away, and of the longest one.
+_PAUSES: Final = (0.05, 5.0)
+#: Seconds until it is done once more: the last claim of a dead child may still be under way.
+_AGAIN: Final = 1.0
+#: Seconds that are left for it when everything ends.
+_LAST: Final = 2.0
+
+
+class Expiry:
+    """Expires workers over a connection of its own.
+
+    Args:
+        connection: the broker and its storage; opened when it is needed.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._first: set[asyncio.Task[None]] = set()
+        self._second: set[asyncio.Task[None]] = set()
+
+    def expire(self, worker: str, number: int) -> None:
+        """Begins to take back what a dead worker held.
+
+        Args:
+            worker: its id.
+            number: the child's number, for the log.
+        """
+        task = asyncio.get_running_loop().create_task(self._expire(worker, number))
+        self._first.add(task)
+        task.add_done_callback(self._first.discard)
+
+    async def close(self) -> None:
+        """Ends it: what has not been done in two seconds is left to the leases."""
+        if self._first:
+            await asyncio.wait(self._first, timeout=_LAST)
+        rest = [*self._first, *self._second]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        with contextlib.suppress(ServerError):
+            await self._connection.close(self)
+
+    async def _expire(self, worker: str, number: int) -> None:
+        backoff = Backoff(*_PAUSES)
+        while True:
+            try:
+                await self._connection.open(self)
+                count = await self._connection.broker.expire(worker)
+                await self._connection.broker.report(_nobody(worker), 0.0)
+            except ServerError as error:
+                if not error.retriable:
+                    log.error("[%d] Its tasks come back when their leases end: %s", number, error)  # noqa: TRY400 - the trace says nothing more
+                    return
+                if not backoff.failures:
+                    log.warning("[%d] Its tasks cannot be taken back yet: %s", number, error)
+                await asyncio.sleep(backoff.pause())
+            else:
+                break
+        if count:
+            log.info("[%d] Took back %d of its tasks", number, count)
+        task = asyncio.get_running_loop().create_task(self._expire_again(worker))
+        self._second.add(task)
+        task.add_done_callback(self._second.discard)
+
+    async def _expire_again(self, worker: str) -> None:
+        await asyncio.sleep(_AGAIN)
+        with contextlib.suppress(ServerError):
+            await self._connection.broker.expire(worker)
+
+
+def _nobody(worker: str) -> Presence:
+    """Returns the presence of a worker that is gone: only its id matters."""
+    return Presence(worker, socket.gethostname(), os.getpid(), (), version=__version__)

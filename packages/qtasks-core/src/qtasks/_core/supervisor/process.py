@@ -1,0 +1,194 @@
+"""One child, as its supervisor sees it: a process, a channel, and what it said last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from qtasks._core.channel import Channel, ChannelError, write_all
+from qtasks._core.supervisor.logs import StrayLines, log_here
+from qtasks._core.supervisor.messages import (
+    Failed,
+    Goodbye,
+    Hello,
+    LogLine,
+    Order,
+    Retiring,
+    State,
+    Stop,
+)
+from qtasks._core.worker.processes import APART
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+__all__ = ["MARGIN", "ChildProcess"]
+
+log = logging.getLogger("qtasks.supervisor")
+
+#: Seconds a child gets to end by itself when nothing runs in it any more.
+MARGIN: Final = 10.0
+#: Seconds until what a dead child wrote last is read, if something it started keeps its pipes.
+_LAST_WORDS: Final = 1.0
+_COMMAND: Final = "from qtasks._core.supervisor.child import main; main()"
+
+
+class ChildProcess:
+    """A worker process that was started by this one; used on the loop.
+
+    It never waits for the child's own loop, so a child that hangs can be ended all the same.
+
+    Args:
+        number: names it in logs.
+        order: what it is to do.
+
+    Attributes:
+        number: names it in logs.
+        pid: its process id.
+        channel: the way to it.
+        worker: the id of its worker, or None if it has not said so yet.
+        state: how it was when it last said so.
+        retiring: why it claims no more, or None.
+        failed: why it cannot work, or None.
+        goodbye: how it stopped, or None if it has not, or not as it should.
+        leaving: set when it claims no more, be it that it retires or has ended.
+        code: its exit code when it has ended; a negative one is that of a signal.
+    """
+
+    def __init__(self, number: int, order: Order) -> None:
+        self.number = number
+        self.worker: str | None = None
+        self.state = State(0, 0, None)
+        self.retiring: str | None = None
+        self.failed: Failed | None = None
+        self.goodbye: Goodbye | None = None
+        self.leaving = asyncio.Event()
+        self.code: int | None = None
+        self._loop = asyncio.get_running_loop()
+        self._born = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own command
+            [sys.executable, "-c", _COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **APART,
+        )
+        self.pid = self._process.pid
+        self._stray = StrayLines(number)
+        assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
+        self.channel = Channel(partial(write_all, self._process.stdin.fileno()))
+        self._listen()
+        self.channel.send(order)
+
+    def _listen(self) -> None:
+        on = self.channel.on
+        on(Hello, self._greeted)
+        on(State, partial(setattr, self, "state"))
+        on(Retiring, self._retires)
+        on(Failed, partial(self._ends, "failed"))
+        on(Goodbye, partial(self._ends, "goodbye"))
+        on(LogLine, lambda line: log_here(line, self.number, self.pid))
+
+    @property
+    def lived(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._born
+
+    @property
+    def fate(self) -> str:
+        """How it ended, in words."""
+        code = self.code or 0
+        if code >= 0:
+            return f"ended with exit code {code}"
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by signal {-code}"
+
+    async def attend(self) -> None:
+        """Takes what the child says and prints until it has ended."""
+        said = self._read(self._process.stdout, self._understand, "said")
+        printed = self._read(self._process.stderr, self._stray.feed, "printed")
+        self.code = await self._in_thread(self._process.wait, "wait")
+        await asyncio.wait([said, printed], timeout=_LAST_WORDS)
+        self._stray.close()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()  # type: ignore[union-attr]  # it was started with a pipe
+        self.leaving.set()
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Asks it to stop; ``hurry`` has running tasks given back at once."""
+        self.channel.send(Stop(hurry))
+
+    def kill(self) -> None:
+        """Ends it at once, with what it has started; harmless if it has ended."""
+        if self.code is not None:
+            return
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _greeted(self, hello: Hello) -> None:
+        self.worker = hello.worker
+
+    def _retires(self, retiring: Retiring) -> None:
+        self.retiring = retiring.why
+        self.leaving.set()
+
+    def _ends(self, name: str, message: Failed | Goodbye) -> None:
+        setattr(self, name, message)
+        self._loop.call_later(MARGIN, self.kill)  # threads of tasks may keep it from ending
+
+    def _understand(self, data: bytes) -> None:
+        try:
+            self.channel.feed(data)
+        except ChannelError as error:
+            log.error("[%d] writes to the pipe of its supervisor: %s", self.number, error)  # noqa: TRY400 - the trace says nothing more
+            self.kill()
+
+    def _read(
+        self, stream: IO[bytes] | None, take: Callable[[bytes], None], name: str
+    ) -> asyncio.Future[int]:
+        """Hands over what comes from a pipe until that ends."""
+        assert stream is not None  # noqa: S101 - it was started with pipes
+
+        def read() -> int:
+            with stream, contextlib.suppress(OSError):
+                while data := os.read(stream.fileno(), 65536):
+                    self._loop.call_soon_threadsafe(_guarded, take, data)
+            return 0
+
+        return self._in_thread(read, name)
+
+    def _in_thread(self, function: Callable[[], int], what: str) -> asyncio.Future[int]:
+        """Waits for something in a thread, which works with pipes on every platform."""
+        future: asyncio.Future[int] = self._loop.create_future()
+
+        def work() -> None:
+            # If the loop is closed meanwhile, nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                result = function()
+                self._loop.call_soon_threadsafe(future.set_result, result)
+
+        name = f"qtasks-child-{self.number}-{what}"
+        threading.Thread(target=work, name=name, daemon=True).start()
+        return future
+
+
+def _guarded(take: Callable[[bytes], None], data: bytes) -> None:
+    try:
+        take(data)
+    except (OSError, ValueError) as error:  # standard error is closed; the workers go on
+        log.debug("Output of a child is lost: %s", error)
