@@ -112,11 +112,11 @@ end
 local function promote(queue)
   local ids = call('ZRANGEBYSCORE', P .. 'z:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
   for i = 1, #ids, 2 do
-    local id = ids[i]
-    local priority = call('HGET', key_of(id), 'p')
-    zrem(P .. 'z:' .. queue, id)
+    local member = ids[i]
+    local priority = call('HGET', key_of(id_of(member)), 'p')
+    zrem(P .. 'z:' .. queue, member)
     if priority then
-      zadd(P .. 'r:' .. priority .. ':' .. queue, ids[i + 1], id)
+      zadd(P .. 'r:' .. priority .. ':' .. queue, ids[i + 1], member)
       lanes[queue] = lanes[queue] or {}
       lanes[queue][priority] = true
     end
@@ -169,7 +169,7 @@ local function claim_from(queue)
         break
       end
       for i = 1, #ids, 2 do
-        take(queue, ids[i])
+        take(queue, id_of(ids[i]))
       end
     end
     if want <= 0 or budget <= 0 then

@@ -1,17 +1,25 @@
 -- What can happen to a task, whoever asks for it.
 --
 -- A task is the hash t:<id>. Its state s is where it waits:
---   w  in a lane r:<priority>:<queue>, among the delayed z:<queue> or the suspects s:<queue>
+--   w  in a lane r:<priority>:<queue>, among the delayed z:<queue> or the suspects s:<queue>;
+--      lanes and delayed are ordered by due time, then by creation, for which a member begins with
+--      the task's place in that order
 --   l  in the hands of a worker: leases l, the busy of its queue b:<queue>, the worker's h:<worker>
 --   o  on the schedule o:<queue>, b at a broker elsewhere: only for tasks whose queue is elsewhere
 --   d  nowhere, it has ended: f:<queue> by when its record goes; dead letters also in d and d:<queue>
 local RETURNED = 4503599627370496 -- 2^52: puts what was given back before all others of its lane
 local LEVEL = 17592186044416 -- 2^44: one priority in the scores of suspects, which count milliseconds
 local FIELDS =
-  { 's', 'k', 'q', 'p', 'u', 'x', 'cx', 'lo', 'w', 'wt', 'aw', 'et', 'g', 'de', 'du', 'hh' }
+  { 's', 'k', 'q', 'p', 'u', 'x', 'cx', 'lo', 'w', 'wt', 'aw', 'et', 'g', 'de', 'du', 'hh', 'i' }
 
 local function key_of(id)
   return P .. 't:' .. id
+end
+local function member_of(t)
+  return t.i .. t.id
+end
+local function id_of(member)
+  return string.sub(member, 17)
 end
 
 -- Returns a task as a table, or nil; one whose time is over counts as gone.
@@ -23,7 +31,7 @@ local function look(id)
   local t = { id = id, lo = tonumber(v[8] or '0') }
   t.s, t.k, t.q, t.p, t.u, t.x, t.cx = v[1], v[2], v[3], v[4], v[5], v[6], v[7]
   t.w, t.wt, t.aw, t.et, t.g, t.de = v[9], v[10], v[11], v[12], v[13], v[14]
-  t.du, t.hh = tonumber(v[15]), v[16]
+  t.du, t.hh, t.i = tonumber(v[15]), v[16], v[17]
   if t.s == 'd' and tonumber(t.g) <= now then
     return nil, t
   end
@@ -52,8 +60,8 @@ local function leave(t)
     zrem(P .. 'b:' .. t.q, t.id)
     srem(P .. 'h:' .. t.w, t.id)
   elseif t.s == 'w' then
-    zrem(P .. 'r:' .. t.p .. ':' .. t.q, t.id)
-    zrem(P .. 'z:' .. t.q, t.id)
+    zrem(P .. 'r:' .. t.p .. ':' .. t.q, member_of(t))
+    zrem(P .. 'z:' .. t.q, member_of(t))
     if t.lo > 0 then
       zrem(P .. 's:' .. t.q, t.id)
     end
@@ -72,20 +80,14 @@ local function line_up(t, due, rank, fields)
       call('HDEL', key_of(t.id), 'hh')
     end
   elseif due > now then
-    -- A little later, by its place among those that are due at the same time; after the server's
-    -- clock was set back the stamps are far ahead, which must not delay anybody.
-    local score = due + math.min(stamp() - now, 1000)
-    zadd(P .. 'z:' .. t.q, score, t.id)
-    soonest[t.q] = math.min(soonest[t.q] or score, score)
+    zadd(P .. 'z:' .. t.q, due, member_of(t))
+    soonest[t.q] = math.min(soonest[t.q] or due, due)
   elseif rank == 'suspect' then
     zadd(P .. 's:' .. t.q, (t.p + 128) * LEVEL + math.floor(now / 1000), t.id)
     wake_for_suspects(t.q)
   else
-    local place = stamp()
-    if rank == 'returned' then
-      place = place - RETURNED
-    end
-    zadd(P .. 'r:' .. t.p .. ':' .. t.q, place, t.id)
+    local score = rank == 'returned' and now - RETURNED or due
+    zadd(P .. 'r:' .. t.p .. ':' .. t.q, score, member_of(t))
     lanes[t.q] = lanes[t.q] or {}
     lanes[t.q][t.p] = true
     wake(t.q)
@@ -199,8 +201,9 @@ local function publish(m, blob, beside, scheduled)
     end
     call('HSET', P .. 'u', unique, id)
   end
-  local t = { id = id, q = queue, p = m[3], lo = 0 }
-  local fields = { 'm', blob, 'q', queue, 'p', t.p, 'st', 'new', 'c', now }
+  local place = stamp()
+  local t = { id = id, q = queue, p = m[3], lo = 0, i = string.format('%016.0f', place) }
+  local fields = { 'm', blob, 'q', queue, 'p', t.p, 'st', 'new', 'c', now, 'i', t.i }
   if unique then
     fields[#fields + 1], fields[#fields + 2] = 'u', unique
   end
@@ -208,7 +211,7 @@ local function publish(m, blob, beside, scheduled)
     t.x = now + m[6]
     fields[#fields + 1], fields[#fields + 2] = 'x', t.x
   end
-  zadd(P .. 'a', stamp(), id)
+  zadd(P .. 'a', place, id)
   sadd(P .. 'qs', queue)
   local due = math.max(now + m[4], m[5])
   if beside then
