@@ -9,6 +9,7 @@ import pytest
 import redis
 from redis.exceptions import NoPermissionError
 
+from qtasks import QueueTasks
 from qtasks.adapters.redis import RedisBroker
 from qtasks.adapters.redis.acl import ROLES, read
 from qtasks.adapters.redis.scripts import NAMES, load
@@ -224,6 +225,24 @@ async def test_every_account_can_do_its_work(guarded: Server) -> None:
         await in_a_loop(url_of(guarded, role), jobs)
     for role, jobs in JOBS.items():
         in_a_thread(url_of(guarded, role), jobs)
+
+
+def test_apps_work_with_the_accounts(guarded: Server) -> None:
+    apps = {role: QueueTasks(broker_url=url_of(guarded, role)) for role in ROLES}
+    for app in apps.values():
+        app.task(double)
+
+    added = apps["producer"].add_task("double", 21)
+    apps["worker"].run_forever(burst=True)
+
+    assert added.result(timeout=60) == 42
+    assert [stats.finished for stats in apps["exporter"].stats()] == [1]
+    for app in apps.values():
+        app.close()
+
+
+def double(number: int) -> int:
+    return 2 * number
 
 
 def test_a_server_that_forgot_the_scripts_gets_them_again(guarded: Server) -> None:
