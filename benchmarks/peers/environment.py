@@ -73,17 +73,20 @@ class Environment:
         return found
 
     @contextlib.contextmanager
-    def worker(self, url: str, ledger: Path, expected: int) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self, url: str, ledger: Path, expected: int, log: Path
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Runs one worker, and ends it with all its children."""
         name, *arguments = self.peer.worker
         variables = self._variables(url)
         variables |= {"BENCH_LEDGER": str(ledger), "BENCH_EXPECTED": str(expected)}
-        with pinned(PEER_CPU):
+        with pinned(PEER_CPU), log.open("wb") as output:
             worker = subprocess.Popen(
                 [self._command(name), *arguments],
                 cwd=HERE,
                 env=variables,
-                stdout=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         try:
