@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from peers.catalogue import Peer
 
 HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parents[1] / ".nox" / ".cache" / "peers"
 
 #: Seconds that one phase of a measurement may take.
 PATIENCE = 600
@@ -36,7 +37,7 @@ class Environment:
     def __init__(self, peer: Peer, python: str) -> None:
         self.peer = peer
         self._python = python
-        self._folder = HERE / ".envs" / peer.name
+        self._folder = ENVIRONMENTS / peer.name
 
     def prepare(self) -> None:
         """Installs the peer, unless that has been done."""
