@@ -37,6 +37,7 @@ COLUMNS = (
     ("commands_per_task", "commands a task", 1),
     ("round_trips_per_task", "round trips a task", 2),
     ("idle_commands_per_s", "idle commands /s", 1),
+    ("idle_round_trips_per_s", "idle round trips /s", 1),
     ("rss_mb", "RSS MB", 0),
 )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from peers.catalogue import Peer
 
 HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parents[1] / ".nox" / ".cache" / "peers"
 
 #: Seconds that one phase of a measurement may take.
 PATIENCE = 600
@@ -36,7 +37,7 @@ class Environment:
     def __init__(self, peer: Peer, python: str) -> None:
         self.peer = peer
         self._python = python
-        self._folder = HERE / ".envs" / peer.name
+        self._folder = ENVIRONMENTS / peer.name
 
     def prepare(self) -> None:
         """Installs the peer, unless that has been done."""
@@ -73,17 +74,20 @@ class Environment:
         return found
 
     @contextlib.contextmanager
-    def worker(self, url: str, ledger: Path, expected: int) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self, url: str, ledger: Path, expected: int, log: Path
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Runs one worker, and ends it with all its children."""
         name, *arguments = self.peer.worker
         variables = self._variables(url)
         variables |= {"BENCH_LEDGER": str(ledger), "BENCH_EXPECTED": str(expected)}
-        with pinned(PEER_CPU):
+        with pinned(PEER_CPU), log.open("wb") as output:
             worker = subprocess.Popen(
                 [self._command(name), *arguments],
                 cwd=HERE,
                 env=variables,
-                stdout=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         try:

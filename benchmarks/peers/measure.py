@@ -92,6 +92,7 @@ class Bench:
         self._environment = environment
         self._server = server
         self._ledger = folder / "ledger.json"
+        self._log = folder / "worker.log"
 
     def enqueue(self, tasks: int) -> dict[str, Any]:
         """Adds tasks in three ways, each to an empty server."""
@@ -145,9 +146,12 @@ class Bench:
             self._verify(self._starts(), tasks)
             self._settled()
             traffic = proxy.reset()
+            time.sleep(IDLE)
+            idle = proxy.reset()
         return {
             "round_trips_per_task": traffic.round_trips / tasks,
             "worker_bytes_per_task": (traffic.sent + traffic.received) / tasks,
+            "idle_round_trips_per_s": idle.round_trips / IDLE,
         }
 
     def _fill(self, tasks: int) -> list[str]:
@@ -166,7 +170,7 @@ class Bench:
     def _worker(self, tasks: int, url: str | None = None) -> Iterator[Popen[bytes]]:
         self._ledger.unlink(missing_ok=True)
         url = url or self._server.url
-        with self._environment.worker(url, self._ledger, tasks) as self._running:
+        with self._environment.worker(url, self._ledger, tasks, self._log) as self._running:
             yield self._running
 
     def _starts(self) -> dict[int, int]:
@@ -182,7 +186,8 @@ class Bench:
             PATIENCE,
         )
         if not self._ledger.exists():
-            msg = f"{name}: the worker ended with {self._running.returncode}"
+            said = self._log.read_text(errors="replace")[-2000:]
+            msg = f"{name}: the worker ended with {self._running.returncode}:\n{said}"
             raise RuntimeError(msg)
         runs = json.loads(self._ledger.read_text())
         twice = [number for number, n in collections.Counter(n for n, _ in runs).items() if n > 1]

@@ -35,13 +35,13 @@ sys.stdin.read()
 def test_a_shared_server_is_empty_and_of_the_tested_version(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.ping()
-        assert client.dbsize() == 0
-        client.set("left", "behind")
+        assert client.keys("qtasks:*") == []
+        client.set("qtasks:left", "behind")
 
 
 def test_the_next_test_finds_the_shared_server_empty_again(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        assert client.dbsize() == 0
+        assert client.keys("qtasks:*") == []
 
 
 def test_every_program_is_what_it_is_called(
