@@ -38,9 +38,11 @@ def url() -> str:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("nats://host", r"no broker for 'nats://host'. Known schemes: memory, sqlite"),
+        (
+            "nats://host",
+            r"no broker for 'nats://host'. Known schemes: memory, redis, rediss, sqlite",
+        ),
         ("kafka://user:secret@host", r"pip install qtasks-broker-kafka"),
-        ("redis://host", r"pip install 'qtasks-core\[redis\]'"),
         ("qtasks.db", r"broker URL 'qtasks.db' has no scheme; write for example 'sqlite:///"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from inspect import Parameter, Signature
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from qtasks.exc import TaskArgumentsError
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-__all__ = ["check_arguments", "signature_text"]
+__all__ = ["arity_of", "check_arguments", "signature_text"]
 
 
 def check_arguments(task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -21,11 +23,29 @@ def check_arguments(task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping
     Raises:
         TaskArgumentsError: it does not; the message shows the signature.
     """
+    if not kwargs and task.arity is not None and task.arity[0] <= len(args) <= task.arity[1]:
+        return
     try:
         task.signature.bind(*args, **kwargs)
     except TypeError as error:
         msg = f"{task.name}: {error}; the task is {signature_text(task)}{_hint(task, kwargs)}"
         raise TaskArgumentsError(msg) from None
+
+
+def arity_of(signature: Signature) -> tuple[int, float] | None:
+    """Returns how many arguments a call without keywords may have, see ``TaskDefinition.arity``."""
+    fewest, most = 0, 0.0
+    for parameter in signature.parameters.values():
+        required = parameter.default is Parameter.empty
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            most = inf
+        elif parameter.kind is Parameter.KEYWORD_ONLY:
+            if required:
+                return None
+        elif parameter.kind is not Parameter.VAR_KEYWORD:
+            fewest += required
+            most += 1
+    return fewest, most
 
 
 def signature_text(task: TaskDefinition) -> str:

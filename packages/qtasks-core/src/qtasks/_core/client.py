@@ -126,7 +126,9 @@ class Client:
         records = []
         for message, receipt in zip(messages, receipts, strict=True):
             record = found.get(receipt.id) or new_record(message, now)
-            records.append(msgspec.structs.replace(record, id=receipt.id))
+            if record.id != receipt.id:  # gone meanwhile, the task that holds the unique key
+                record = msgspec.structs.replace(record, id=receipt.id)
+            records.append(record)
         return records
 
     async def get(self, ids: Sequence[str]) -> Sequence[Record | None]:

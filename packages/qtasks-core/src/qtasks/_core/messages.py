@@ -11,7 +11,7 @@ from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
 from qtasks._core.names import check_name
-from qtasks.exc import PayloadTooLargeError, TaskArgumentsError
+from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def make_message(
     options = call.options
     if task is not None:
         check_arguments(task, call.args, call.kwargs)
-        what = f"the call of {signature_text(task)}:"
     else:
         check_name("task", call.task_name)
-        what = f"the call of {call.task_name}:"
     _seconds("timeout", options.timeout)
     queue = options.queue or (task.queue if task else config.queues[0])
     parent = current_delivery.get()
@@ -57,7 +55,7 @@ def make_message(
         id=_task_id(options.task_id, now),
         task=call.task_name,
         queue=check_name("queue", queue),
-        payload=encode_arguments((call.args, call.kwargs), what, config.max_payload),
+        payload=_payload(call, task, config.max_payload),
         priority=resolve_priority(options.priority, task, config),
         delay=_seconds("delay", options.delay) or 0.0,
         eta=_moment(options.eta),
@@ -67,6 +65,16 @@ def make_message(
         parent_id=parent.id if parent else None,
         root_id=(parent.message.root_id or parent.id) if parent else None,
     )
+
+
+def _payload(call: TaskCall, task: TaskDefinition | None, limit: int) -> bytes:
+    arguments = (call.args, call.kwargs)
+    try:
+        return encode_arguments(arguments, "", limit)
+    except CodecError:
+        # Once more for the words of the error, which most calls do not need.
+        name = call.task_name if task is None else signature_text(task)
+        return encode_arguments(arguments, f"the call of {name}:", limit)
 
 
 def new_record(message: Message, now: float) -> Record:

@@ -7,6 +7,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from qtasks._core.binding import arity_of
 from qtasks._core.bridge import is_async_callable
 from qtasks._core.names import check_name
 from qtasks._core.worker.processes import check_crossable
@@ -63,12 +64,14 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
     colour = _colour(name, function)
     pool = _pool(name, colour, known.pop("pool", None))
     _check_values(name, known)
+    signature = inspect.signature(function)
     task = TaskDefinition(
         name=name,
         func=function,
         colour=colour,
         pool=pool,
-        signature=inspect.signature(function),
+        signature=signature,
+        arity=arity_of(signature),
         where=where,
         extra=extra,
         tags=tuple(known.pop("tags", ())),

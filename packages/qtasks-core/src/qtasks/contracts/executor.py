@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["AsyncTaskExecutor", "BaseTaskExecutor", "SyncTaskExecutor"]
+
+
+_task_log: Final = logging.getLogger("qtasks.task")
 
 
 class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
@@ -51,7 +54,7 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
     ) -> None:
         self.task_func = task_func
         self.task_broker = task_broker
-        self.log = log or logging.getLogger("qtasks.task")
+        self.log = log or _task_log
         self.args: tuple[Any, ...] = ()
         self.kwargs: Mapping[str, Any] = {}
         self.result: Any = None

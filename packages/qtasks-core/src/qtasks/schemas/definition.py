@@ -31,6 +31,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         decode: turns the result into the value that is stored, or None.
         description: a sentence for people.
         tags: words for people and plugins.
+        arity: fewest and most arguments of a call without keywords, so that most calls are checked
+            by counting; None if such a call does not fit, or nobody counted.
         where: file and line of the function, for messages.
         extra: decorator keywords that core does not know; plugins read them.
     """
@@ -49,5 +51,6 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     decode: Callable[[Any], Any] | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
+    arity: tuple[int, float] | None = None
     where: str = ""
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)

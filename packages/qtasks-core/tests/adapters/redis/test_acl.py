@@ -73,7 +73,7 @@ CHANGES: list[tuple[str | int, ...]] = [
 
 def commands_of(script: str) -> set[str]:
     """Returns every command that a script can reach: in its own lines, and in what they call."""
-    functions, body = split(load(script).text)
+    functions, body = split(re.sub(r"--.*", "", load(script).text))
     reached = ""
     pending = [body]
     while pending:
@@ -81,7 +81,7 @@ def commands_of(script: str) -> set[str]:
         reached += text
         called = set(re.findall(r"\b(\w+)\(", text)) & functions.keys()
         pending += [functions.pop(name) for name in called]
-    return {name.lower() for name in re.findall(r"\b(?:call|collect)\('(\w+)'", reached)}
+    return {name.lower() for name in re.findall(r"\b(?:call|collected)\('(\w+)'", reached)}
 
 
 def split(text: str) -> tuple[dict[str, str], str]:

@@ -184,7 +184,9 @@ class Pump:
     def _want(self) -> int:
         if self._draining or self._solo is not None:
             return 0
-        return max(0, self._config.max_tasks_process + self._config.prefetched - len(self._held))
+        # What is about to be settled makes room in the very call that claims.
+        held = len(self._held) - len(self._outbox)
+        return max(0, self._config.max_tasks_process + self._config.prefetched - held)
 
     async def _gather(self) -> None:
         """Waits ``commit_interval`` for more outcomes, unless one of them is urgent."""

@@ -12,6 +12,7 @@ from qtasks.adapters.redis.claiming import Claimer
 from qtasks.adapters.redis.diagnose import diagnose
 from qtasks.adapters.redis.engine import Engine
 from qtasks.adapters.redis.housekeeping import expire, sweep
+from qtasks.adapters.redis.publishing import Publisher
 from qtasks.adapters.redis.storage import RedisStorage
 from qtasks.adapters.redis.times import micros, seconds
 from qtasks.adapters.redis.waiting import Deadline, pop
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisBroker"]
 
-#: Messages of one step; more are sent in several, so that the server answers others in between.
-_PUBLISH_STEP: Final = 1000
 #: Tasks that one step of a purge removes.
 _PURGE_STEP: Final = 500
 
@@ -63,7 +62,9 @@ class RedisBroker(BaseBroker):
         ConfigError: the URL cannot be used.
     """
 
-    def __init__(self, url: str = "redis://localhost:6379/0", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str = "redis://localhost:6379/0", *, clock: Clock | None = None
+    ) -> None:
         self._join(Engine(url, clock, per_queue=True))
         super().__init__(url)
 
@@ -71,6 +72,7 @@ class RedisBroker(BaseBroker):
         """Works on an engine, together with a storage."""
         self._engine = engine
         self._storage = RedisStorage.over(engine)
+        self._publisher = Publisher(engine)
         self._claimer = Claimer(engine)
 
     @property
@@ -100,6 +102,7 @@ class RedisBroker(BaseBroker):
 
     async def stop(self) -> None:
         """Disconnects, unless the storage was started apart."""
+        await self._publisher.stop()
         await self._engine.stop("broker")
 
     def client(self) -> Self:
@@ -120,36 +123,7 @@ class RedisBroker(BaseBroker):
         In a cluster each queue is a step of its own. If one of several steps fails, those before
         it are queued; the same call may be repeated.
         """
-        rows, blobs = packing.rows(messages)
-        receipts: list[Receipt] = [Receipt(message.id, created=True) for message in messages]
-        steps = self._by_shard(messages)
-        if self._engine.sharded and messages:
-            await self._engine.run("know", self._engine.main, *{m.queue for m in messages})
-        for shard, places in steps:
-            answers = await self._engine.run(
-                "publish",
-                shard,
-                [rows[place] for place in places],
-                False,  # noqa: FBT003 - the arguments of a script have no names
-                False,  # noqa: FBT003 - likewise
-                blobs=[blobs[place] for place in places],
-            )
-            for place, answer in zip(places, answers, strict=True):
-                if answer != 1:
-                    id_ = answer.decode() if answer else messages[place].id
-                    receipts[place] = Receipt(id_, created=False)
-        return receipts
-
-    def _by_shard(self, messages: Sequence[Message]) -> list[tuple[str, Sequence[int]]]:
-        """Returns the steps of a publication: a shard, and the places of messages in the call."""
-        places: dict[str, list[int]] = {}
-        for place, message in enumerate(messages):
-            places.setdefault(self._engine.shard(message.queue), []).append(place)
-        return [
-            (shard, listed[start : start + _PUBLISH_STEP])
-            for shard, listed in places.items()
-            for start in range(0, len(listed), _PUBLISH_STEP)
-        ]
+        return await self._publisher.publish(messages)
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out due messages at once, possibly none."""

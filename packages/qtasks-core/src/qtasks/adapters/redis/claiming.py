@@ -96,6 +96,8 @@ class Claimer:
         return shards
 
     def _by_shard(self, settlements: Sequence[Settlement]) -> dict[str, list[Settlement]]:
+        if not self._engine.sharded:
+            return {self._engine.main: [*settlements]} if settlements else {}
         parts: dict[str, list[Settlement]] = {}
         for settlement in settlements:
             shard = self._engine.shard(str(settlement.receipt or ""))

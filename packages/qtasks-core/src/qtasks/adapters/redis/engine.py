@@ -13,7 +13,7 @@ from qtasks.adapters.redis.links import BlockingLink, Link, LoopLink
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
-from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.exc import ServerError
 from qtasks.schemas import MAX_LOST, Retention
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Engine:
         """
         if not self._users:
             kind = BlockingLink if self.blocking else LoopLink
-            link = kind(self.target, cluster=len(self.target.hosts) > 1 and not self.target.sentinel)
+            nodes = len(self.target.hosts) > 1 and self.target.sentinel is None
+            link = kind(self.target, cluster=nodes)
             try:
                 self.greeting = await greet(link, self.target)
                 if self.greeting.cluster and len(self.target.hosts) == 1:
@@ -128,9 +129,7 @@ class Engine:
 
     # Calls
 
-    async def run(
-        self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()
-    ) -> Any:
+    async def run(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
         """Runs a script and returns its answer.
 
         Args:

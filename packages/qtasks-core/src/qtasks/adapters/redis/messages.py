@@ -29,7 +29,7 @@ def rows(messages: Sequence[Message]) -> tuple[list[tuple[Any, ...]], list[bytes
             message.id,
             message.queue,
             message.priority,
-            micros(message.delay),
+            micros(message.delay) if message.delay else 0,
             -1 if message.eta is None else micros(message.eta),
             -1 if message.expires is None else micros(message.expires),
             False if message.unique_key is None else message.unique_key,
@@ -60,8 +60,8 @@ def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
     name = queue.decode()
     message, malformed = _message(blob, headers, id_.decode(), name)
     return Delivery(
-        message, token, int(attempts or 0), count, int(lost or 0), int(snoozes or 0),
-        seconds(created), seconds(due), claimed_at, history, malformed, name,
+        message, int(token), int(attempts or 0), int(count), int(lost or 0), int(snoozes or 0),
+        seconds(created), seconds(due or created), claimed_at, history, malformed, name,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def record_of(id_: str, answer: Sequence[bytes]) -> Record:
         id=id_,
         task=message.task,
         queue=queue,
-        status=_STATUS.get(fields.get(b"st", b""), TaskStatusEnum.NEW),
+        status=_status(fields),
         payload=message.payload,
         priority=message.priority,
         headers=message.headers,
@@ -42,7 +42,7 @@ def record_of(id_: str, answer: Sequence[bytes]) -> Record:
         root_id=message.root_id,
         unique_key=message.unique_key,
         created_at=_time(fields, b"c") or 0.0,
-        due_at=_time(fields, b"du") or 0.0,
+        due_at=_time(fields, b"du" if b"du" in fields else b"c") or 0.0,
         started_at=_time(fields, b"sa"),
         finished_at=_time(fields, b"f"),
         result=fields.get(b"rs"),
@@ -58,6 +58,12 @@ def record_of(id_: str, answer: Sequence[bytes]) -> Record:
         worker=_text(fields, b"w"),
         history=fields.get(b"h"),
     )
+
+
+def _status(fields: dict[bytes, bytes]) -> TaskStatusEnum:
+    if fields.get(b"s") == b"l":
+        return TaskStatusEnum.PROCESS
+    return _STATUS.get(fields.get(b"st", b""), TaskStatusEnum.NEW)
 
 
 def _message(fields: dict[bytes, bytes], id_: str, queue: str) -> Message:

@@ -53,7 +53,7 @@ class Batch:
         headers = settlement.headers
         return (
             settlement.id,
-            settlement.token,
+            str(settlement.token),
             kind,
             settlement.attempts,
             settlement.snoozes,

@@ -134,9 +134,7 @@ class RedisStorage(BaseStorage):
         answers: dict[str, CancelAnswer] = dict.fromkeys(ids, "unknown")
         for shard in await self._engine.shards():
             for step in _steps([id_ for id_, answer in answers.items() if answer == "unknown"]):
-                given = await self._engine.run(
-                    "cancel", shard, step, reason, self._engine.limits()
-                )
+                given = await self._engine.run("cancel", shard, step, reason, self._engine.limits())
                 answers |= {
                     id_: cast("CancelAnswer", answer.decode())
                     for id_, answer in zip(step, given, strict=True)
@@ -153,7 +151,12 @@ class RedisStorage(BaseStorage):
         for step in _steps(messages):
             rows, blobs = packing.rows(step)
             answers = await self._engine.run(
-                "publish", self._engine.main, rows, True, scheduled, blobs=blobs  # noqa: FBT003 - see get
+                "publish",
+                self._engine.main,
+                rows,
+                True,  # noqa: FBT003 - see get
+                scheduled,
+                blobs=blobs,
             )
             for message, answer in zip(step, answers, strict=True):
                 id_ = answer.decode() if isinstance(answer, bytes) else message.id
@@ -286,9 +289,7 @@ class RedisStorage(BaseStorage):
     async def counter_add(self, key: str, amount: int, ttl: float | None = None) -> int:
         """Adds to a counter and returns its new value."""
         lifetime = False if ttl is None else micros(ttl)
-        return int(
-            await self._engine.run("counter", self._engine.main, key, str(amount), lifetime)
-        )
+        return int(await self._engine.run("counter", self._engine.main, key, str(amount), lifetime))
 
     async def flush(self) -> None:
         """Removes everything under the prefix of the URL."""

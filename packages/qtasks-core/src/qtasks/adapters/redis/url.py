@@ -24,7 +24,7 @@ _OPTIONS: Final = {
     "prefix": "what all keys begin with",
     "sentinel": "the name of the master that the Sentinels at the hosts watch",
     "sentinel_username": "the user at the Sentinels",
-    "sentinel_password": "the password at the Sentinels",  # noqa: S105 - a description
+    "sentinel_password": "the password at the Sentinels",
     "ssl_ca_certs": "a file with the certificates to trust",
     "ssl_certfile": "a file with the client's certificate",
     "ssl_keyfile": "a file with the client's key",

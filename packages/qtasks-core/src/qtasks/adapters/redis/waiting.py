@@ -88,9 +88,7 @@ async def pop(engine: Engine, keys: dict[str, list[str]], timeout: float) -> byt
         await asyncio.gather(*pops, return_exceptions=True)
 
 
-async def _pop_in_turn(
-    engine: Engine, keys: dict[str, list[str]], timeout: float
-) -> bytes | None:
+async def _pop_in_turn(engine: Engine, keys: dict[str, list[str]], timeout: float) -> bytes | None:
     for _ in range(max(1, round(timeout / _TURN / len(keys)))):
         for names in keys.values():
             found = await _pop_one(engine, names, min(_TURN, timeout))
@@ -241,4 +239,3 @@ async def _patiently(event: asyncio.Event, timeout: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-

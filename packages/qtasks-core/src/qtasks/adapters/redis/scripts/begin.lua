@@ -38,7 +38,8 @@ for i, m in ipairs(A[1]) do
     write()
     call('HDEL', key_of(id), 'hh')
     call('HSET', key_of(id), 'aw', 1)
-    hand_out(id, m[2], call('HMGET', key_of(id), unpack(HANDED)), claim, out)
+    hand_out(id, m[2], call('HMGET', key_of(id), unpack(HANDED)), claim,
+      leases_of(m[2], claim), out)
     write()
   else
     skip[#skip + 1] = id

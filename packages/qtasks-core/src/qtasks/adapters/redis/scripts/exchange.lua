@@ -27,54 +27,115 @@ local function settle_back(t, s, fields)
   line_up(t, now + math.max(s[9], 0), 'ordinary', fields)
 end
 
-local function settle(s)
-  local id, kind = s[1], s[3]
-  local final = kind == 'success' or kind == 'fail' or kind == 'cancel'
-  local t = look(id)
-  if not t then
-    -- Gone is also what an outcome without a record leaves behind, so that may be a repetition.
-    if not (final and s[6] <= 0) then
-      refused[#refused + 1] = id
-    end
-    return
+-- Writes what every outcome but a release says of the counts; nothing for what stays 0.
+local function counts_of(s, t)
+  local fields, n = {}, 0
+  if s[4] ~= 0 then
+    fields[1], fields[2], n = 'a', s[4], 2
   end
-  if tonumber(t.k or '0') ~= s[2] then
-    refused[#refused + 1] = id
-    return
+  if s[5] ~= 0 then
+    fields[n + 1], fields[n + 2], n = 'sn', s[5], n + 2
   end
-  if t.s ~= 'l' then
-    return
+  if t.lo > 0 then
+    fields[n + 1], fields[n + 2], n = 'lo', 0, n + 2
   end
-  local fields = {}
+  return fields, n
+end
+
+local function settle_one(s, t)
+  local kind = s[3]
+  local fields, n = {}, 0
   if kind ~= 'release' then
-    fields = { 'a', s[4], 'sn', s[5], 'lo', 0 }
+    fields, n = counts_of(s, t)
   end
   if s[7] > 0 then
-    fields[#fields + 1], fields[#fields + 2] = 'h', ARGV[s[7]]
+    fields[n + 1], fields[n + 2], n = 'h', ARGV[s[7]], n + 2
   end
   if s[8] > 0 then
-    fields[#fields + 1], fields[#fields + 2] = 'hd', ARGV[s[8]]
+    fields[n + 1], fields[n + 2], n = 'hd', ARGV[s[8]], n + 2
   end
   if kind == 'success' then
     if s[9] > 0 then
-      fields[#fields + 1], fields[#fields + 2] = 'rs', ARGV[s[9]]
+      fields[n + 1], fields[n + 2] = 'rs', ARGV[s[9]]
     end
     finish(t, 'success', s[6], fields)
   elseif kind == 'fail' then
-    local n = #fields
     fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'rn', s[9], 'et', s[10]
     fields[n + 5], fields[n + 6] = 'er', ARGV[s[11]]
     finish(t, 'error', s[6], fields)
   elseif kind == 'cancel' then
-    fields[#fields + 1], fields[#fields + 2] = 'rn', s[9]
+    fields[n + 1], fields[n + 2] = 'rn', s[9]
     finish(t, 'cancel', s[6], fields)
   else
     settle_back(t, s, fields)
   end
 end
 
+-- The same as settle_one() does, for most outcomes: the success of a task about which nothing has
+-- to be said but that. Returns whether it was one.
+local overs, lists = {}, {}
+local function succeed(s)
+  if s[3] ~= 'success' or s[4] ~= 0 or s[5] ~= 0 or s[6] <= 0 or s[8] > 0 then
+    return false
+  end
+  local id, ttl = s[1], s[6]
+  local key = key_of(id)
+  local v = call('HMGET', key, 's', 'k', 'q', 'w', 'lo', 'a', 'u', 'x', 'cx', 'wt', 'et', 'sn')
+  if v[1] ~= 'l' or v[2] ~= s[2] or v[5] or v[6] or v[7] or v[8] or v[9] or v[10] or v[11] or v[12]
+  then
+    return false
+  end
+  local over = overs[ttl]
+  if not over then
+    over = string.format('%.0f', now + ttl)
+    overs[ttl] = over
+  end
+  local history, result = ARGV[s[7]], ARGV[s[9]]
+  if history and result then
+    call('HSET', key, 's', 'd', 'st', 'success', 'f', now_text, 'g', over, 'h', history, 'rs', result)
+  elseif result then
+    call('HSET', key, 's', 'd', 'st', 'success', 'f', now_text, 'g', over, 'rs', result)
+  elseif history then
+    call('HSET', key, 's', 'd', 'st', 'success', 'f', now_text, 'g', over, 'h', history)
+  else
+    call('HSET', key, 's', 'd', 'st', 'success', 'f', now_text, 'g', over)
+  end
+  if not fake then
+    call('PEXPIRE', key, math.ceil(ttl / 1000))
+  end
+  local mine = lists[v[3] .. v[4]]
+  if not mine then
+    mine = {
+      collected('ZREM', P .. 'l'), collected('ZREM', P .. 'b:' .. v[3]),
+      collected('SREM', P .. 'h:' .. v[4]), collected('ZADD', P .. 'f:' .. v[3]),
+    }
+    lists[v[3] .. v[4]] = mine
+  end
+  collect(mine[1], id)
+  collect(mine[2], id)
+  collect(mine[3], id)
+  collect(mine[4], over, id)
+  return true
+end
+
+local function settle(s)
+  local t = look(s[1])
+  if not t then
+    -- Gone is also what an outcome without a record leaves behind, so that may be a repetition.
+    if s[6] > 0 or s[3] == 'retry' or s[3] == 'release' then
+      refused[#refused + 1] = s[1]
+    end
+  elseif t.k ~= s[2] then
+    refused[#refused + 1] = s[1]
+  elseif t.s == 'l' then
+    settle_one(s, t)
+  end
+end
+
 for _, s in ipairs(A[1]) do
-  settle(s)
+  if not succeed(s) then
+    settle(s)
+  end
 end
 write()
 
@@ -95,10 +156,12 @@ if claim.again then
           suspects = suspects - 1
         end
         zadd(P .. 'l', now + claim.lease, id)
-        out[#out + 1], out[#out + 2] = id, tonumber(v[2])
-        for i = 3, 12 do
-          out[#out + 1] = v[i]
+        local n = out.n or 0
+        out[n + 1] = id
+        for i = 2, 12 do
+          out[n + i] = v[i]
         end
+        out.n = n + 12
       else
         local t = look(id)
         leave(t)
@@ -116,14 +179,13 @@ local function promote(queue)
     local priority = call('HGET', key_of(id_of(member)), 'p')
     zrem(P .. 'z:' .. queue, member)
     if priority then
-      zadd(P .. 'r:' .. priority .. ':' .. queue, ids[i + 1], member)
-      lanes[queue] = lanes[queue] or {}
-      lanes[queue][priority] = true
+      collect(lane(queue, priority), ids[i + 1], member)
     end
   end
   write()
 end
 
+local to
 local function take(queue, id)
   local v = call('HMGET', key_of(id), unpack(HANDED))
   if not v[1] then
@@ -133,7 +195,7 @@ local function take(queue, id)
     budget = budget - 1
     lapse(look(id), claim.result_ttl)
   else
-    hand_out(id, queue, v, claim, out)
+    hand_out(id, queue, v, claim, to, out)
     want = want - 1
   end
 end
@@ -154,6 +216,7 @@ end
 
 local function claim_from(queue)
   promote(queue)
+  to = leases_of(queue, claim)
   local list, first = {}, 1
   if suspects > 0 then
     list = call('ZRANGE', P .. 's:' .. queue, 0, math.min(suspects, want) - 1, 'WITHSCORES')

@@ -15,7 +15,7 @@ local function fits(v)
   local moment = A.dead == true and v[5] or v[4]
   return v[1]
     and not (v[1] == 'd' and tonumber(v[9]) <= now)
-    and (not A.status or v[2] == A.status)
+    and (not A.status or (v[1] == 'l' and 'process' or v[2] or 'new') == A.status)
     and (not A.queue or v[3] == A.queue)
     and (not A.dead_given or (v[6] and true or false) == A.dead)
     and (not A.reason or (v[8] or '') == A.reason)

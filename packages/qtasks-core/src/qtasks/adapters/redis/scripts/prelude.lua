@@ -17,6 +17,8 @@ else
   now = t[1] * 1000000 + t[2]
 end
 local A = cmsgpack.unpack(ARGV[2])
+-- Commands take texts quicker than numbers, and the time is written often.
+local now_text = string.format('%.0f', now)
 
 -- Stamps only grow, even if the server's clock goes back or its last writes were lost: they are
 -- the tokens of deliveries and the places in the queues.
@@ -35,37 +37,43 @@ local buffers = { ZREM = {}, SREM = {}, ZADD = {}, SADD = {} }
 local ORDER = { 'ZREM', 'SREM', 'ZADD', 'SADD' }
 local lanes, ready, soonest, notes = {}, {}, {}, {}
 
-local function collect(command, key, a, b)
+-- Returns what is collected for a key: values, and how many they are as n.
+local function collected(command, key)
   local list = buffers[command][key]
   if not list then
-    list = {}
+    list = { n = 0 }
     buffers[command][key] = list
   end
-  list[#list + 1] = a
-  if b then
-    list[#list + 1] = b
-  end
+  return list
 end
-
+local function collect(list, a, b)
+  local n = list.n + 1
+  list[n] = a
+  if b then
+    n = n + 1
+    list[n] = b
+  end
+  list.n = n
+end
 local function zadd(key, score, member)
-  collect('ZADD', key, score, member)
+  collect(collected('ZADD', key), score, member)
 end
 local function zrem(key, member)
-  collect('ZREM', key, member)
+  collect(collected('ZREM', key), member)
 end
 local function sadd(key, member)
-  collect('SADD', key, member)
+  collect(collected('SADD', key), member)
 end
 local function srem(key, member)
-  collect('SREM', key, member)
+  collect(collected('SREM', key), member)
 end
 
 -- Writes what was collected; removals first, so nothing may be added and removed in one go.
 local function write()
   for _, command in ipairs(ORDER) do
     for key, list in pairs(buffers[command]) do
-      for i = 1, #list, CHUNK do
-        call(command, key, unpack(list, i, math.min(i + CHUNK - 1, #list)))
+      for i = 1, list.n, CHUNK do
+        call(command, key, unpack(list, i, math.min(i + CHUNK - 1, list.n)))
       end
     end
     buffers[command] = {}

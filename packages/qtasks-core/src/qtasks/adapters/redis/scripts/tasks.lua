@@ -9,8 +9,9 @@
 --   d  nowhere, it has ended: f:<queue> by when its record goes; dead letters also in d and d:<queue>
 local RETURNED = 4503599627370496 -- 2^52: puts what was given back before all others of its lane
 local LEVEL = 17592186044416 -- 2^44: one priority in the scores of suspects, which count milliseconds
+-- What a task that waits for its turn has no field for: st is new, p is 0, du is c.
 local FIELDS =
-  { 's', 'k', 'q', 'p', 'u', 'x', 'cx', 'lo', 'w', 'wt', 'aw', 'et', 'g', 'de', 'du', 'hh', 'i' }
+  { 's', 'k', 'q', 'p', 'u', 'x', 'cx', 'lo', 'w', 'wt', 'aw', 'et', 'g', 'de', 'du', 'hh', 'i', 'c' }
 
 local function key_of(id)
   return P .. 't:' .. id
@@ -28,10 +29,11 @@ local function look(id)
   if not v[1] then
     return nil
   end
-  local t = { id = id, lo = tonumber(v[8] or '0') }
-  t.s, t.k, t.q, t.p, t.u, t.x, t.cx = v[1], v[2], v[3], v[4], v[5], v[6], v[7]
-  t.w, t.wt, t.aw, t.et, t.g, t.de = v[9], v[10], v[11], v[12], v[13], v[14]
-  t.du, t.hh, t.i = tonumber(v[15]), v[16], v[17]
+  local t = {
+    id = id, s = v[1], k = v[2], q = v[3], p = v[4] or '0', u = v[5], x = v[6], cx = v[7],
+    lo = tonumber(v[8] or '0'), w = v[9], wt = v[10], aw = v[11], et = v[12], g = v[13],
+    de = v[14], du = tonumber(v[15] or v[18]), hh = v[16], i = v[17],
+  }
   if t.s == 'd' and tonumber(t.g) <= now then
     return nil, t
   end
@@ -70,6 +72,20 @@ local function leave(t)
   end
 end
 
+-- Returns what is collected for a lane, in which something is to be ready.
+local function lane(queue, priority)
+  local mine = lanes[queue]
+  if not mine then
+    mine = {}
+    lanes[queue] = mine
+  end
+  if not mine[priority] then
+    mine[priority] = true
+    ready[P .. 'w:' .. queue] = 1
+  end
+  return collected('ZADD', P .. 'r:' .. priority .. ':' .. queue)
+end
+
 -- Lets a task wait until it is due; rank is 'ordinary', 'returned' or 'suspect'.
 local function line_up(t, due, rank, fields)
   local state = 'w'
@@ -87,10 +103,7 @@ local function line_up(t, due, rank, fields)
     wake_for_suspects(t.q)
   else
     local score = rank == 'returned' and now - RETURNED or due
-    zadd(P .. 'r:' .. t.p .. ':' .. t.q, score, member_of(t))
-    lanes[t.q] = lanes[t.q] or {}
-    lanes[t.q][t.p] = true
-    wake(t.q)
+    collect(lane(t.q, t.p), score, member_of(t))
   end
   if t.x then
     zadd(P .. 'x', t.x, t.id)
@@ -132,7 +145,7 @@ local function finish(t, status, ttl, fields)
   local over = now + ttl
   local n = #fields
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 's', 'd', 'st', status
-  fields[n + 5], fields[n + 6], fields[n + 7], fields[n + 8] = 'f', now, 'g', over
+  fields[n + 5], fields[n + 6], fields[n + 7], fields[n + 8] = 'f', now_text, 'g', over
   if status == 'error' then
     fields[n + 9], fields[n + 10] = 'de', 1
     zadd(P .. 'd', stamp(), t.id)
@@ -160,17 +173,17 @@ end
 -- Ends a lease as lost: the task waits again, or is convicted, or was to be cancelled.
 local function take_back(t, limits)
   local lost = t.lo + 1
-  local fields = { 'lo', lost, 'k', stamp() }
+  local fields = { 'lo', lost, 'k', stamp(), 'st', 'process' }
   if t.cx then
-    fields[5], fields[6] = 'rn', t.cx
+    fields[7], fields[8] = 'rn', t.cx
     finish(t, 'cancel', limits.result_ttl, fields)
     return 'cancelled'
   end
   if lost >= limits.max_lost then
     local text = 'its worker was lost ' .. lost .. ' times in a row, the last one was ' .. t.w
     local kind = 'qtasks.exc.ProcessCrashedError'
-    fields[5], fields[6], fields[7], fields[8] = 'rn', 'worker_lost', 'et', kind
-    fields[9], fields[10] = 'er', cmsgpack.pack({ type = kind, message = text })
+    fields[7], fields[8], fields[9], fields[10] = 'rn', 'worker_lost', 'et', kind
+    fields[11], fields[12] = 'er', cmsgpack.pack({ type = kind, message = text })
     finish(t, 'error', limits.dead_ttl, fields)
     return 'convicted'
   end
@@ -184,13 +197,15 @@ end
 --
 -- m is { id, queue, priority, delay, eta or -1, expires or -1, unique key or false }, blob its
 -- encoded whole. Returns 1 if it was new, 0 if it was known, or the id that holds the key.
+local index, known_queues -- what every publication appends to
 local function publish(m, blob, beside, scheduled)
-  local id, queue, unique = m[1], m[2], m[7]
-  local known, rest = look(id)
-  if known then
-    return 0
-  end
-  if rest then
+  local id, queue, priority, unique = m[1], m[2], m[3], m[7]
+  local key = key_of(id)
+  if call('EXISTS', key) == 1 then
+    local known, rest = look(id)
+    if known then
+      return 0
+    end
     sweep_away(rest)
     write()
   end
@@ -201,9 +216,24 @@ local function publish(m, blob, beside, scheduled)
     end
     call('HSET', P .. 'u', unique, id)
   end
-  local place = stamp()
-  local t = { id = id, q = queue, p = m[3], lo = 0, i = string.format('%016.0f', place) }
-  local fields = { 'm', blob, 'q', queue, 'p', t.p, 'st', 'new', 'c', now, 'i', t.i }
+  if not buffers.ZADD[P .. 'a'] then
+    index = collected('ZADD', P .. 'a')
+    known_queues = {}
+  end
+  if not known_queues[queue] then
+    known_queues[queue] = true
+    sadd(P .. 'qs', queue)
+  end
+  local place = string.format('%016.0f', stamp())
+  collect(index, place, id)
+  if not (unique or beside) and m[4] == 0 and m[5] < 0 and m[6] < 0 then
+    -- The same as below, for most tasks: to run as soon as possible.
+    call('HSET', key, 'm', blob, 'q', queue, 'c', now_text, 'i', place, 's', 'w', 'p', priority)
+    collect(lane(queue, priority), now_text, place .. id)
+    return 1
+  end
+  local t = { id = id, q = queue, p = priority, lo = 0, i = place, aw = beside and '1' }
+  local fields = { 'm', blob, 'q', queue, 'c', now_text, 'i', place, 'p', priority }
   if unique then
     fields[#fields + 1], fields[#fields + 2] = 'u', unique
   end
@@ -211,20 +241,17 @@ local function publish(m, blob, beside, scheduled)
     t.x = now + m[6]
     fields[#fields + 1], fields[#fields + 2] = 'x', t.x
   end
-  zadd(P .. 'a', place, id)
-  sadd(P .. 'qs', queue)
-  local due = math.max(now + m[4], m[5])
   if beside then
-    t.aw = '1'
     fields[#fields + 1], fields[#fields + 2] = 'aw', 1
   end
+  local due = math.max(now + m[4], m[5])
   if beside and not scheduled then
     if t.x then
       zadd(P .. 'x', t.x, id)
     end
     local n = #fields
     fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 's', 'b', 'du', due
-    call('HSET', key_of(id), unpack(fields))
+    call('HSET', key, unpack(fields))
   else
     line_up(t, due, 'ordinary', fields)
   end
@@ -232,21 +259,32 @@ local function publish(m, blob, beside, scheduled)
 end
 
 -- Hands a task to a worker, and appends what the worker is told to out. v holds the task's fields
--- in the order of HANDED.
+-- in the order of HANDED; to has the lists that the leases go to, see leases_of().
 local HANDED = { 'm', 'x', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd' }
-local function hand_out(id, queue, v, claim, out)
-  local token = stamp()
-  local count = tonumber(v[4] or '0') + 1
-  call('HSET', key_of(id), 's', 'l', 'st', 'process', 'k', token, 'w', claim.worker,
-    'sa', now, 'n', count, 'cn', claim.nonce)
-  zadd(P .. 'l', now + claim.lease, id)
-  zadd(P .. 'b:' .. queue, now, id)
-  sadd(P .. 'h:' .. claim.worker, id)
+local function hand_out(id, queue, v, claim, to, out)
+  local token = string.format('%.0f', stamp())
+  local count = v[4] and v[4] + 1 or '1'
+  call('HSET', key_of(id), 's', 'l', 'k', token, 'w', claim.worker, 'sa', now_text, 'n', count,
+    'cn', claim.nonce)
+  collect(to.leases, to.over, id)
+  collect(to.busy, now_text, id)
+  collect(to.held, id)
   if v[2] then
     zrem(P .. 'x', id)
   end
-  local n = #out
+  local n = out.n or 0
   out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, token, v[1], v[3]
   out[n + 5], out[n + 6], out[n + 7], out[n + 8] = count, v[5], v[6], v[7]
   out[n + 9], out[n + 10], out[n + 11], out[n + 12] = v[8], v[9], v[10], queue
+  out.n = n + 12
+end
+
+-- Returns where the leases of a worker on the tasks of a queue are collected; good until write().
+local function leases_of(queue, claim)
+  return {
+    leases = collected('ZADD', P .. 'l'),
+    busy = collected('ZADD', P .. 'b:' .. queue),
+    held = collected('SADD', P .. 'h:' .. claim.worker),
+    over = string.format('%.0f', now + claim.lease),
+  }
 end
