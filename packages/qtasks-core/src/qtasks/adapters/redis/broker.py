@@ -141,18 +141,19 @@ class RedisBroker(BaseBroker):
         """Waits until a claim may find something, at most ``timeout`` seconds."""
         names = tuple(dict.fromkeys(queues))
         deadline = Deadline(self._engine, timeout)
-        due = self._claimer.idle(names)
+        due = None if deadline.over else self._claimer.idle(names)
         while True:
-            if due is None:
+            if due is None or due <= 0:
                 there, due = await self._look(names)
                 if there:
                     return True
+            self._claimer.rest(names, due)
             if deadline.over:
                 return False
             marker = await pop(self._engine, self._markers(names), deadline.next(due))
             if marker == b"1":
                 return True
-            due = None
+            due = self._claimer.idle(names) if marker is None else None
 
     async def _look(self, queues: Sequence[str]) -> tuple[bool, float]:
         """Returns whether there is something to claim, and else in how many seconds there will."""

@@ -48,14 +48,19 @@ class Claimer:
         self.passed = False
 
     def idle(self, queues: Sequence[str]) -> float | None:
-        """Returns in how many seconds a task of the queues is due, if the last claim told.
+        """Returns in how many seconds a task of the queues is due, if the last look told.
 
-        Whatever comes after that claim leaves a marker, so that nobody has to look again.
+        Whatever comes after that look leaves a marker, and a sweep replaces what was lost: so
+        nobody has to look again before.
         """
         known, self._idle = self._idle, None
         if known is None or known[0] != frozenset(queues):
             return None
         return max(known[1] - self._clock.monotonic(), 0.0)
+
+    def rest(self, queues: Sequence[str], due: float) -> None:
+        """Notes that there is nothing to claim, and in how many seconds there will be."""
+        self._idle = (frozenset(queues), self._clock.monotonic() + due)
 
     async def exchange(self, settlements: Sequence[Settlement], request: Claim | None) -> Exchange:
         """Settles, then claims."""
@@ -83,10 +88,9 @@ class Claimer:
     def _note(self, request: Claim, asked: _Asked) -> None:
         """Remembers what :meth:`idle` may tell."""
         self.passed = asked.passed > 0
+        self._idle = None
         if asked.limit > 0:
-            self._idle = (frozenset(request.queues), self._clock.monotonic() + asked.next_due)
-        else:
-            self._idle = None
+            self.rest(request.queues, asked.next_due)
 
     def _claims(self, request: Claim | None) -> dict[str, list[str]]:
         """Returns the queues to claim from by shard, in their order."""
