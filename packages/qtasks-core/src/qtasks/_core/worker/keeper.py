@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+import time
+from typing import TYPE_CHECKING, Final, Protocol
 
 from qtasks._core.bridge import drive
 from qtasks.exc import ServerError
@@ -26,8 +27,10 @@ __all__ = ["Keeper", "KeeperTarget"]
 
 log = logging.getLogger("qtasks.worker")
 
-#: Rounds of sweeping one after another, so that a large backlog does not delay renewals.
-_MAX_SWEEPS = 10
+#: Tasks of each kind that one sweep takes. Finished records are removed as fast as a busy worker
+#: makes new ones, so it goes on for a sixth of a lease, which leaves renewals in time.
+_SWEEP: Final = 1000
+_PART_OF_LEASE: Final = 6
 
 
 class KeeperTarget(Protocol):
@@ -101,11 +104,10 @@ class Keeper:
         held = self._target.held()
         if held:
             extension = await self._broker.extend(held, self._lease)
-        total = await self._broker.sweep()
-        for _ in range(_MAX_SWEEPS):
-            if not total.more:
-                break
-            total = _both(total, await self._broker.sweep())
+        total = await self._broker.sweep(_SWEEP)
+        until = time.monotonic() + self._lease / _PART_OF_LEASE
+        while total.more and time.monotonic() < until:
+            total = _both(total, await self._broker.sweep(_SWEEP))
         await self._broker.report(self._target.presence(), self._lease)
         self._target.kept(held, extension, total)
 
