@@ -142,6 +142,8 @@ class Supervisor:
     def _asked_to_stop(self) -> None:
         self._asked += 1
         self._wake.set()
+        if self._failure is None:
+            log.info(*self._what_happens())
         for child in self.children:
             if self._asked > _HURRY:
                 child.kill()
@@ -150,6 +152,15 @@ class Supervisor:
         if self._loop is not None:
             patience = self._shutdown_timeout if self._asked == 1 else 0.0
             self._loop.call_later(patience + MARGIN, self._kill_all)
+
+    def _what_happens(self) -> tuple[str | int | float, ...]:
+        count = len(self._children)
+        if self._asked < _HURRY:
+            text = "Stopping %d workers, up to %g s; stop again to give their tasks back at once"
+            return text, count, self._shutdown_timeout
+        if self._asked == _HURRY:
+            return "Giving back the tasks of %d workers; stop again to kill them", count
+        return "Killing %d workers", count
 
     def _kill_all(self) -> None:
         for child in self.children:
@@ -196,7 +207,7 @@ class Supervisor:
             self._settled += child.state.settled
         if child.goodbye is None and child.failed is None:
             self._report(child)
-        if child.worker is not None and (child.goodbye is None or child.goodbye.held):
+        if child.worker is not None and not child.clean:
             self._expiry.expire(child.worker, child.number)
 
     def _report(self, child: ChildProcess) -> None:
