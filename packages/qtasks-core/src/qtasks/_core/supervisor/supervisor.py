@@ -126,6 +126,8 @@ class Supervisor:
             watching.cancel()
             for child in self.children:
                 child.kill()
+            if self._children:
+                await asyncio.wait(self._children.values())
             await self._expiry.close()
             self._loop, self._asked = None, 0
         if self._failure is not None:
