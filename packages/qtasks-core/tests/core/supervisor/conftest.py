@@ -140,10 +140,11 @@ def lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    shown = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return not shown.stdout.startswith("Z") and bool(shown.stdout)
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except OSError:  # it went in this moment, or the system has no such files
+        return not Path("/proc/self/stat").exists()
+    return state not in {"Z", "X"}
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from qtasks._core.supervisor.process import ChildProcess
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those of Unix")
+
 GREETER = """
 import os
 
