@@ -116,14 +116,17 @@ class Supervisor:
         """
         self._loop = asyncio.get_running_loop()
         watching = self._loop.create_task(self._restart_on_changes())
+        numbers = range(1, self._processes + 1)
+        places = [self._loop.create_task(self._occupy(number)) for number in numbers]
         restore = handle_signals(self._asked_to_stop)
         try:
-            await asyncio.gather(*map(self._occupy, range(1, self._processes + 1)))
+            await asyncio.gather(*places)
             while self._children:  # those that were replaced, and are at their last tasks
                 await asyncio.wait(self._children.values())
         finally:
             restore()
-            watching.cancel()
+            for task in (watching, *places):
+                task.cancel()
             for child in self.children:
                 child.kill()
             if self._children:
