@@ -15,19 +15,19 @@ __all__ = ["current_delivery", "loads_main", "refuse_while_main_loads"]
 #: The delivery whose task is running here, or None outside of tasks.
 current_delivery: ContextVar[Delivery | None] = ContextVar("qtasks_delivery", default=None)
 
-#: Set in a pool process while it loads the worker's main file to find a function there.
+#: Set in a child process while it loads the main file to find the app or a function there.
 loads_main: ContextVar[bool] = ContextVar("qtasks_loads_main", default=False)
 
 
 def refuse_while_main_loads() -> None:
-    """Refuses to add tasks or run workers from a main file that a pool process only loads.
+    """Refuses to add tasks or run workers from a main file that a child process only loads.
 
     Raises:
         RegistrationError: the file lacks the guard that tells running from loading.
     """
     if loads_main.get():
         msg = (
-            "the main file adds tasks or runs a worker while a pool process loads it to find a"
-            " task: put that part under  if __name__ == '__main__':"
+            "the main file adds tasks or runs a worker while a child process loads it to find its"
+            " tasks: put that part under  if __name__ == '__main__':"
         )
         raise RegistrationError(msg)

@@ -130,7 +130,8 @@ class Child:
         worker: Worker = app.worker(queues=order.queues, burst=order.burst)
         worker.channel = self.channel
         limits = Limits.of(app.config)
-        worker.on_settled = lambda: self._keep_within(limits, worker, None, 0)
+        if limits.tasks is not None:
+            worker.on_settled = lambda: self._keep_within(limits, worker, None, 0)
         self.channel.send(Hello(worker.id, os.getpid()))
         self._worker = worker
         run_on_loop(self._run(worker, limits, order), uvloop=app.config.uvloop)

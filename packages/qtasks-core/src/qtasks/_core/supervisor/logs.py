@@ -47,8 +47,6 @@ class ChannelHandler(logging.Handler):
             trace = self._formatter.formatException(record.exc_info)
         if record.stack_info:
             trace = f"{trace}\n{record.stack_info}".lstrip()
-        plain = (str, int, float, bool, type(None))
-        extra = {k: v for k, v in vars(record).items() if k not in _USUAL and type(v) in plain}
         return LogLine(
             name=record.name,
             level=record.levelno,
@@ -57,8 +55,17 @@ class ChannelHandler(logging.Handler):
             where=(_sendable(record.pathname), record.lineno, record.funcName or ""),
             thread=record.threadName or "",
             trace=_sendable(trace),
-            extra=extra,
+            extra=_plain(record),
         )
+
+
+def _plain(record: logging.LogRecord) -> dict[str, str | int | float | bool | None]:
+    """Returns what a record has beyond the usual, as far as it can be sent."""
+    extra: dict[str, str | int | float | bool | None] = {}
+    for name, value in vars(record).items():
+        if name not in _USUAL and (value is None or isinstance(value, str | int | float)):
+            extra[name] = _sendable(value) if isinstance(value, str) else value
+    return extra
 
 
 def _sendable(text: str) -> str:

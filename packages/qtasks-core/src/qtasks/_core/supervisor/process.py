@@ -101,6 +101,13 @@ class ChildProcess:
         on(LogLine, lambda line: log_here(line, self.number, self.pid))
 
     @property
+    def clean(self) -> bool:
+        """Whether it holds no task, as far as it could say so."""
+        if self.failed is not None:
+            return self.failed.kind == "unavailable"  # it never claimed any
+        return self.goodbye is not None and not self.goodbye.held
+
+    @property
     def lived(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self._born
@@ -145,6 +152,7 @@ class ChildProcess:
 
     def _retires(self, retiring: Retiring) -> None:
         self.retiring = retiring.why
+        log.info("[%d] Process %d is replaced: %s", self.number, self.pid, self.retiring)
         self.leaving.set()
 
     def _ends(self, name: str, message: Failed | Goodbye) -> None:

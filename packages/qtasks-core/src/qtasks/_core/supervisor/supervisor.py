@@ -116,16 +116,21 @@ class Supervisor:
         """
         self._loop = asyncio.get_running_loop()
         watching = self._loop.create_task(self._restart_on_changes())
+        numbers = range(1, self._processes + 1)
+        places = [self._loop.create_task(self._occupy(number)) for number in numbers]
         restore = handle_signals(self._asked_to_stop)
         try:
-            await asyncio.gather(*map(self._occupy, range(1, self._processes + 1)))
+            await asyncio.gather(*places)
             while self._children:  # those that were replaced, and are at their last tasks
                 await asyncio.wait(self._children.values())
         finally:
             restore()
-            watching.cancel()
+            for task in (watching, *places):
+                task.cancel()
             for child in self.children:
                 child.kill()
+            if self._children:
+                await asyncio.wait(self._children.values())
             await self._expiry.close()
             self._loop, self._asked = None, 0
         if self._failure is not None:
@@ -142,6 +147,8 @@ class Supervisor:
     def _asked_to_stop(self) -> None:
         self._asked += 1
         self._wake.set()
+        if self._failure is None:
+            log.info(*self._what_happens())
         for child in self.children:
             if self._asked > _HURRY:
                 child.kill()
@@ -150,6 +157,15 @@ class Supervisor:
         if self._loop is not None:
             patience = self._shutdown_timeout if self._asked == 1 else 0.0
             self._loop.call_later(patience + MARGIN, self._kill_all)
+
+    def _what_happens(self) -> tuple[str | int | float, ...]:
+        count = len(self._children)
+        if self._asked < _HURRY:
+            text = "Stopping %d workers, up to %g s; stop again to give their tasks back at once"
+            return text, count, self._shutdown_timeout
+        if self._asked == _HURRY:
+            return "Giving back the tasks of %d workers; stop again to kill them", count
+        return "Killing %d workers", count
 
     def _kill_all(self) -> None:
         for child in self.children:
@@ -196,7 +212,7 @@ class Supervisor:
             self._settled += child.state.settled
         if child.goodbye is None and child.failed is None:
             self._report(child)
-        if child.worker is not None and (child.goodbye is None or child.goodbye.held):
+        if child.worker is not None and not child.clean:
             self._expiry.expire(child.worker, child.number)
 
     def _report(self, child: ChildProcess) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
 __all__ = ["app_directories", "changed_files", "snapshot"]
 
@@ -54,7 +54,7 @@ def snapshot(directories: Iterable[str]) -> Snapshot:
 
 async def changed_files(
     directories: Iterable[str], interval: float = _INTERVAL
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Yields the path of a file each time some were added, changed or removed.
 
     Args:

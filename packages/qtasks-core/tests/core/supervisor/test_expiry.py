@@ -1,0 +1,113 @@
+"""What dead children held comes back, however long the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qtasks._core.connection import Connection
+from qtasks._core.supervisor import expiry
+from qtasks._core.supervisor.expiry import Expiry
+from qtasks.brokers import MemoryBroker
+from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.schemas import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Faulty(MemoryBroker):
+    """A broker that fails to expire as often as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("memory://")
+        self.errors: list[ServerError] = []
+        self.expired: list[str] = []
+        self.tried = asyncio.Condition()
+
+    async def expire(self, worker: str) -> int:
+        if self.errors:
+            raise self.errors.pop()
+        async with self.tried:
+            self.expired.append(worker)
+            self.tried.notify_all()
+        return await super().expire(worker) + 2
+
+    async def until_expired(self, times: int) -> None:
+        async with self.tried:
+            await self.tried.wait_for(lambda: len(self.expired) >= times)
+
+
+@pytest.fixture
+def broker() -> Faulty:
+    return Faulty()
+
+
+@pytest.fixture
+async def dead(broker: Faulty, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Expiry]:
+    monkeypatch.setattr(expiry, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(expiry, "_AGAIN", 0.0)
+    made = Expiry(Connection(broker))
+    yield made
+    await made.close()
+
+
+async def test_it_is_done_at_once_and_a_moment_later_again(
+    dead: Expiry, broker: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    dead.expire("here-1", 3)
+    await broker.until_expired(2)
+
+    assert broker.expired == ["here-1", "here-1"]
+    assert caplog.messages == ["[3] Took back 2 of its tasks"]
+
+
+async def test_the_report_of_the_dead_is_removed(dead: Expiry, broker: Faulty) -> None:
+    await broker.start()
+    await broker.report(Presence("here-1"), 60)
+
+    dead.expire("here-1", 1)
+    await broker.until_expired(2)
+
+    assert await broker.workers() == []
+    await broker.stop()
+
+
+async def test_a_broker_that_is_away_is_asked_again_with_one_line(
+    dead: Expiry, broker: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.errors = [ServerUnavailableError("away")] * 4
+
+    dead.expire("here-1", 3)
+    await broker.until_expired(1)
+
+    assert caplog.messages == ["[3] Its tasks cannot be taken back yet: away"]
+
+
+async def test_one_that_refuses_is_left_alone(
+    dead: Expiry, broker: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.errors = [ServerError("no")]
+
+    dead.expire("here-1", 3)
+    await dead.close()
+
+    assert broker.expired == []
+    assert caplog.messages == ["[3] Its tasks come back when their leases end: no"]
+
+
+async def test_the_end_does_not_wait_for_a_broker_that_stays_away(
+    dead: Expiry, broker: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "_LAST", 0.0)
+    broker.errors = [ServerUnavailableError("away")] * 100_000
+
+    dead.expire("here-1", 3)
+    await dead.close()
+
+    assert broker.expired == []
