@@ -60,7 +60,7 @@ def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
     name = queue.decode()
     message, malformed = _message(blob, headers, id_.decode(), name)
     return Delivery(
-        message, token, int(attempts or 0), count, int(lost or 0), int(snoozes or 0),
+        message, token, int(attempts or 0), int(count), int(lost or 0), int(snoozes or 0),
         seconds(created), seconds(due), claimed_at, history, malformed, name,
     )  # fmt: skip
 
