@@ -9,16 +9,17 @@ from redis import exceptions
 
 from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
 from qtasks.adapters.redis.greeting import Greeting, greet
-from qtasks.adapters.redis.links import BlockingLink, Link, LoopLink
+from qtasks.adapters.redis.links import connect
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
-from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.exc import ServerError
 from qtasks.schemas import MAX_LOST, Retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtasks.adapters.redis.links import Link
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]
@@ -75,13 +76,13 @@ class Engine:
             ServerUnavailableError: it cannot be reached.
         """
         if not self._users:
-            kind = BlockingLink if self.blocking else LoopLink
-            link = kind(self.target, cluster=len(self.target.hosts) > 1 and not self.target.sentinel)
+            several = len(self.target.hosts) > 1 and self.target.sentinel is None
+            link = connect(self.target, blocking=self.blocking, cluster=several)
             try:
                 self.greeting = await greet(link, self.target)
-                if self.greeting.cluster and len(self.target.hosts) == 1:
+                if self.greeting.cluster and not several:
                     await link.close()
-                    link = kind(self.target, cluster=True)
+                    link = connect(self.target, blocking=self.blocking, cluster=True)
             except BaseException:
                 await link.close()
                 raise
@@ -128,9 +129,7 @@ class Engine:
 
     # Calls
 
-    async def run(
-        self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()
-    ) -> Any:
+    async def run(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
         """Runs a script and returns its answer.
 
         Args:

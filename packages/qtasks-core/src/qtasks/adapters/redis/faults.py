@@ -37,7 +37,9 @@ _CODE: Final = re.compile(rf"(?:^|-|\s)({'|'.join(_PASSING)})\b")
 def translate(error: BaseException, target: Target) -> ServerError:
     """Returns the error to raise for one of the driver's."""
     where = f"Redis at {target.place}"
-    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthenticationWrongNumberOfArgsError):
+    if isinstance(
+        error, exceptions.AuthenticationError | exceptions.AuthenticationWrongNumberOfArgsError
+    ):
         user = f"user {target.username!r}" if target.username else "the default user"
         given = "the password is wrong" if target.password else "a password is needed"
         msg = f"{where} refused {user}: {given}; write redis://user:password@host:port/db"
