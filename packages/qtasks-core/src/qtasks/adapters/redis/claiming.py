@@ -28,7 +28,7 @@ class Claimer:
     """Exchanges outcomes for deliveries, for one worker.
 
     A claim whose reply was lost has handed out tasks that nobody knows of. So each claim has a
-    name; the next one after a failure names it, and gets the same tasks again.
+    name; the next one after a failure has the same, and gets the same tasks again.
 
     Args:
         engine: where.
@@ -71,16 +71,20 @@ class Claimer:
         for shard in [shard for shard in parts if shard not in claims]:
             refused += (await self._settle(shard, parts[shard])).refused
         asked = _Asked(request)
-        for shard, queues in claims.items():
-            mine = parts.get(shard, [])
-            if request is None or (asked.limit <= 0 and not mine):
-                continue
-            while len(mine) > _SETTLE_STEP:
-                refused += (await self._settle(shard, mine[:_SETTLE_STEP])).refused
-                mine = mine[_SETTLE_STEP:]
-            answer = await self._both(shard, mine, queues, request, asked)
-            refused += answer.refused
-            found += answer.deliveries
+        try:
+            for shard, queues in claims.items():
+                mine = parts.get(shard, [])
+                if request is None or (asked.limit <= 0 and not mine):
+                    continue
+                while len(mine) > _SETTLE_STEP:
+                    refused += (await self._settle(shard, mine[:_SETTLE_STEP])).refused
+                    mine = mine[_SETTLE_STEP:]
+                answer = await self._both(shard, mine, queues, request, asked)
+                refused += answer.refused
+                found += answer.deliveries
+        except BaseException:
+            self._unsure |= asked.names  # what came from other shards reaches nobody either
+            raise
         if request is not None:
             self._note(request, asked)
         return Exchange(tuple(refused), tuple(found))
@@ -134,7 +138,8 @@ class Claimer:
         """Settles and claims in one shard."""
         batch = Batch(settlements)
         who = (shard, request.worker)
-        nonce = f"{self._me}-{next(self._numbers)}"
+        before = self._unsure.get(who)
+        nonce = self._unsure[who] = before or f"{self._me}-{next(self._numbers)}"
         claim = {
             "queues": queues,
             "limit": asked.limit,
@@ -142,13 +147,11 @@ class Claimer:
             "lease": micros(request.lease),
             "worker": request.worker,
             "nonce": nonce,
-            "again": self._unsure.get(who, False),
+            "again": before or False,
             **self._engine.limits(),
         }
-        before = self._unsure.get(who)
-        self._unsure[who] = nonce if before is None else before
         answer = await self._engine.run("exchange", shard, batch.rows, claim, blobs=batch.blobs)
-        del self._unsure[who]
+        asked.names[who] = self._unsure.pop(who)
         refused, out, now, next_due, passed, _ = answer
         found = deliveries(out, now)
         asked.took(found, passed, inf if next_due < 0 else seconds(next_due))
@@ -161,6 +164,7 @@ class _Asked:
     Attributes:
         limit: deliveries that may still come.
         suspects: how many of them may be suspects.
+        names: the names of the claims that were answered, by shard and worker.
         passed: suspects that were left to others.
         next_due: seconds until the next delayed task is due.
     """
@@ -168,6 +172,7 @@ class _Asked:
     def __init__(self, request: Claim | None) -> None:
         self.limit = 0 if request is None else request.limit
         self.suspects = 0 if request is None else request.suspects
+        self.names: dict[tuple[str, str], str] = {}
         self.passed = 0
         self.next_due = inf
 

@@ -9,7 +9,7 @@ from redis import exceptions
 
 from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
 from qtasks.adapters.redis.greeting import Greeting, greet
-from qtasks.adapters.redis.links import BlockingLink, Link, LoopLink
+from qtasks.adapters.redis.links import connect
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
@@ -19,6 +19,7 @@ from qtasks.schemas import MAX_LOST, Retention
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtasks.adapters.redis.links import Link
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]
@@ -75,14 +76,13 @@ class Engine:
             ServerUnavailableError: it cannot be reached.
         """
         if not self._users:
-            kind = BlockingLink if self.blocking else LoopLink
-            nodes = len(self.target.hosts) > 1 and self.target.sentinel is None
-            link = kind(self.target, cluster=nodes)
+            several = len(self.target.hosts) > 1 and self.target.sentinel is None
+            link = connect(self.target, blocking=self.blocking, cluster=several)
             try:
                 self.greeting = await greet(link, self.target)
-                if self.greeting.cluster and len(self.target.hosts) == 1:
+                if self.greeting.cluster and not several:
                     await link.close()
-                    link = kind(self.target, cluster=True)
+                    link = connect(self.target, blocking=self.blocking, cluster=True)
             except BaseException:
                 await link.close()
                 raise

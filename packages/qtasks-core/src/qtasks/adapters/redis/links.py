@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import redis
 import redis.asyncio
-import redis.asyncio.cluster
 import redis.asyncio.retry
 import redis.asyncio.sentinel
 import redis.backoff
-import redis.cluster
 import redis.retry
 import redis.sentinel
+
+from qtasks.adapters.redis.cluster import ClusterLink
 
 if TYPE_CHECKING:
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink"]
+__all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink", "connect"]
 
 #: Seconds of one blocking command; whoever waits longer asks again, which heals lost wake-ups.
 LONGEST_BLOCK: Final = 5.0
-#: Seconds without an answer after which a connection counts as dead.
-_SILENCE: Final = 10.0
+#: Seconds without an answer after which a connection counts as dead; a wait at the server is no
+#: silence. It is a third of a usual lease, so that there is time to renew it over another one.
+_SILENCE: Final = 5.0
 #: Seconds to connect.
 _CONNECT: Final = 5.0
 #: Calls under way at once in one loop; more wait, so that a thousand callers are no thousand
 #: connections.
 _CALLS: Final = 32
-#: Attempts of one call at a cluster: a node may have moved the slot, or be replaced by another.
-_CLUSTER_ATTEMPTS: Final = 3
+#: No limit of the driver's: there are as many connections as there are callers at once.
+_CONNECTIONS: Final = 1 << 30
 
 
 class Link(Protocol):
@@ -53,36 +54,49 @@ class Link(Protocol):
         ...
 
 
+def connect(target: Target, *, blocking: bool, cluster: bool) -> Link:
+    """Returns the link to a server, which connects with the first call.
+
+    Args:
+        target: where the server is.
+        blocking: whether calls block their thread.
+        cluster: whether it is a node of a cluster.
+    """
+    kind = BlockingLink if blocking else LoopLink
+    return ClusterLink(target, kind) if cluster else kind(target)
+
+
 class LoopLink:
     """Connections that belong to the running loop.
 
     Args:
         target: where the server is.
-        cluster: whether it is a node of a cluster.
     """
 
-    def __init__(self, target: Target, *, cluster: bool = False) -> None:
+    def __init__(self, target: Target) -> None:
         asynchronous: Any = redis.asyncio
-        self._client: Any = _client(target, asynchronous, cluster=cluster)
+        self._calls: Any = _client(target, asynchronous, _SILENCE)
+        self._blocks: Any = _client(target, asynchronous, LONGEST_BLOCK + _SILENCE)
         self._room = asyncio.Semaphore(_CALLS)
 
     async def call(self, *command: Any) -> Any:
         """Sends one command; who cancels it gives up the connection."""
         async with self._room:
-            return await self._execute(*command)
+            return await self._execute(self._calls, *command)
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return await self._execute(*command)
+        return await self._execute(self._blocks, *command)
 
     async def close(self) -> None:
         """Disconnects."""
-        await self._client.aclose()
+        await self._calls.aclose()
+        await self._blocks.aclose()
 
-    async def _execute(self, *command: Any) -> Any:
+    async def _execute(self, client: Any, *command: Any) -> Any:
         task = asyncio.current_task()
         before = 0 if task is None else task.cancelling()
-        answer = await self._client.execute_command(*command)
+        answer = await client.execute_command(*command)
         # Before Python 3.12 wait_for(), which the driver uses, may swallow a cancellation.
         if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError
@@ -94,41 +108,40 @@ class BlockingLink:
 
     Args:
         target: where the server is.
-        cluster: whether it is a node of a cluster.
     """
 
-    def __init__(self, target: Target, *, cluster: bool = False) -> None:
-        self._client: Any = _client(target, redis, cluster=cluster)
+    def __init__(self, target: Target) -> None:
+        self._calls: Any = _client(target, redis, _SILENCE)
+        self._blocks: Any = _client(target, redis, LONGEST_BLOCK + _SILENCE)
 
     async def call(self, *command: Any) -> Any:
         """Sends one command."""
-        return self._client.execute_command(*command)
+        return self._calls.execute_command(*command)
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return self._client.execute_command(*command)
+        return self._blocks.execute_command(*command)
 
     async def close(self) -> None:
         """Disconnects."""
-        self._client.close()
+        self._calls.close()
+        self._blocks.close()
 
 
-def _client(target: Target, driver: Any, *, cluster: bool) -> Any:
+def _client(target: Target, driver: Any, silence: float) -> Any:
     """Makes a client of one of the driver's two halves; they take the same arguments."""
     options: dict[str, Any] = {
         "username": target.username,
         "password": target.password,
         "protocol": 2,
-        "socket_timeout": _SILENCE,
-        "retry": driver.retry.Retry(redis.backoff.NoBackoff(), _CLUSTER_ATTEMPTS if cluster else 0),
+        "socket_timeout": silence,
+        "max_connections": _CONNECTIONS,
+        "retry": driver.retry.Retry(redis.backoff.NoBackoff(), 0),
         **_encryption(target),
     }
     if target.path is not None:
         return driver.Redis(unix_socket_path=target.path, db=target.db, **options)
     options |= {"socket_connect_timeout": _CONNECT, "socket_keepalive": True}
-    if cluster:
-        nodes = [driver.cluster.ClusterNode(host, port) for host, port in target.hosts]
-        return driver.cluster.RedisCluster(startup_nodes=nodes, **options)
     if target.sentinel is not None:
         account = {"username": target.sentinel_username, "password": target.sentinel_password}
         sentinels = driver.sentinel.Sentinel(
