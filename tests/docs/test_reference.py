@@ -12,8 +12,8 @@ import pytest
 
 import qtasks.exc
 from qtasks import QueueTasks
-from qtasks._core.config import SETTINGS, Setting, show
-from qtasks._core.config.names import FORMER
+from qtasks._config import SETTINGS, Setting, show
+from qtasks._config.names import FORMER
 from qtasks._core.decisions.history import FIRST, LAST
 from qtasks.cli.commands import cli
 from qtasks.contracts.triggers import CATALOGUE, Kind

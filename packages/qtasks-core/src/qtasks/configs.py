@@ -1,6 +1,6 @@
 """The settings of an app."""
 
-from qtasks._core.config import QueueConfig, Source
+from qtasks._config import QueueConfig, Source
 
 __all__ = ["QueueConfig", "Source"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from qtasks._core.config import SETTINGS
+from qtasks._config import SETTINGS
 from qtasks.cli.commands import cli
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import msgspec
 
 from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.messages import make_message, new_record, resolve_priority
-from qtasks._core.names import check_name, check_queues
 from qtasks._core.triggers import emit
+from qtasks.contracts.names import check_name, check_queues
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     CancelAnswer,
@@ -31,7 +31,7 @@ from qtasks.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks.typing import Clock

@@ -10,14 +10,14 @@ from qtasks._core.binding import check_arguments, signature_text
 from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
-from qtasks._core.names import check_name
+from qtasks.contracts.names import check_name
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
 
 __all__ = ["make_message", "new_record", "resolve_priority"]
 

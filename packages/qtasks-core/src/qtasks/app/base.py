@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
+from qtasks._config import SETTINGS, QueueConfig
 from qtasks._core.client import Client
-from qtasks._core.config import SETTINGS, QueueConfig
 from qtasks._core.connection import Connection
 from qtasks._core.loops import run_on_loop
-from qtasks._core.names import check_queues
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.worker import Worker
@@ -20,6 +19,7 @@ from qtasks.app.declare import declare
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
+from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
 from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
@@ -27,7 +27,7 @@ from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, Tas
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qtasks._core.supervisor.supervisor import Supervisor
+    from qtasks._supervisor.supervisor import Supervisor
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage

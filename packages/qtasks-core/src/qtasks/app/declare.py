@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.binding import arity_of
 from qtasks._core.bridge import is_async_callable
-from qtasks._core.names import check_name
 from qtasks._core.worker.processes import check_crossable
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
+from qtasks.contracts.names import check_name
 from qtasks.exc import RegistrationError
 from qtasks.schemas import TaskDefinition
 

@@ -6,11 +6,11 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.supervisor.limits import check_limits
-from qtasks._core.supervisor.loading import find_app
-from qtasks._core.supervisor.messages import Order
-from qtasks._core.supervisor.supervisor import Supervisor
-from qtasks._core.supervisor.watch import app_directories, changed_files
+from qtasks._supervisor.limits import check_limits
+from qtasks._supervisor.loading import find_app
+from qtasks._supervisor.messages import Order
+from qtasks._supervisor.supervisor import Supervisor
+from qtasks._supervisor.watch import app_directories, changed_files
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

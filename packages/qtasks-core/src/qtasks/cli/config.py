@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from qtasks._core.config import FILE_VARIABLE, SETTINGS, TABLE, QueueConfig, find_file, show
+from qtasks._config import FILE_VARIABLE, SETTINGS, TABLE, QueueConfig, find_file, show
 from qtasks.cli.invocation import AsJson, invocation
 from qtasks.cli.tables import Column
 from qtasks.contracts.secrets import mask_url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from qtasks._core.config.units import SPAN_UNITS, read_span
+from qtasks._config.units import SPAN_UNITS, read_span
 from qtasks.exc import ConfigError
 
 __all__ = ["parse_span", "span_text"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
 
 __all__ = ["risks"]
 

@@ -7,7 +7,7 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from qtasks._core.names import check_name
+from qtasks.contracts.names import check_name
 from qtasks.exc import ConfigError, RegistrationError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.config import SETTINGS, Applies, QueueConfig
+from qtasks._config import SETTINGS, Applies, QueueConfig
 from qtasks.schemas import Retention
 
 if TYPE_CHECKING:

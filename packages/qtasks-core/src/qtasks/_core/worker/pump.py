@@ -21,7 +21,7 @@ from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Held, Settlement
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
     from qtasks.contracts.broker import BaseBroker
 
 __all__ = ["Pump"]

@@ -34,7 +34,7 @@ from qtasks.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._core.triggers.table import TriggerTable
     from qtasks.typing import Clock

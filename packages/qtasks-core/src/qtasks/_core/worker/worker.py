@@ -39,8 +39,8 @@ from qtasks.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from qtasks._config import QueueConfig
     from qtasks._core.channel import Channel
-    from qtasks._core.config import QueueConfig
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks.typing import Clock

@@ -6,11 +6,11 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.supervisor.messages import LogLine
+from qtasks._supervisor.messages import LogLine
 
 if TYPE_CHECKING:
     from qtasks._core.channel import Channel
-    from qtasks._core.supervisor.messages import Order
+    from qtasks._supervisor.messages import Order
 
 __all__ = ["ChannelHandler", "StrayLines", "log_here", "set_up_child_logging"]
 

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from qtasks._core.channel import Channel
-from qtasks._core.supervisor.logs import (
+from qtasks._supervisor.logs import (
     ChannelHandler,
     StrayLines,
     log_here,
     set_up_child_logging,
 )
-from qtasks._core.supervisor.messages import LogLine, Order
+from qtasks._supervisor.messages import LogLine, Order
 
 
 class Shop(logging.Logger):

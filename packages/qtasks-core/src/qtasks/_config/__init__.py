@@ -1,9 +1,9 @@
 """The settings of an app: what there is, where values come from, and what they may be."""
 
-from qtasks._core.config.queue_config import ConfigFields, QueueConfig
-from qtasks._core.config.settings import SETTINGS, Applies, Kind, Setting
-from qtasks._core.config.sources import FILE_VARIABLE, TABLE, SettingsFile, Source, find_file
-from qtasks._core.config.values import show
+from qtasks._config.queue_config import ConfigFields, QueueConfig
+from qtasks._config.settings import SETTINGS, Applies, Kind, Setting
+from qtasks._config.sources import FILE_VARIABLE, TABLE, SettingsFile, Source, find_file
+from qtasks._config.values import show
 
 __all__ = [
     "FILE_VARIABLE",

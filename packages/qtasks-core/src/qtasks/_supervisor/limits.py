@@ -12,7 +12,7 @@ import msgspec
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:
-    from qtasks._core.config import QueueConfig
+    from qtasks._config import QueueConfig
 
 __all__ = ["Limits", "check_limits", "memory_in_use"]
 

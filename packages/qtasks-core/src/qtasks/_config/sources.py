@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from qtasks._core.config.names import FORMER, unknown_setting
-from qtasks._core.config.settings import PREFIX, SETTINGS
+from qtasks._config.names import FORMER, unknown_setting
+from qtasks._config.settings import PREFIX, SETTINGS
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ import msgspec
 from qtasks._core.backoff import Backoff
 from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.signals import handle_signals
-from qtasks._core.supervisor.expiry import Expiry
-from qtasks._core.supervisor.process import MARGIN, ChildProcess
+from qtasks._supervisor.expiry import Expiry
+from qtasks._supervisor.process import MARGIN, ChildProcess
 from qtasks.exc import ConfigError, QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from qtasks._core.connection import Connection
-    from qtasks._core.supervisor.messages import Failed, Order
+    from qtasks._supervisor.messages import Failed, Order
 
 __all__ = ["Summary", "Supervisor"]
 

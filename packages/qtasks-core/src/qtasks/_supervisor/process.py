@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qtasks._core.channel import Channel, ChannelError, write_all
-from qtasks._core.supervisor.logs import StrayLines, log_here
-from qtasks._core.supervisor.messages import (
+from qtasks._core.worker.processes import APART
+from qtasks._supervisor.logs import StrayLines, log_here
+from qtasks._supervisor.messages import (
     Failed,
     Goodbye,
     Hello,
@@ -26,7 +27,6 @@ from qtasks._core.supervisor.messages import (
     State,
     Stop,
 )
-from qtasks._core.worker.processes import APART
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ log = logging.getLogger("qtasks.supervisor")
 MARGIN: Final = 10.0
 #: Seconds until what a dead child wrote last is read, if something it started keeps its pipes.
 _LAST_WORDS: Final = 1.0
-_COMMAND: Final = "from qtasks._core.supervisor.child import main; main()"
+_COMMAND: Final = "from qtasks._supervisor.child import main; main()"
 
 
 class ChildProcess:

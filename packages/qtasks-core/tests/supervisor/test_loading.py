@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qtasks import QueueTasks
-from qtasks._core.supervisor.loading import AppLoadError, find_app, load_app
-from qtasks._core.supervisor.messages import Order
+from qtasks._supervisor.loading import AppLoadError, find_app, load_app
+from qtasks._supervisor.messages import Order
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
-from qtasks._core.config.names import unknown_setting
-from qtasks._core.config.settings import SETTINGS, Applies
-from qtasks._core.config.sources import CODE, DEFAULT, Source, find_file, from_environment
-from qtasks._core.config.values import accept, show
+from qtasks._config.names import unknown_setting
+from qtasks._config.settings import SETTINGS, Applies
+from qtasks._config.sources import CODE, DEFAULT, Source, find_file, from_environment
+from qtasks._config.values import accept, show
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError
 

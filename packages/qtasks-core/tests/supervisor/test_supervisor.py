@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qtasks._core.supervisor import process, supervisor
+from qtasks._supervisor import process, supervisor
 from qtasks.app.running import make_supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from qtasks._core.supervisor.process import ChildProcess
+    from qtasks._supervisor.process import ChildProcess
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those of Unix")
 

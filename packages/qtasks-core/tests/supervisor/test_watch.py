@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qtasks._core.supervisor import watch
-from qtasks._core.supervisor.watch import app_directories, changed_files, snapshot
+from qtasks._supervisor import watch
+from qtasks._supervisor.watch import app_directories, changed_files, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from qtasks._core.supervisor import limits
-from qtasks._core.supervisor.limits import Limits, check_limits, memory_in_use
+from qtasks._supervisor import limits
+from qtasks._supervisor.limits import Limits, check_limits, memory_in_use
 from qtasks.configs import QueueConfig
 from qtasks.exc import ConfigError
 

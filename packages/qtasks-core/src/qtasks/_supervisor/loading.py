@@ -14,7 +14,7 @@ from qtasks.exc import ConfigError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from qtasks._core.supervisor.messages import Order
+    from qtasks._supervisor.messages import Order
 
 __all__ = ["AppLoadError", "find_app", "load_app"]
 

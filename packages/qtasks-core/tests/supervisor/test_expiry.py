@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qtasks._core.connection import Connection
-from qtasks._core.supervisor import expiry
-from qtasks._core.supervisor.expiry import Expiry
+from qtasks._supervisor import expiry
+from qtasks._supervisor.expiry import Expiry
 from qtasks.brokers import MemoryBroker
 from qtasks.exc import ServerError, ServerUnavailableError
 from qtasks.schemas import Presence

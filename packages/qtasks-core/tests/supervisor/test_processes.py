@@ -35,7 +35,7 @@ def test_a_child_imports_neither_the_command_line_nor_what_draws_on_a_terminal(c
 
     modules = set(handle.result(60))
     assert crew.end() == 0
-    assert "qtasks._core.supervisor.child" in modules
+    assert "qtasks._supervisor.child" in modules
     assert not modules & {"typer", "click", "rich", "qtasks.cli", "qtasks.testing"}
 
 
@@ -154,7 +154,7 @@ def test_a_child_that_hangs_is_killed_after_its_time(crew: Crew) -> None:
     crew.env["CREW_PATIENCE"] = "0"
     handle = crew.queue.add_task("block", 600)
     (crew.folder / "impatient.py").write_text(
-        "from qtasks._core.supervisor import supervisor\n"
+        "from qtasks._supervisor import supervisor\n"
         "supervisor.MARGIN = 0.2\n"
         "from qtasks.cli import main\n"
         "main()\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import pytest
 
 from qtasks import QueueTasks
-from qtasks._core.config import SETTINGS, ConfigFields, Kind
+from qtasks._config import SETTINGS, ConfigFields, Kind
 from qtasks.brokers import MemoryBroker
 from qtasks.configs import QueueConfig, Source
 from qtasks.exc import ConfigError

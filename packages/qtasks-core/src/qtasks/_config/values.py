@@ -6,14 +6,14 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.config.settings import Kind, Setting
-from qtasks._core.config.units import read_size, read_span
-from qtasks._core.names import check_queues
+from qtasks._config.settings import Kind, Setting
+from qtasks._config.units import read_size, read_span
+from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, RegistrationError
 
 if TYPE_CHECKING:
-    from qtasks._core.config.sources import Source
+    from qtasks._config.sources import Source
 
 __all__ = ["accept", "show"]
 

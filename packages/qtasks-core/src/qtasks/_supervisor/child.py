@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from qtasks._core.channel import Channel, write_all
 from qtasks._core.loops import run_on_loop
-from qtasks._core.supervisor.limits import Limits, memory_in_use
-from qtasks._core.supervisor.loading import AppLoadError, load_app
-from qtasks._core.supervisor.logs import set_up_child_logging
-from qtasks._core.supervisor.messages import (
+from qtasks._supervisor.limits import Limits, memory_in_use
+from qtasks._supervisor.loading import AppLoadError, load_app
+from qtasks._supervisor.logs import set_up_child_logging
+from qtasks._supervisor.messages import (
     Failed,
     Goodbye,
     Hello,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qtasks
-from qtasks._core.config import SETTINGS
+from qtasks._config import SETTINGS
 from qtasks._core.worker.threads import ThreadPool
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig, Source

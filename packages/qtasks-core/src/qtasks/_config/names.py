@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from qtasks._core.config.settings import SETTINGS
+from qtasks._config.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
