@@ -29,7 +29,7 @@ log = logging.getLogger("qtasks.worker")
 
 #: Tasks of each kind that one sweep takes. Finished records are removed as fast as a busy worker
 #: makes new ones, so it goes on for a sixth of a lease, which leaves renewals in time.
-_SWEEP: Final = 1000
+_SWEEP: Final = 250
 _PART_OF_LEASE: Final = 6
 
 

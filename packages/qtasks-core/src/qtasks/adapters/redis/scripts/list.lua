@@ -27,7 +27,7 @@ for i = 1, #ids, 2 do
   local v = call('HMGET', key_of(ids[i]), 's', 'st', 'q', 'c', 'f', 'de', 'et', 'rn', 'g')
   at = tonumber(ids[i + 1])
   if fits(v) then
-    out[#out + 1], out[#out + 2] = ids[i], ids[i + 1]
+    out[#out + 1], out[#out + 2] = ids[i], string.format('%.0f', at)
     out[#out + 1] = call('HGETALL', key_of(ids[i]))
     found = found + 1
     if found >= A.limit then
