@@ -72,13 +72,16 @@ def colour(request: pytest.FixtureRequest) -> str:
     return value
 
 
-@pytest.fixture(params=["memory", "sqlite", "split"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "split", "split-redis"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The broker of the app, and after a space the storage if it is another server."""
+    valkey = request.getfixturevalue("valkey") if "redis" in request.param else ""
     urls = {
         "memory": "memory://",
         "sqlite": f"sqlite:///{tmp_path / 'q.db'}",
+        "redis": valkey,
         "split": f"memory://{tmp_path}/broker memory://{tmp_path}/storage",
+        "split-redis": f"memory://{tmp_path}/broker {valkey}",
     }
     return urls[request.param]
 

@@ -18,6 +18,7 @@ import redis.retry
 import redis.sentinel
 
 from qtasks.adapters.redis.cluster import ClusterLink
+from qtasks.adapters.redis.loops import PerLoop
 
 if TYPE_CHECKING:
     from qtasks.adapters.redis.url import Target
@@ -67,11 +68,30 @@ def connect(target: Target, *, blocking: bool, cluster: bool) -> Link:
 
 
 class LoopLink:
-    """Connections that belong to the running loop.
+    """Connections for coroutines of any loop; each loop has its own, which end with it.
 
     Args:
         target: where the server is.
     """
+
+    def __init__(self, target: Target) -> None:
+        self._links = PerLoop(lambda: _OneLoop(target), _OneLoop.close)
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command; who cancels it gives up the connection."""
+        return await (await self._links.here()).call(*command)
+
+    async def block(self, *command: Any) -> Any:
+        """Sends one command that waits at the server."""
+        return await (await self._links.here()).block(*command)
+
+    async def close(self) -> None:
+        """Disconnects."""
+        await self._links.close()
+
+
+class _OneLoop:
+    """The connections of one loop."""
 
     def __init__(self, target: Target) -> None:
         asynchronous: Any = redis.asyncio
@@ -80,16 +100,13 @@ class LoopLink:
         self._room = asyncio.Semaphore(_CALLS)
 
     async def call(self, *command: Any) -> Any:
-        """Sends one command; who cancels it gives up the connection."""
         async with self._room:
             return await self._execute(self._calls, *command)
 
     async def block(self, *command: Any) -> Any:
-        """Sends one command that waits at the server."""
         return await self._execute(self._blocks, *command)
 
     async def close(self) -> None:
-        """Disconnects."""
         await self._calls.aclose()
         await self._blocks.aclose()
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from qtasks.adapters.redis.links import LONGEST_BLOCK
+from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.records import record_of
 from qtasks.contracts.clock import SystemClock
 from qtasks.exc import ServerError
@@ -174,7 +175,23 @@ class ThreadEnds(Ends):
 
 
 class LoopEnds(Ends):
-    """For a loop: one wait at each shard stands for all coroutines that wait."""
+    """For coroutines: one wait at each shard stands for all of a loop that wait."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._loops = PerLoop(lambda: _OneLoopEnds(engine), _OneLoopEnds.stop)
+
+    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
+        """Waits as ``BaseStorage.wait`` does."""
+        return await (await self._loops.here()).wait(ids, timeout)
+
+    async def stop(self) -> None:
+        """Ends the waits at the server."""
+        await self._loops.close()
+
+
+class _OneLoopEnds(Ends):
+    """The waits of one loop."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
