@@ -6,11 +6,12 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.messages import rows
 from qtasks.schemas import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from qtasks.adapters.redis.engine import Engine
     from qtasks.schemas import Message
@@ -54,9 +55,7 @@ class Publisher:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: deque[_Call] = deque()
-        self._busy = False
-        self._sender: asyncio.Task[None] | None = None
+        self._loops = PerLoop(lambda: _Outgoing(self._send), _Outgoing.stop)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Publishes as ``BaseBroker.publish`` does."""
@@ -65,6 +64,57 @@ class Publisher:
         call = _Call(messages, *rows(messages))
         if self._engine.blocking:
             return await self._send(call)
+        return await (await self._loops.here()).publish(call)
+
+    async def stop(self) -> None:
+        """Sends what waits before the connections are closed."""
+        if not self._engine.blocking:
+            await self._loops.close()
+
+    async def _send(self, call: _Call) -> list[Receipt]:
+        """Sends messages: each step of a shard is atomic."""
+        engine = self._engine
+        if engine.sharded:
+            # First, so that nothing is in a shard that nobody looks at.
+            await engine.run("know", engine.main, *{message.queue for message in call.messages})
+        receipts = [Receipt(message.id, created=True) for message in call.messages]
+        for shard, places in self._steps(call.messages):
+            described, blobs = _picked(call.rows, places), _picked(call.blobs, places)
+            answers = await engine.run("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
+            for place, answer in zip(places, answers, strict=True):
+                if answer != 1:
+                    id_ = answer.decode() if answer else call.messages[place].id
+                    receipts[place] = Receipt(id_, created=False)
+        return receipts
+
+    def _steps(self, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[int]]]:
+        """Yields the steps: a shard, and the places of messages in the call."""
+        places: dict[str, Sequence[int]] = {self._engine.main: range(len(messages))}
+        if self._engine.sharded:
+            listed: dict[str, list[int]] = {}
+            for place, message in enumerate(messages):
+                listed.setdefault(self._engine.shard(message.queue), []).append(place)
+            places = {**listed}
+        for shard, mine in places.items():
+            for start in range(0, len(mine), _STEP):
+                yield shard, mine[start : start + _STEP]
+
+
+class _Outgoing:
+    """What is on its way from one loop.
+
+    Args:
+        send: sends one call.
+    """
+
+    def __init__(self, send: Callable[[_Call], Awaitable[list[Receipt]]]) -> None:
+        self._send = send
+        self._waiting: deque[_Call] = deque()
+        self._busy = False
+        self._sender: asyncio.Task[None] | None = None
+
+    async def publish(self, call: _Call) -> list[Receipt]:
+        """Sends a call, at once or with the next step."""
         if self._busy:
             call.done = asyncio.get_running_loop().create_future()
             self._waiting.append(call)
@@ -76,7 +126,7 @@ class Publisher:
             self._go_on()
 
     async def stop(self) -> None:
-        """Sends what waits before the connection is closed."""
+        """Waits until all is sent."""
         while self._sender is not None and not self._sender.done():
             await asyncio.wait({self._sender})
 
@@ -117,34 +167,6 @@ class Publisher:
             return
         for call in calls:
             _answer(call, [next(receipts) for _ in call.messages])
-
-    async def _send(self, call: _Call) -> list[Receipt]:
-        """Sends messages: each step of a shard is atomic."""
-        engine = self._engine
-        if engine.sharded:
-            # First, so that nothing is in a shard that nobody looks at.
-            await engine.run("know", engine.main, *{message.queue for message in call.messages})
-        receipts = [Receipt(message.id, created=True) for message in call.messages]
-        for shard, places in self._steps(call.messages):
-            described, blobs = _picked(call.rows, places), _picked(call.blobs, places)
-            answers = await engine.run("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
-            for place, answer in zip(places, answers, strict=True):
-                if answer != 1:
-                    id_ = answer.decode() if answer else call.messages[place].id
-                    receipts[place] = Receipt(id_, created=False)
-        return receipts
-
-    def _steps(self, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[int]]]:
-        """Yields the steps: a shard, and the places of messages in the call."""
-        places: dict[str, Sequence[int]] = {self._engine.main: range(len(messages))}
-        if self._engine.sharded:
-            listed: dict[str, list[int]] = {}
-            for place, message in enumerate(messages):
-                listed.setdefault(self._engine.shard(message.queue), []).append(place)
-            places = {**listed}
-        for shard, mine in places.items():
-            for start in range(0, len(mine), _STEP):
-                yield shard, mine[start : start + _STEP]
 
 
 def _picked(items: list[T], places: Sequence[int]) -> list[T]:
