@@ -13,7 +13,7 @@ from qtasks.adapters.redis.links import connect
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
-from qtasks.exc import ServerError
+from qtasks.exc import ConfigError, ServerError, ServerUnavailableError
 from qtasks.schemas import MAX_LOST, Retention
 
 if TYPE_CHECKING:
@@ -79,15 +79,26 @@ class Engine:
             several = len(self.target.hosts) > 1 and self.target.sentinel is None
             link = connect(self.target, blocking=self.blocking, cluster=several)
             try:
-                self.greeting = await greet(link, self.target)
+                self.greeting = await greet(link, self.target, blocking=self.blocking)
                 if self.greeting.cluster and not several:
                     await link.close()
                     link = connect(self.target, blocking=self.blocking, cluster=True)
+                self._link = link
+                await self._try_out()
             except BaseException:
+                self._link = None
                 await link.close()
                 raise
-            self._link = link
         self._users.add(user)
+
+    async def _try_out(self) -> None:
+        """Sees whether it serves, and lets us in, before somebody relies on it."""
+        try:
+            await self.queues()
+        except ServerUnavailableError:
+            raise
+        except ServerError as error:
+            raise ConfigError(str(error)) from error
 
     async def stop(self, user: str) -> None:
         """Disconnects with the last user."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import redis
 import redis.asyncio
 import redis.asyncio.retry
-import redis.asyncio.sentinel
 import redis.backoff
 import redis.retry
-import redis.sentinel
 
 from qtasks.adapters.redis.cluster import ClusterLink
+from qtasks.adapters.redis.nodes import attempt
+from qtasks.adapters.redis.sentinels import SentinelLink
 
 if TYPE_CHECKING:
     from qtasks.adapters.redis.url import Target
@@ -49,6 +49,14 @@ class Link(Protocol):
         """Sends one command that waits at the server, over a connection of its own."""
         ...
 
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command to every server that holds tasks.
+
+        Returns:
+            The answers by host and port; instead of an answer there may be an error.
+        """
+        ...
+
     async def close(self) -> None:
         """Disconnects."""
         ...
@@ -60,10 +68,12 @@ def connect(target: Target, *, blocking: bool, cluster: bool) -> Link:
     Args:
         target: where the server is.
         blocking: whether calls block their thread.
-        cluster: whether it is a node of a cluster.
+        cluster: whether the hosts are nodes of a cluster.
     """
     kind = BlockingLink if blocking else LoopLink
-    return ClusterLink(target, kind) if cluster else kind(target)
+    if cluster:
+        return ClusterLink(target, kind)
+    return kind(target) if target.sentinel is None else SentinelLink(target, kind)
 
 
 class LoopLink:
@@ -75,6 +85,7 @@ class LoopLink:
 
     def __init__(self, target: Target) -> None:
         asynchronous: Any = redis.asyncio
+        self._place = target.place
         self._calls: Any = _client(target, asynchronous, _SILENCE)
         self._blocks: Any = _client(target, asynchronous, LONGEST_BLOCK + _SILENCE)
         self._room = asyncio.Semaphore(_CALLS)
@@ -87,6 +98,10 @@ class LoopLink:
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
         return await self._execute(self._blocks, *command)
+
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command; an error is its answer."""
+        return {self._place: await attempt(self, *command)}
 
     async def close(self) -> None:
         """Disconnects."""
@@ -111,6 +126,7 @@ class BlockingLink:
     """
 
     def __init__(self, target: Target) -> None:
+        self._place = target.place
         self._calls: Any = _client(target, redis, _SILENCE)
         self._blocks: Any = _client(target, redis, LONGEST_BLOCK + _SILENCE)
 
@@ -121,6 +137,10 @@ class BlockingLink:
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
         return self._blocks.execute_command(*command)
+
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command; an error is its answer."""
+        return {self._place: await attempt(self, *command)}
 
     async def close(self) -> None:
         """Disconnects."""
@@ -142,12 +162,6 @@ def _client(target: Target, driver: Any, silence: float) -> Any:
     if target.path is not None:
         return driver.Redis(unix_socket_path=target.path, db=target.db, **options)
     options |= {"socket_connect_timeout": _CONNECT, "socket_keepalive": True}
-    if target.sentinel is not None:
-        account = {"username": target.sentinel_username, "password": target.sentinel_password}
-        sentinels = driver.sentinel.Sentinel(
-            target.hosts, sentinel_kwargs=options | account, db=target.db, **options
-        )
-        return sentinels.master_for(target.sentinel)
     host, port = target.hosts[0]
     return driver.Redis(host=host, port=port, db=target.db, **options)
 
