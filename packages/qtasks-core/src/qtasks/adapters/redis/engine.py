@@ -10,6 +10,7 @@ from redis import exceptions
 from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
 from qtasks.adapters.redis.greeting import Greeting, greet
 from qtasks.adapters.redis.links import connect
+from qtasks.adapters.redis.nodes import LOST
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
@@ -158,6 +159,21 @@ class Engine:
             return await self.call("EVALSHA", found.sha, *command)
         except _NotLoadedError:
             return await self.call("EVAL", found.text, *command)
+
+    async def repeat(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
+        """Runs a script that may be run twice, and once more if the first answer was lost.
+
+        So nobody has to wonder whether a call whose connection broke was carried out.
+
+        Raises:
+            ServerError: as :meth:`run`.
+        """
+        try:
+            return await self.run(script, shard, *args, blobs=blobs)
+        except ServerUnavailableError as error:
+            if not isinstance(error.__cause__, LOST):
+                raise
+        return await self.run(script, shard, *args, blobs=blobs)
 
     async def call(self, *command: Any) -> Any:
         """Sends a command."""
