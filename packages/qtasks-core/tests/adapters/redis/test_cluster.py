@@ -10,6 +10,7 @@ from redis.crc import key_slot
 
 from qtasks.adapters.redis import RedisBroker
 from qtasks.adapters.redis.engine import Engine
+from qtasks.adapters.redis.greeting import Greeting
 from qtasks.exc import ServerUnavailableError
 from qtasks.schemas import Claim, Message, Receipt, Settlement, Success
 
@@ -60,7 +61,7 @@ def move(cluster: Cluster, queue: str, source: Server, sink: Server, *, until: s
 @pytest.mark.parametrize("name", ["q", "{q}", "}{", "a}b{c}", "@", "{@}", "%7D", "{}", "очередь"])
 def test_all_keys_of_a_queue_are_in_one_slot(name: str) -> None:
     engine = Engine("redis://localhost", None, per_queue=True)
-    engine.greeting = type(engine.greeting)(cluster=True)
+    engine.greeting = Greeting(mode="cluster")
     shard = engine.shard(name)
     assert key_slot(shard.encode()) == key_slot(f"{shard}r:0:{name}".encode())
     assert shard != engine.main
@@ -68,7 +69,7 @@ def test_all_keys_of_a_queue_are_in_one_slot(name: str) -> None:
 
 def test_names_that_look_alike_have_shards_of_their_own() -> None:
     engine = Engine("redis://localhost", None, per_queue=True)
-    engine.greeting = type(engine.greeting)(cluster=True)
+    engine.greeting = Greeting(mode="cluster")
     names = ["a}", "a%7D", "a%257D", "a", "@", "%40", "{@}", "{a}"]
     assert len({engine.shard(name) for name in names}) == len(names)
 

@@ -32,6 +32,9 @@ log = logging.getLogger("qtasks.worker")
 _SWEEP: Final = 250
 _PART_OF_LEASE: Final = 6
 
+#: Seconds until the next round after a failed one: leases may be about to run out.
+_RETRY: Final = 0.5
+
 
 class KeeperTarget(Protocol):
     """What the keeper needs of its worker; called from the keeper's thread."""
@@ -99,23 +102,34 @@ class Keeper:
                 await self._broker.report(self._target.presence(), 0.0)
 
     async def round(self) -> None:
-        """Renews, sweeps and reports once."""
+        """Renews, sweeps unless the server was away, and reports once."""
         extension = Extension()
         held = self._target.held()
         if held:
             extension = await self._broker.extend(held, self._lease)
+        # Right after an outage the others have not had the time to renew their leases yet.
+        total = Swept() if self._away else await self._sweep()
+        await self._broker.report(self._target.presence(), self._lease)
+        self._target.kept(held, extension, total)
+
+    async def _sweep(self) -> Swept:
         total = await self._broker.sweep(_SWEEP)
         until = time.monotonic() + self._lease / _PART_OF_LEASE
         while total.more and time.monotonic() < until:
             total = _both(total, await self._broker.sweep(_SWEEP))
-        await self._broker.report(self._target.presence(), self._lease)
-        self._target.kept(held, extension, total)
+        return total
+
+    @property
+    def _pause(self) -> float:
+        """Seconds until the next round."""
+        third = self._lease / 3
+        return min(third, _RETRY) if self._away else third
 
     def _keep(self) -> None:
         try:
             while True:
                 self._guarded(lambda: drive(self._connected_round()))
-                if self._stop.wait(self._lease / 3):
+                if self._stop.wait(self._pause):
                     break
             self._guarded(lambda: drive(self._broker.report(self._target.presence(), 0.0)))
         finally:
@@ -133,7 +147,7 @@ class Keeper:
                 self._note_success()
             except ServerError as error:
                 self._note_failure(error)
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._pause)
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Does something; an unreachable server costs one line, and the next round tries again."""

@@ -30,8 +30,13 @@ log = logging.getLogger("qtasks.worker")
 
 #: Seconds of one wait for work; the broker is asked again afterwards.
 _READY_WAIT: Final = 5.0
-#: The longest pause between two attempts to reach a broker that is away.
-_MAX_BACKOFF: Final = 5.0
+#: The longest pause between two attempts to reach a broker that is away: work goes on within half
+#: a second of its return.
+_MAX_BACKOFF: Final = 0.4
+#: After so many attempts, half a minute at least, nobody expects it at any moment any more ...
+_MANY_FAILURES: Final = 100
+#: ... and pauses may be longer.
+_MAX_LATE_BACKOFF: Final = 2.0
 #: The longest of these pauses while the worker stops.
 _LAST_PAUSE: Final = 0.2
 #: The longest pause after a broker said "ready" and then gave nothing.
@@ -301,7 +306,8 @@ class Pump:
         self._failures += 1
         if self._failures == 1:
             log.warning("The broker is away, its work waits: %s", error)
-        pause = min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+        longest = _MAX_BACKOFF if self._failures <= _MANY_FAILURES else _MAX_LATE_BACKOFF
+        pause = min(longest, 0.05 * 2 ** min(self._failures, 10))
         pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads workers, no secret
         if self._draining:  # in a hurry, but not in a frenzy
             await asyncio.sleep(min(pause, _LAST_PAUSE))

@@ -121,7 +121,7 @@ class RedisBroker(BaseBroker):
         """Queues messages: up to 1,000 in one atomic step, more in several.
 
         In a cluster each queue is a step of its own. If one of several steps fails, those before
-        it are queued; the same call may be repeated.
+        it are queued; the same call may be repeated. A step whose connection broke is sent again.
         """
         return await self._publisher.publish(messages)
 

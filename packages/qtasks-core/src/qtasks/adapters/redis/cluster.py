@@ -1,18 +1,18 @@
 """Connections to a cluster: one link to each node, and the map of the slots.
 
-The driver has clients for clusters too. Ours differs in what matters here: a call that was not
-carried out for certain is the only one that is repeated, one that fails leaves the connections of
-all others alone, and nobody follows a slot that is just being moved (its keys are on two nodes).
+The driver has a client for clusters too. Ours differs in what matters here: only a call that was
+not carried out for certain is repeated, one that fails leaves the connections of all others alone,
+and nobody follows a slot that is just being moved, because its keys are on two nodes then.
 """
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from redis import exceptions
 from redis.crc import key_slot
+
+from qtasks.adapters.redis.nodes import LOST, Nodes, Place, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterLink"]
 
-#: Host and port of a node.
-Place: TypeAlias = tuple[str, int]
-
-#: What the driver raises when a node is away.
-LOST: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 #: How often one call follows a slot to its new place.
 _MOVES: Final = 4
 #: Where the key of a command is, if it has one.
@@ -42,11 +37,7 @@ class ClusterLink:
     """
 
     def __init__(self, target: Target, kind: Callable[[Target], Link]) -> None:
-        self._target = target
-        self._kind = kind
-        self._links: dict[Place, Link] = {}
-        self._lock = threading.Lock()
-        self._known: list[Place] = list(target.hosts)
+        self._nodes = Nodes(target, kind)
         self._owners: dict[int, Place] = {}
         self._stale = True
 
@@ -59,33 +50,27 @@ class ClusterLink:
         return await self._send(command, blocking=True)
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
-        """Sends one command to every node that has slots; the errors are among the answers."""
+        """Sends one command to every node that has slots; errors are among the answers."""
         if self._stale:
             await self._look()
-        answers: dict[str, Any] = {}
-        for host, port in sorted(set(self._owners.values())):
-            try:
-                answer = await self._link((host, port)).call(*command)
-            except (exceptions.RedisError, OSError) as error:
-                answer = error
-            answers[f"{host}:{port}"] = answer
-        return answers
+        return {
+            f"{host}:{port}": await attempt(self._nodes.link((host, port)), *command)
+            for host, port in sorted(set(self._owners.values()))
+        }
 
     async def close(self) -> None:
         """Disconnects from all nodes."""
-        links, self._links = self._links, {}
-        for link in links.values():
-            await link.close()
+        await self._nodes.close()
 
     async def _send(self, command: tuple[Any, ...], *, blocking: bool) -> Any:
         where = _KEYS.get(command[0])
         if where is None:
-            return await self._ask_anybody(command)
-        slot = key_slot(_bytes(command[where]))
+            return await self._nodes.ask(*command)
+        slot = key_slot(command[where].encode())
         moved: Place | None = None
         for _ in range(_MOVES):
             place = moved or await self._owner(slot)
-            link = self._link(place)
+            link = self._nodes.link(place)
             try:
                 return await (link.block if blocking else link.call)(*command)
             except exceptions.MovedError as error:
@@ -97,7 +82,8 @@ class ClusterLink:
                 msg = f"slot {slot} is being moved"
                 raise exceptions.TryAgainError(msg) from error
             except LOST:
-                self._lost(place)
+                self._nodes.lost(place)
+                self._stale = True
                 raise
             except exceptions.ClusterDownError:
                 self._stale = True
@@ -121,40 +107,14 @@ class ClusterLink:
         return place
 
     async def _look(self) -> None:
-        """Reads the map of the slots from the first node that answers."""
-        slots = await self._ask_anybody(("CLUSTER", "SLOTS"))
+        """Reads the map of the slots."""
+        slots = await self._nodes.ask("CLUSTER", "SLOTS")
         owners: dict[int, Place] = {}
         for start, end, (host, port, *_), *_replicas in slots:
-            place = (_text(host) or self._known[0][0], int(port))
+            place = (_text(host) or self._nodes.first[0], int(port))
             owners.update(dict.fromkeys(range(start, end + 1), place))
-        nodes = dict.fromkeys([*owners.values(), *self._known])
-        self._owners, self._known, self._stale = owners, list(nodes), False
-
-    async def _ask_anybody(self, command: tuple[Any, ...]) -> Any:
-        """Sends a command to the first node that answers; those that do not are asked last."""
-        for place in self._known[:-1]:
-            try:
-                return await self._link(place).call(*command)
-            except LOST:
-                self._lost(place)
-        return await self._link(self._known[-1]).call(*command)
-
-    def _lost(self, place: Place) -> None:
-        """Notes that a node is away; another may have taken over its slots."""
-        self._stale = True
-        self._known = sorted(self._known, key=place.__eq__)
-
-    def _link(self, place: Place) -> Link:
-        with self._lock:
-            link = self._links.get(place)
-            if link is None:
-                node = msgspec.structs.replace(self._target, hosts=(place,))
-                link = self._links[place] = self._kind(node)
-        return link
-
-
-def _bytes(key: str | bytes) -> bytes:
-    return key.encode() if isinstance(key, str) else key
+        self._nodes.met(owners.values())
+        self._owners, self._stale = owners, False
 
 
 def _text(host: bytes | None) -> str:

@@ -10,10 +10,11 @@ from redis import exceptions
 from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
 from qtasks.adapters.redis.greeting import Greeting, greet
 from qtasks.adapters.redis.links import connect
+from qtasks.adapters.redis.nodes import LOST
 from qtasks.adapters.redis.scripts import load
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.url import Target, parse_url
-from qtasks.exc import ServerError
+from qtasks.exc import ConfigError, ServerError, ServerUnavailableError
 from qtasks.schemas import MAX_LOST, Retention
 
 if TYPE_CHECKING:
@@ -79,15 +80,26 @@ class Engine:
             several = len(self.target.hosts) > 1 and self.target.sentinel is None
             link = connect(self.target, blocking=self.blocking, cluster=several)
             try:
-                self.greeting = await greet(link, self.target)
+                self.greeting = await greet(link, self.target, blocking=self.blocking)
                 if self.greeting.cluster and not several:
                     await link.close()
                     link = connect(self.target, blocking=self.blocking, cluster=True)
+                self._link = link
+                await self._try_out()
             except BaseException:
+                self._link = None
                 await link.close()
                 raise
-            self._link = link
         self._users.add(user)
+
+    async def _try_out(self) -> None:
+        """Sees whether it serves, and lets us in, before somebody relies on it."""
+        try:
+            await self.queues()
+        except ServerUnavailableError:
+            raise
+        except ServerError as error:
+            raise ConfigError(str(error)) from error
 
     async def stop(self, user: str) -> None:
         """Disconnects with the last user."""
@@ -147,6 +159,21 @@ class Engine:
             return await self.call("EVALSHA", found.sha, *command)
         except _NotLoadedError:
             return await self.call("EVAL", found.text, *command)
+
+    async def repeat(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
+        """Runs a script that may be run twice, and once more if the first answer was lost.
+
+        So nobody has to wonder whether a call whose connection broke was carried out.
+
+        Raises:
+            ServerError: as :meth:`run`.
+        """
+        try:
+            return await self.run(script, shard, *args, blobs=blobs)
+        except ServerUnavailableError as error:
+            if not isinstance(error.__cause__, LOST):
+                raise
+        return await self.run(script, shard, *args, blobs=blobs)
 
     async def call(self, *command: Any) -> Any:
         """Sends a command."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import TYPE_CHECKING, Final
 
 from redis import exceptions
@@ -10,9 +11,11 @@ from redis import exceptions
 from qtasks.exc import ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["DRIVER_ERRORS", "translate"]
+__all__ = ["DRIVER_ERRORS", "causes", "translate"]
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (exceptions.RedisError, OSError)
@@ -25,53 +28,103 @@ _PASSING: Final = {
     "READONLY": "it is a replica, which cannot be written to; name the master, or Sentinels",
     "OOM": "its memory is full: raise maxmemory, or purge what is not needed",
     "MISCONF": "it cannot save its data to disk, so it refuses writes; look at its log",
-    "CLUSTERDOWN": "the cluster does not serve all its slots; look at CLUSTER INFO",
+    "CLUSTERDOWN": "the cluster does not serve all its slots; if it does not mend itself, redis-cli"
+    " --cluster fix gives them to its nodes",
     "MASTERDOWN": "its link with its master is down",
     "NOREPLICAS": "too few replicas are there to accept writes",
     "TRYAGAIN": "a slot of the cluster is being moved",
     "UNBLOCKED": "it ended a wait, as it does when it changes its role",
+    "KILLED": "somebody ended a script of ours with SCRIPT KILL",
 }
 _CODE: Final = re.compile(rf"(?:^|-|\s)({'|'.join(_PASSING)})\b")
+#: The same said without a code, by scripts mostly.
+_SENTENCES: Final = {
+    "non local key in a cluster": "TRYAGAIN",
+    "while the cluster is down": "CLUSTERDOWN",
+    "Script killed by user": "KILLED",
+}
+_KINDS: Final = {
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+}
+#: What servers say of rights; of those that a script lacks, in a script's error.
+_RIGHTS: Final = re.compile("^NOPERM|ACL failure in script|The user executing the script can't")
 
 
 def translate(error: BaseException, target: Target) -> ServerError:
-    """Returns the error to raise for one of the driver's."""
+    """Returns the error to raise for one of the driver's; none of them holds the password."""
     where = f"Redis at {target.place}"
-    if isinstance(
-        error, exceptions.AuthenticationError | exceptions.AuthenticationWrongNumberOfArgsError
-    ):
-        user = f"user {target.username!r}" if target.username else "the default user"
-        given = "the password is wrong" if target.password else "a password is needed"
-        msg = f"{where} refused {user}: {given}; write redis://user:password@host:port/db"
+    text = _text(error)
+    if isinstance(error, exceptions.AuthenticationError):
+        return ServerError(f"{where} refused {_who(target)}: {_refusal(text, target)}")
+    if isinstance(error, exceptions.NoPermissionError) or _RIGHTS.search(text):
+        msg = (
+            f"{where}: {_who(target)} may not do what QTasks does ({text}): give it the rights of"
+            " the accounts in qtasks.adapters.redis.acl"
+        )
         return ServerError(msg)
-    if isinstance(error, exceptions.NoPermissionError) or str(error).startswith("NOPERM"):
-        return ServerError(f"{where}: the user may not do this: {error}")
-    code = _code(error)
+    code = _code(error, text)
     if code is not None:
         return ServerUnavailableError(f"{where} cannot serve now: {_PASSING[code]}")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
-        return ServerUnavailableError(f"{where} cannot be reached: {_text(error)}")
-    if isinstance(error, exceptions.RedisClusterException):
-        return ServerUnavailableError(f"{where}: {_text(error)}")
-    return ServerError(f"{where} failed: {_text(error)}")
+        return ServerUnavailableError(f"{where} cannot be reached: {_reason(error, target)}")
+    return ServerError(f"{where} failed: {text}")
 
 
-def _code(error: BaseException) -> str | None:
-    kinds = {
-        exceptions.BusyLoadingError: "LOADING",
-        exceptions.ReadOnlyError: "READONLY",
-        exceptions.ClusterDownError: "CLUSTERDOWN",
-        exceptions.MasterDownError: "MASTERDOWN",
-        exceptions.TryAgainError: "TRYAGAIN",
-    }
-    for kind, code in kinds.items():
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Walks from an error to what it came from."""
+    while error is not None:
+        yield error
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+
+
+def _who(target: Target) -> str:
+    return f"user {target.username!r}" if target.username else "the default user"
+
+
+def _refusal(text: str, target: Target) -> str:
+    """Says what is wrong with the account of a URL."""
+    if "without any password" in text:
+        return "it has no password there: leave the password out of the URL"
+    if target.password is None:
+        return "a password is needed; write redis://user:password@host:port/db"
+    if target.username:
+        return "the password is wrong, or no such user is there, or it is switched off"
+    return (
+        "the password is wrong; if it belongs to a user, write redis://user:password@host:port/db"
+    )
+
+
+def _code(error: BaseException, text: str) -> str | None:
+    for kind, code in _KINDS.items():
         if isinstance(error, kind):
             return code
-    if isinstance(error, exceptions.ResponseError):
-        found = _CODE.search(str(error))
-        return None if found is None else found[1]
-    return None
+    if not isinstance(error, exceptions.ResponseError):
+        return None
+    found = _CODE.search(text)
+    if found is not None:
+        return found[1]
+    return next((code for words, code in _SENTENCES.items() if words in text), None)
+
+
+def _reason(error: BaseException, target: Target) -> str:
+    """Says why a server cannot be reached."""
+    origins = list(causes(error))
+    for origin in origins:
+        if isinstance(origin, socket.gaierror):
+            return f"the host name is not known ({origin.strerror}); correct it, or the DNS"
+        if isinstance(origin, ConnectionRefusedError):
+            return "nobody listens there (connection refused); is it started, is the port right?"
+        if isinstance(origin, FileNotFoundError) and target.path:
+            return "there is no such socket; is it started, is unixsocket set there?"
+        if isinstance(origin, TimeoutError | exceptions.TimeoutError):
+            return "it does not answer in time"
+    return _text(error)
 
 
 def _text(error: BaseException) -> str:
-    return str(error).strip().rstrip(".") or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from redis import exceptions
 
 from qtasks.adapters.redis.faults import DRIVER_ERRORS, translate
-from qtasks.exc import ConfigError
+from qtasks.adapters.redis.links import connect
+from qtasks.adapters.redis.refusals import explain, explain_silence, may_be_tls
+from qtasks.adapters.redis.url import Target
+from qtasks.exc import ConfigError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from qtasks.adapters.redis.links import Link
-    from qtasks.adapters.redis.url import Target
 
 __all__ = ["OLDEST", "Greeting", "greet"]
 
@@ -29,28 +28,41 @@ class Greeting(msgspec.Struct, frozen=True):
     Attributes:
         server: ``redis`` or ``valkey``.
         version: its release.
-        cluster: whether it is a node of a cluster.
+        mode: ``standalone``, ``cluster`` or ``sentinel``.
         role: ``master`` or ``replica``.
     """
 
     server: str = "redis"
     version: str = ""
-    cluster: bool = False
+    mode: str = "standalone"
     role: str = "master"
 
+    @property
+    def cluster(self) -> bool:
+        """Whether it is a node of a cluster."""
+        return self.mode == "cluster"
 
-async def greet(link: Link, target: Target) -> Greeting:
+
+async def greet(link: Link, target: Target, *, blocking: bool) -> Greeting:
     """Asks a server what it is.
+
+    Args:
+        link: how it is reached.
+        target: what the URL said.
+        blocking: whether the link blocks its thread.
 
     Raises:
         ConfigError: it cannot be used as the URL says: too old, a wrong password or database, TLS
             where there is none, several hosts that are no cluster.
         ServerUnavailableError: it cannot be reached, or cannot serve yet.
     """
+    _check_files(target)
     try:
         answer = await link.call("HELLO")
     except DRIVER_ERRORS as error:
         found = explain(error, target)
+        if found is None and target.path is None and may_be_tls(error):
+            found = await _other_language(target, blocking=blocking)
         if found is not None:
             raise ConfigError(found) from error
         raise translate(error, target) from error
@@ -58,58 +70,69 @@ async def greet(link: Link, target: Target) -> Greeting:
     greeting = Greeting(
         server=said.get("server", "redis"),
         version=said.get("version", ""),
-        cluster=said.get("mode") == "cluster",
+        mode=said.get("mode", "standalone"),
         role=said.get("role", "master"),
     )
     _check(greeting, target)
     return greeting
 
 
+async def _other_language(target: Target, *, blocking: bool) -> str | None:
+    """Tries TLS instead of none, or none instead of TLS, without a password.
+
+    A server that is spoken to in the wrong one closes the connection or waits for more, as one
+    does that is being restarted; whether it understands the other one tells them apart.
+    """
+    stranger = Target(hosts=target.hosts[:1], tls=not target.tls, verify=False)
+    link = connect(stranger, blocking=blocking, cluster=False)
+    try:
+        await link.call("PING")
+    except DRIVER_ERRORS as error:
+        return explain_silence(error, target)
+    finally:
+        await link.close()
+    return explain_silence(None, target)
+
+
+def _check_files(target: Target) -> None:
+    """Looks at the files that TLS needs; the driver's errors do not name them."""
+    named = {
+        "ssl_ca_certs": target.ca_certs,
+        "ssl_certfile": target.certfile,
+        "ssl_keyfile": target.keyfile,
+    }
+    for option, path in named.items():
+        if path is None:
+            continue
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            msg = f"{option}={path} of the Redis URL cannot be read: {error.strerror}"
+            raise ConfigError(msg) from None
+
+
 def _check(greeting: Greeting, target: Target) -> None:
+    where = f"Redis at {target.place}"
     if greeting.server == "redis" and _number(greeting.version) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        msg = (
-            f"Redis at {target.place} is {greeting.version}, which is too old: use {oldest} or"
-            " newer, or Valkey"
-        )
+        msg = f"{where} is {greeting.version}, which is too old: use {oldest} or newer, or Valkey"
+        raise ConfigError(msg)
+    if greeting.mode == "sentinel":
+        msg = f"{where} is a Sentinel: add ?sentinel=NAME with the name of its master to the URL"
         raise ConfigError(msg)
     if greeting.cluster and target.db:
-        msg = f"Redis at {target.place} is a cluster, which has no database {target.db}: use 0"
+        msg = f"{where} is a cluster, which has no database {target.db}: use 0"
         raise ConfigError(msg)
-
-
-def explain(error: BaseException, target: Target) -> str | None:
-    """Returns what to change in the URL, or None if the error may pass by itself."""
-    where, text = f"Redis at {target.place}", str(error)
-    if _is_tls_trouble(error):
-        if "CERTIFICATE_VERIFY_FAILED" in text:
-            return (
-                f"{where} has a certificate that is not trusted: name the authority's file,"
-                " ?ssl_ca_certs=/path/to/ca.pem"
-            )
-        return f"{where} does not speak TLS ({text}): write redis:// instead of rediss://"
-    if isinstance(error, exceptions.AuthenticationError):
-        return str(translate(error, target))
-    if isinstance(error, exceptions.ResponseError):
-        if "DB index" in text:
-            return f"{where} has no database {target.db}: use a smaller number, or raise databases"
-        if "unknown command" in text.lower():
-            return f"{where} is too old: use 6.2 or newer, or Valkey"
-        if "WRONGPASS" in text or "NOAUTH" in text or "invalid username-password" in text:
-            return str(translate(exceptions.AuthenticationError(text), target))
-    if "cluster mode is not enabled" in text.lower() or "cluster support disabled" in text.lower():
-        return f"{where} is no cluster: name one host, or ?sentinel=NAME if these are Sentinels"
-    return None
-
-
-def _is_tls_trouble(error: BaseException) -> bool:
-    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error)) or "[SSL" in str(error)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    if not greeting.cluster and len(target.hosts) > 1 and target.sentinel is None:
+        msg = f"{where} is no cluster: name one host, or add ?sentinel=NAME if these are Sentinels"
+        raise ConfigError(msg)
+    if not greeting.cluster and greeting.role != "master":
+        msg = (
+            f"{where} is a replica, which cannot be written to: name its master, or the Sentinels"
+            " with ?sentinel=NAME"
+        )
+        raise ServerUnavailableError(msg)
 
 
 def _pairs(answer: Any) -> dict[str, str]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import redis
 import redis.asyncio
 import redis.asyncio.retry
-import redis.asyncio.sentinel
 import redis.backoff
 import redis.retry
-import redis.sentinel
 
 from qtasks.adapters.redis.cluster import ClusterLink
 from qtasks.adapters.redis.loops import PerLoop
+from qtasks.adapters.redis.nodes import attempt
+from qtasks.adapters.redis.sentinels import SentinelLink
 
 if TYPE_CHECKING:
     from qtasks.adapters.redis.url import Target
@@ -50,6 +50,14 @@ class Link(Protocol):
         """Sends one command that waits at the server, over a connection of its own."""
         ...
 
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command to every server that holds tasks.
+
+        Returns:
+            The answers by host and port; instead of an answer there may be an error.
+        """
+        ...
+
     async def close(self) -> None:
         """Disconnects."""
         ...
@@ -61,10 +69,12 @@ def connect(target: Target, *, blocking: bool, cluster: bool) -> Link:
     Args:
         target: where the server is.
         blocking: whether calls block their thread.
-        cluster: whether it is a node of a cluster.
+        cluster: whether the hosts are nodes of a cluster.
     """
     kind = BlockingLink if blocking else LoopLink
-    return ClusterLink(target, kind) if cluster else kind(target)
+    if cluster:
+        return ClusterLink(target, kind)
+    return kind(target) if target.sentinel is None else SentinelLink(target, kind)
 
 
 class LoopLink:
@@ -85,6 +95,10 @@ class LoopLink:
         """Sends one command that waits at the server."""
         return await (await self._links.here()).block(*command)
 
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command; an error is its answer."""
+        return await (await self._links.here()).everywhere(*command)
+
     async def close(self) -> None:
         """Disconnects."""
         await self._links.close()
@@ -95,6 +109,7 @@ class _OneLoop:
 
     def __init__(self, target: Target) -> None:
         asynchronous: Any = redis.asyncio
+        self._place = target.place
         self._calls: Any = _client(target, asynchronous, _SILENCE)
         self._blocks: Any = _client(target, asynchronous, LONGEST_BLOCK + _SILENCE)
         self._room = asyncio.Semaphore(_CALLS)
@@ -105,6 +120,10 @@ class _OneLoop:
 
     async def block(self, *command: Any) -> Any:
         return await self._execute(self._blocks, *command)
+
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command; an error is its answer."""
+        return {self._place: await attempt(self, *command)}
 
     async def close(self) -> None:
         await self._calls.aclose()
@@ -128,6 +147,7 @@ class BlockingLink:
     """
 
     def __init__(self, target: Target) -> None:
+        self._place = target.place
         self._calls: Any = _client(target, redis, _SILENCE)
         self._blocks: Any = _client(target, redis, LONGEST_BLOCK + _SILENCE)
 
@@ -138,6 +158,10 @@ class BlockingLink:
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
         return self._blocks.execute_command(*command)
+
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends one command; an error is its answer."""
+        return {self._place: await attempt(self, *command)}
 
     async def close(self) -> None:
         """Disconnects."""
@@ -159,12 +183,6 @@ def _client(target: Target, driver: Any, silence: float) -> Any:
     if target.path is not None:
         return driver.Redis(unix_socket_path=target.path, db=target.db, **options)
     options |= {"socket_connect_timeout": _CONNECT, "socket_keepalive": True}
-    if target.sentinel is not None:
-        account = {"username": target.sentinel_username, "password": target.sentinel_password}
-        sentinels = driver.sentinel.Sentinel(
-            target.hosts, sentinel_kwargs=options | account, db=target.db, **options
-        )
-        return sentinels.master_for(target.sentinel)
     host, port = target.hosts[0]
     return driver.Redis(host=host, port=port, db=target.db, **options)
 

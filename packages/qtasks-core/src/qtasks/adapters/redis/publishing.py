@@ -76,11 +76,11 @@ class Publisher:
         engine = self._engine
         if engine.sharded:
             # First, so that nothing is in a shard that nobody looks at.
-            await engine.run("know", engine.main, *{message.queue for message in call.messages})
+            await engine.repeat("know", engine.main, *{message.queue for message in call.messages})
         receipts = [Receipt(message.id, created=True) for message in call.messages]
         for shard, places in self._steps(call.messages):
             described, blobs = _picked(call.rows, places), _picked(call.blobs, places)
-            answers = await engine.run("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
+            answers = await engine.repeat("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
             for place, answer in zip(places, answers, strict=True):
                 if answer != 1:
                     id_ = answer.decode() if answer else call.messages[place].id

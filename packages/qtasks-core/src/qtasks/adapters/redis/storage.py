@@ -150,7 +150,7 @@ class RedisStorage(BaseStorage):
         receipts = []
         for step in _steps(messages):
             rows, blobs = packing.rows(step)
-            answers = await self._engine.run(
+            answers = await self._engine.repeat(
                 "publish",
                 self._engine.main,
                 rows,

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +23,7 @@ from qtasks.adapters.redis.links import LONGEST_BLOCK
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.records import record_of
 from qtasks.contracts.clock import SystemClock
-from qtasks.exc import ServerError
+from qtasks.exc import ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +39,8 @@ _decode_ids: Final = msgspec.msgpack.Decoder(list[str]).decode
 _GLANCE: Final = 0.02
 #: The shortest wait: the server takes 0 for eternity.
 _SHORTEST: Final = 0.001
+#: Seconds between two looks at a server that is away.
+_PAUSE: Final = 0.2
 #: Seconds at one of several shards, for a thread, which can be at one only.
 _TURN: Final = 0.05
 
@@ -142,6 +146,21 @@ class Ends:
         ended |= {id_: None for id_, times in gone.items() if times == len(shards)}
         return ended, told
 
+    async def _look_again(
+        self, ids: Sequence[str], name: str, deadline: Deadline
+    ) -> tuple[dict[str, Record | None], list[str]]:
+        """Looks once more; a server that went away meanwhile may come back before time is over."""
+        while True:
+            try:
+                return await self.look(ids, name)
+            except ServerUnavailableError:
+                if deadline.over:
+                    raise
+            if self._engine.blocking:
+                time.sleep(_PAUSE)  # noqa: ASYNC251 - coroutines of a blocking engine block
+            else:
+                await asyncio.sleep(_PAUSE)
+
 
 class ThreadEnds(Ends):
     """For plain threads: each waits at the server by itself, under a name of its own."""
@@ -155,12 +174,13 @@ class ThreadEnds(Ends):
         """Waits as ``BaseStorage.wait`` does."""
         deadline = Deadline(self._engine, timeout)
         with self._name() as name:
-            while True:
-                ended, told = await self.look(ids, name)
-                if ended or deadline.over:
-                    return ended
+            ended, told = await self.look(ids, name)
+            while not (ended or deadline.over):
                 keys = {shard: [f"{shard}n:{name}"] for shard in told}
-                await pop(self._engine, keys, deadline.next())
+                with suppress(ServerUnavailableError):
+                    await pop(self._engine, keys, deadline.next())
+                ended, told = await self._look_again(ids, name, deadline)
+            return ended
 
     @contextmanager
     def _name(self) -> Iterator[str]:
@@ -206,14 +226,14 @@ class _OneLoopEnds(Ends):
         for id_ in ids:
             self._waiting.setdefault(id_, set()).add(event)
         try:
-            while True:
-                event.clear()
-                ended, told = await self.look(ids, self._name)
-                if ended or deadline.over:
-                    return ended
+            ended, told = await self.look(ids, self._name)
+            while not (ended or deadline.over):
                 for shard in told:
                     self._read(shard)
                 await _patiently(event, deadline.next())
+                event.clear()
+                ended, told = await self._look_again(ids, self._name, deadline)
+            return ended
         finally:
             self._forget(ids, event)
 
@@ -238,12 +258,14 @@ class _OneLoopEnds(Ends):
             self._readers[shard] = asyncio.get_running_loop().create_task(self._listen(shard))
 
     async def _listen(self, shard: str) -> None:
-        """Pops what ends, as long as somebody waits; whoever waits looks by himself if it fails."""
+        """Pops what ends, as long as somebody waits; if it fails, all of them look again."""
         keys = {shard: [f"{shard}n:{self._name}"]}
         while self._waiting:
             try:
                 found = await pop(self._engine, keys, LONGEST_BLOCK)
             except ServerError:
+                for event in chain.from_iterable(self._waiting.values()):
+                    event.set()
                 return
             for id_ in () if found is None else _decode_ids(found):
                 for event in self._waiting.get(id_, ()):
