@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import collections
+import functools
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qtasks import QueueTasks
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterator
 
     from qtasks import TaskHandle
@@ -27,30 +28,41 @@ PATIENCE = 60.0
 
 
 class Fleet:
-    """Worker processes on one database, and a producer beside them.
+    """Worker processes on one broker, and a producer beside them.
+
+    Args:
+        url: the broker.
+        folder: where the workers note what they do.
+        lease: seconds of a lease.
+        slots: tasks that a worker runs at once.
+        processes: more than one makes each worker a supervisor with so many children.
 
     Attributes:
         app: the producer's app.
         workers: the living processes.
     """
 
-    def __init__(self, folder: Path, lease: float = 1.0, slots: int = 4) -> None:
+    def __init__(
+        self, url: str, folder: Path, *, lease: float = 1.0, slots: int = 4, processes: int = 1
+    ) -> None:
         self.notes = folder / "notes"
         self.notes.touch()
-        url = f"sqlite:///{folder / 'faults.db'}"
         self._environment = {
             **os.environ,
             "FAULT_BROKER": url,
             "FAULT_NOTES": str(self.notes),
             "FAULT_LEASE": str(lease),
             "FAULT_SLOTS": str(slots),
+            "FAULT_PROCESSES": str(processes),
         }
         self.app = QueueTasks(broker_url=url)
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Starts one more worker."""
-        worker = subprocess.Popen([sys.executable, str(APP)], env=self._environment)
+        """Starts one more worker, in a process group of its own."""
+        worker = subprocess.Popen(
+            [sys.executable, str(APP)], env=self._environment, start_new_session=True
+        )
         self.workers.append(worker)
         return worker
 
@@ -59,6 +71,12 @@ class Fleet:
         worker.send_signal(number)
         self.workers.remove(worker)
         return worker.wait(PATIENCE)
+
+    def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
+        """Kills a worker together with its children, as when a machine loses its power."""
+        os.killpg(worker.pid, signal.SIGKILL)
+        self.workers.remove(worker)
+        worker.wait(PATIENCE)
 
     def noted(self, word: str) -> collections.Counter[int]:
         """Counts the notes of one word by task number."""
@@ -76,6 +94,10 @@ class Fleet:
         """Whether a worker has died or all tasks have ended."""
         return worker.poll() is not None or all(handle.refresh().finished for handle in handles)
 
+    def pids(self) -> set[int]:
+        """Returns the processes that have noted something."""
+        return {int(line.split()[2]) for line in self.notes.read_text().splitlines()}
+
     def until_ended(self, tasks: int) -> None:
         """Waits until so many tasks have ended."""
         self.until(lambda: len(self.noted("E")) >= tasks)
@@ -86,21 +108,35 @@ class Fleet:
 
     def close(self) -> None:
         """Ends what is left."""
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
+        for worker in list(self.workers):
+            self.kill_group(worker)
         self.app.close()
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The broker: a file, or an empty Valkey."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'faults.db'}"
+    valkey: str = request.getfixturevalue("valkey")
+    return valkey
+
+
 @pytest.fixture
-def make_fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
-    """Makes fleets and ends them."""
+def open_fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Makes fleets on the broker of a URL, and ends them."""
     fleets: list[Fleet] = []
 
-    def make(**settings: float) -> Fleet:
-        fleets.append(Fleet(tmp_path, **settings))  # type: ignore[arg-type]  # slots is a whole number
+    def make(url: str, **settings: Any) -> Fleet:
+        fleets.append(Fleet(url, tmp_path, **settings))
         return fleets[-1]
 
     yield make
     for fleet in fleets:
         fleet.close()
+
+
+@pytest.fixture
+def make_fleet(open_fleet: Callable[..., Fleet], url: str) -> Callable[..., Fleet]:
+    """Makes fleets on each broker."""
+    return functools.partial(open_fleet, url)

@@ -50,4 +50,4 @@ async def good(number: int) -> int:
 
 if __name__ == "__main__":
     sys.modules["fault_app"] = sys.modules["__main__"]
-    app.run_forever()
+    app.run_forever(processes=int(os.environ.get("FAULT_PROCESSES", "1")))

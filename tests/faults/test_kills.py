@@ -1,4 +1,4 @@
-"""Nothing is lost when workers die: real processes, real signals, the embedded broker."""
+"""Nothing is lost when workers die: real processes, real signals, on every broker."""
 
 from __future__ import annotations
 
@@ -122,3 +122,24 @@ def test_a_worker_that_waits_wakes_at_once_for_a_killed_ones_task(
     fleet.end(first, signal.SIGKILL)
     fleet.until(lambda: fleet.noted("S")[1] == 2)
     assert handle.refresh().record.deliveries == 2
+
+
+def test_a_whole_group_that_is_killed_loses_nothing(make_fleet: Callable[..., Fleet]) -> None:
+    """A supervisor and its children die at once, as with their machine; another group goes on."""
+    slots, children, tasks = 4, 2, 300
+    fleet = make_fleet(slots=slots, processes=children)
+    handles = fleet.app.add_tasks(TaskCall("work", (number, 0.02)) for number in range(tasks))
+    for kill in (1, 2):
+        group, before = fleet.spawn(), fleet.pids()
+
+        def busy(before: set[int] = before, enough: int = kill * 100) -> bool:
+            return len(fleet.pids() - before) == children or len(fleet.noted("E")) >= enough
+
+        fleet.until(busy)
+        fleet.kill_group(group)
+    fleet.spawn()
+    assert len(list(fleet.app.as_completed(handles, timeout=60))) == tasks
+    assert {handle.status for handle in handles} == {"success"}
+    ends = fleet.noted("E")
+    assert set(ends) == set(range(tasks))
+    assert sum(ends.values()) - tasks <= 2 * children * slots * 3

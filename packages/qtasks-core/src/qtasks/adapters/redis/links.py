@@ -14,6 +14,7 @@ import redis.asyncio
 import redis.asyncio.retry
 import redis.backoff
 import redis.retry
+from redis import exceptions
 
 from qtasks.adapters.redis.cluster import ClusterLink
 from qtasks.adapters.redis.loops import PerLoop
@@ -110,16 +111,18 @@ class _OneLoop:
     def __init__(self, target: Target) -> None:
         asynchronous: Any = redis.asyncio
         self._place = target.place
-        self._calls: Any = _client(target, asynchronous, _SILENCE)
-        self._blocks: Any = _client(target, asynchronous, LONGEST_BLOCK + _SILENCE)
+        # Here the driver shall not watch the time: it does so with wait_for(), which before Python
+        # 3.12 may lose a cancellation, and takes a task for every command.
+        self._calls: Any = _client(target, asynchronous, None)
+        self._blocks: Any = _client(target, asynchronous, None)
         self._room = asyncio.Semaphore(_CALLS)
 
     async def call(self, *command: Any) -> Any:
         async with self._room:
-            return await self._execute(self._calls, *command)
+            return await self._execute(self._calls, _SILENCE, *command)
 
     async def block(self, *command: Any) -> Any:
-        return await self._execute(self._blocks, *command)
+        return await self._execute(self._blocks, LONGEST_BLOCK + _SILENCE, *command)
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
@@ -129,14 +132,13 @@ class _OneLoop:
         await self._calls.aclose()
         await self._blocks.aclose()
 
-    async def _execute(self, client: Any, *command: Any) -> Any:
-        task = asyncio.current_task()
-        before = 0 if task is None else task.cancelling()
-        answer = await client.execute_command(*command)
-        # Before Python 3.12 wait_for(), which the driver uses, may swallow a cancellation.
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
-        return answer
+    async def _execute(self, client: Any, silence: float, *command: Any) -> Any:
+        try:
+            async with asyncio.timeout(silence):
+                return await client.execute_command(*command)
+        except TimeoutError as error:
+            msg = f"no answer within {silence:g} seconds"
+            raise exceptions.TimeoutError(msg) from error
 
 
 class BlockingLink:
@@ -169,7 +171,7 @@ class BlockingLink:
         self._blocks.close()
 
 
-def _client(target: Target, driver: Any, silence: float) -> Any:
+def _client(target: Target, driver: Any, silence: float | None) -> Any:
     """Makes a client of one of the driver's two halves; they take the same arguments."""
     options: dict[str, Any] = {
         "username": target.username,
