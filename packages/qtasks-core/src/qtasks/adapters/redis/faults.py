@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["DRIVER_ERRORS", "causes", "translate"]
+__all__ = ["DRIVER_ERRORS", "causes", "refused", "translate"]
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (exceptions.RedisError, OSError)
@@ -82,6 +83,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if hidden else error.__context__)
 
 
+def refused(error: BaseException) -> bool:
+    """Tells whether there was not even a connection, so that nothing was sent."""
+    said = str(error).startswith(f"Error {errno.ECONNREFUSED} ")  # the driver may drop the cause
+    return said or any(isinstance(origin, ConnectionRefusedError) for origin in causes(error))
+
+
 def _who(target: Target) -> str:
     return f"user {target.username!r}" if target.username else "the default user"
 
@@ -113,12 +120,11 @@ def _code(error: BaseException, text: str) -> str | None:
 
 def _reason(error: BaseException, target: Target) -> str:
     """Says why a server cannot be reached."""
-    origins = list(causes(error))
-    for origin in origins:
+    if refused(error):
+        return "nobody listens there (connection refused); is it started, is the port right?"
+    for origin in causes(error):
         if isinstance(origin, socket.gaierror):
             return f"the host name is not known ({origin.strerror}); correct it, or the DNS"
-        if isinstance(origin, ConnectionRefusedError):
-            return "nobody listens there (connection refused); is it started, is the port right?"
         if isinstance(origin, FileNotFoundError) and target.path:
             return "there is no such socket; is it started, is unixsocket set there?"
         if isinstance(origin, TimeoutError | exceptions.TimeoutError):

@@ -62,12 +62,13 @@ class Nodes:
 
     async def ask(self, *command: Any) -> Any:
         """Sends a command to the first node that answers."""
-        for place in self._known[:-1]:
+        *others, last = self._known
+        for place in others:
             try:
                 return await self.link(place).call(*command)
             except LOST:
                 self.lost(place)
-        return await self.link(self._known[-1]).call(*command)
+        return await self.link(last).call(*command)
 
     async def close(self) -> None:
         """Disconnects from all."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from redis import exceptions
 
-from qtasks.adapters.redis.faults import causes, translate
+from qtasks.adapters.redis.faults import causes, refused, translate
 from qtasks.adapters.redis.sentinels import MasterUnknownError
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def explain(error: BaseException, target: Target) -> str | None:
 
 def may_be_tls(error: BaseException) -> bool:
     """Tells whether an error may come from TLS on one side only: it was accepted, then silent."""
-    away = (ConnectionRefusedError, FileNotFoundError)
-    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError) and not any(
-        isinstance(cause, away) for cause in causes(error)
-    )
+    unknown = any(isinstance(cause, socket.gaierror) for cause in causes(error))
+    there = not (unknown or refused(error))
+    return there and isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError)
 
 
 def explain_silence(error: BaseException | None, target: Target) -> str | None:

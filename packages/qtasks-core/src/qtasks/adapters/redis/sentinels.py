@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis import exceptions
 
+from qtasks.adapters.redis.faults import refused
 from qtasks.adapters.redis.nodes import LOST, Nodes, Place, attempt
 
 if TYPE_CHECKING:
@@ -63,14 +64,17 @@ class SentinelLink:
         await self._servers.close()
 
     async def _send(self, command: tuple[Any, ...], *, blocking: bool) -> Any:
-        link = self._servers.link(self._master or await self._find())
+        place = self._master or await self._find()
+        link = self._servers.link(place)
         try:
             return await (link.block if blocking else link.call)(*command)
         except exceptions.NoScriptError:
             raise
-        except (exceptions.RedisError, OSError):
+        except (exceptions.RedisError, OSError) as error:
             self._master = None  # it may be a replica by now, or dead
-            raise
+            if not refused(error) or place == await self._find():
+                raise
+        return await self._send(command, blocking=blocking)
 
     async def _find(self) -> Place:
         """Asks the Sentinels.
