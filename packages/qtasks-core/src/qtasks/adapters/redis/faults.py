@@ -44,9 +44,11 @@ _SENTENCES: Final = {
     "while the cluster is down": "CLUSTERDOWN",
     "Script killed by user": "KILLED",
 }
+#: The driver takes the codes out of answers for which it has a class.
 _KINDS: Final = {
     exceptions.BusyLoadingError: "LOADING",
     exceptions.ReadOnlyError: "READONLY",
+    exceptions.OutOfMemoryError: "OOM",
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.MasterDownError: "MASTERDOWN",
     exceptions.TryAgainError: "TRYAGAIN",
