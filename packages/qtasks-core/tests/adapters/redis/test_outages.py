@@ -392,3 +392,19 @@ async def test_trouble_at_the_server_passes(
         assert await work.ended(await work.add(1, 2)) == [1, 2]
         assert await work.deliveries([long]) == [(1, 0)]
     assert work.runs == [-1, 1, 2]
+
+
+async def test_a_full_server_can_be_emptied(
+    redis_program: Program, make_server: Callable[..., Server], make_work: Callable[..., Work]
+) -> None:
+    """Nothing can be added, but leases are kept, and what is there runs, is settled and counted."""
+    server = make_server(redis_program)
+    work = make_work(server.url, lease=0.6)
+    handles = await work.add(*range(50))
+    await Full(server).begin()
+    async with work.app.worker():
+        assert await work.ended(handles) == list(range(50))
+        assert len(await work.app.workers()) == 1
+        with pytest.raises(ServerUnavailableError, match="its memory is full"):
+            await work.add(50)
+    assert set(await work.deliveries(handles)) == {(1, 0)}

@@ -1,5 +1,6 @@
 -- Takes leases on deliveries of a broker elsewhere. A: { rows of messages, claim }; their encoded
 -- wholes follow from ARGV[3] on. Returns { deliveries, skipped ids, busy ids, now }.
+insist()
 local out, skip, busy = {}, {}, {}
 local claim = A[2]
 

@@ -1,4 +1,5 @@
 -- Cancels tasks. A: { ids, reason, limits }. Returns one answer for each.
+insist()
 local answers = {}
 for i, id in ipairs(A[1]) do
   local t = look(id)

@@ -1,5 +1,6 @@
 -- Takes scheduled tasks that are due, for publishing elsewhere. A: { limit, lease }.
 -- Returns { message, headers, ... }.
+insist()
 local out, room = {}, A[1]
 for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
   local key = P .. 'o:' .. queue

@@ -3,6 +3,7 @@
 -- A: { settlements, claim }. A settlement is { id, token, kind, attempts, snoozes, ttl, history,
 -- headers, ... }, where history, headers and other byte strings are numbers of ARGV, 0 for none.
 -- Returns { refused ids, deliveries, now, next due in, suspects left, given again }.
+insist()
 local refused = {}
 
 local function settle_back(t, s, fields)

@@ -1,4 +1,5 @@
 -- Takes back what a worker holds. A: { worker, limit, limits }. Returns how many that were.
+insist()
 local ids = call('SRANDMEMBER', P .. 'h:' .. A[1], A[2])
 local count = 0
 for _, id in ipairs(ids) do

@@ -1,5 +1,6 @@
 -- Renews leases whose token is the newest. A: { lease, { id, token, ... } }.
 -- Returns { lost ids, { id, reason to cancel, ... } }.
+insist()
 local lost, cancelled = {}, {}
 local held = A[2]
 for i = 1, #held, 2 do

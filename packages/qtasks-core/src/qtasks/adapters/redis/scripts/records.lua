@@ -4,6 +4,9 @@
 -- those that have ended or are not there (fields is nil then), and lets the others tell the waiter.
 -- Before them comes how many those are.
 local out = { 0 }
+if A[2] then
+  insist()
+end
 for _, id in ipairs(A[1]) do
   local key = key_of(id)
   local v = call('HMGET', key, 's', 'g', 'wt')

@@ -1,5 +1,6 @@
 -- Does one bounded round of housekeeping. A: { limit, limits }.
 -- Returns { taken back, convicted, expired, number of purged, whether there is more }.
+insist()
 local limit, limits = A[1], A[2]
 local back, convicted = {}, {}
 local overdue_leases = call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, limit)
