@@ -48,6 +48,7 @@ _KINDS: Final = {
     exceptions.ReadOnlyError: "READONLY",
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.OutOfMemoryError: "OOM",
     exceptions.TryAgainError: "TRYAGAIN",
 }
 #: What servers say of rights; of those that a script lacks, in a script's error.
