@@ -26,22 +26,13 @@ class RunPage(Protocol):
         ...
 
 
-#: Variables that a page may use in its commands, and the fixtures whose servers they name.
-SERVERS = {"REDIS_URL": "valkey", "OTHER_REDIS_URL": "other_valkey"}
+#: Variables that a page may use in its commands: each is the URL of a server for this page alone.
+SERVERS = {"REDIS_URL", "OTHER_REDIS_URL"}
 
 
 @pytest.fixture
-def other_valkey(make_server: Callable[[], Server]) -> str:
-    """The URL of a second Valkey, of this page alone."""
-    return make_server().url
-
-
-@pytest.fixture
-def run_page(tmp_path: Path, request: pytest.FixtureRequest) -> RunPage:
-    """Runs pages in an empty directory, with warnings as errors and no settings of ours.
-
-    A page that names one of the variables in `SERVERS` gets an empty server for it.
-    """
+def run_page(tmp_path: Path, make_server: Callable[[], Server]) -> RunPage:
+    """Runs pages in an empty directory, with warnings as errors and no settings of ours."""
     directory = tmp_path / "reader"
     directory.mkdir()
     env = {
@@ -60,8 +51,7 @@ def run_page(tmp_path: Path, request: pytest.FixtureRequest) -> RunPage:
 
     def run(page: Path) -> subprocess.CompletedProcess[str]:
         words = set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
-        needed = {name: SERVERS[name] for name in SERVERS.keys() & words}
-        urls = {name: request.getfixturevalue(fixture) for name, fixture in needed.items()}
+        urls = {name: make_server().url for name in SERVERS & words}
         return subprocess.run(
             [sys.executable, RUN_PAGE, page],
             cwd=directory,
