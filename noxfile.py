@@ -238,7 +238,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=MAIN)
 def demo(session: nox.Session) -> None:
     """Run the example in examples/inventory; arguments after ``--`` go to it."""
-    session.install("-e", "packages/qtasks-core")
+    session.install("-e", "packages/qtasks-core[redis]")  # --broker may name a server
     session.run("python", "examples/inventory/main.py", *session.posargs)
 
 

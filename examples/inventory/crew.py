@@ -53,7 +53,6 @@ class Crew:
         with path.open("wb") as log:
             worker = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, HERE / "worker.py"],
-                cwd=HERE,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

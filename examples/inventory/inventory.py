@@ -39,7 +39,7 @@ def file_url(state: Path) -> str:
 app = QueueTasks(
     "inventory",
     # This line is all there is to moving to another broker.
-    broker_url=os.environ.get("QTASKS_BROKER_URL", file_url(STATE)),
+    broker_url=os.environ.get("QTASKS_BROKER_URL") or file_url(STATE),
     # Parsing keeps a processor busy, and in some Pythons two threads cannot parse at a time: each
     # process takes one file after the other, and holds the next ones ready.
     config=QueueConfig(max_tasks_process=1, prefetch=32),

@@ -21,7 +21,7 @@ from report import Inventory
 from resume import Run
 from rich.console import Console
 
-from qtasks.exc import QTasksError
+from qtasks.exc import ConfigError, QTasksError
 
 if TYPE_CHECKING:
     import argparse
@@ -54,18 +54,24 @@ def main() -> int:
 def take_inventory(options: argparse.Namespace, console: Console) -> None:
     """Adds the tasks, runs workers until they are done, and reports."""
     state, root = options.state, options.root
-    chosen = absolute(options.broker)
+    chosen = options.broker
     if chosen is None and state != HERE / ".state":
         chosen = f"sqlite:///{quote(str(state / 'inventory.db'))}"
     if chosen is not None:  # the app reads it, here and in the workers
         os.environ["QTASKS_BROKER_URL"] = chosen
     from inventory import app
 
+    if not app.broker.capabilities.processes:
+        msg = (
+            f"{shown(app.broker.url)}: that queue is inside one process, and the workers are"
+            " processes of their own: use another --broker or QTASKS_BROKER_URL, or leave it out"
+        )
+        raise ConfigError(msg)
     files = sorted(find_files(root))[: options.limit]
     console.print(f"{len(files):,} files under {root}", soft_wrap=True)
     console.print(f"Their queue: {shown(app.broker.url)}", soft_wrap=True)
     with app:
-        run = Run(state / "run.json", root, app.broker.url)
+        run = Run(state / "run.json", root, shown(app.broker.url))
         if options.fresh:
             run.start_over(app, files)
         names = {run.task_id(file): str(file.relative_to(root)) for file in files}
@@ -90,14 +96,6 @@ def take_inventory(options: argparse.Namespace, console: Console) -> None:
             f" worker processes: {options.workers}"
         )
     console.print("This run is complete; the next one starts anew.")
-
-
-def absolute(url: str | None) -> str | None:
-    """Makes the path of a SQLite URL absolute, because workers run in another directory."""
-    scheme, separator, path = (url or "").partition(":///")
-    if scheme != "sqlite" or not separator or path.startswith("/"):
-        return url
-    return f"sqlite:///{quote(str(Path.cwd()))}/{path}"
 
 
 def find_files(root: Path) -> Iterator[Path]:
@@ -137,9 +135,17 @@ def note(inventory: Inventory, names: dict[str, str], handle: TaskHandle[Any]) -
 
 
 def command(broker: str | None) -> str:
-    """Returns the beginning of a command on this queue, to be typed into any shell."""
-    env = f"QTASKS_BROKER_URL={shlex.quote(broker)} " if broker else ""
-    return f"cd {shlex.quote(str(HERE))} && {env}{shlex.join(COMMAND)}"
+    """Returns the beginning of a command on this queue, to be typed into any shell.
+
+    A password is not shown: whoever types it has to put it where the asterisks are.
+    """
+    if broker is None:
+        return f"cd {shlex.quote(str(HERE))} && {shlex.join(COMMAND)}"
+    from qtasks.contracts.secrets import mask_url
+
+    variables = {"PYTHONPATH": str(HERE), "QTASKS_BROKER_URL": mask_url(broker)}
+    env = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    return f"cd {shlex.quote(str(Path.cwd()))} && {env} {shlex.join(COMMAND)}"
 
 
 def shown(url: str) -> str:

@@ -28,13 +28,7 @@ def parse_options(description: str | None) -> argparse.Namespace:
     )
     add("--fresh", action="store_true", help="start over instead of going on")
     options = parser.parse_args()
-    source = "--broker" if options.broker else "QTASKS_BROKER_URL"
     options.broker = options.broker or os.environ.get("QTASKS_BROKER_URL")
-    if (options.broker or "").startswith("memory:"):
-        parser.error(
-            f"{source} {options.broker}: that queue is inside one process, and the workers are"
-            " processes of their own: use sqlite:///tasks.db, or leave it out"
-        )
     options.state = options.state.resolve()
     try:
         options.state.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,8 @@ Every test starts it in a process and a directory of its own::
   ``background`` leaves the command running until the page ends.
 - ``toml`` and ``json`` blocks are parsed.
 - Blocks of the languages in `NOT_RUN` are left alone; all others are errors.
+- A page whose commands need a server names it by ``REDIS_URL``, and a second one by
+  ``OTHER_REDIS_URL``: the tests start them, empty, and set the variables.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from qtasks import QueueTasks
 from qtasks._config import SETTINGS, Setting, show
 from qtasks._config.names import FORMER
 from qtasks._core.decisions.history import FIRST, LAST
+from qtasks.adapters.redis.url import _OPTIONS
 from qtasks.cli.commands import cli
 from qtasks.contracts.triggers import CATALOGUE, Kind
 from qtasks.executors import SyncTaskExecutor
@@ -158,3 +159,20 @@ def test_every_command_has_a_section() -> None:
 
     text = page("cli.md")
     assert not [name for name in [*commands, *groups] if f"\n## {name}\n" not in text]
+
+
+def test_every_option_of_a_redis_url_is_explained() -> None:
+    assert table(page("brokers.md"), "option") == [
+        [f"`{name}`", meaning] for name, meaning in _OPTIONS.items()
+    ]
+
+
+def test_every_key_on_redis_is_explained() -> None:
+    scripts = (CORE / "src" / "qtasks" / "adapters" / "redis" / "scripts").glob("*.lua")
+    source = "".join(path.read_text("utf-8") for path in scripts)
+    used = set(re.findall(r"P \.\. '(\w+:?)", source))
+
+    rows = table(page("brokers.md"), "key")
+    explained = {name for row in rows for name in re.findall(r"`([a-z]+:?)", row[0])}
+
+    assert explained == used

@@ -215,3 +215,37 @@ def test_settings_of_the_machine_do_not_reach_the_page(
     done = run_text("'''python\nimport os\nassert 'QTASKS_BROKER_URL' not in os.environ\n'''")
 
     assert done.returncode == 0, done.stdout
+
+
+def test_a_page_that_names_servers_gets_empty_ones(run_text: RunText) -> None:
+    done = run_text("""
+        '''python
+        import os
+        import redis
+        urls = [os.environ[name] for name in ("REDIS_URL", "OTHER_REDIS_URL")]
+        assert urls[0] != urls[1]
+        for url in urls:
+            with redis.Redis.from_url(url) as client:
+                assert client.dbsize() == 0
+        '''
+        '''bash
+        test -n "$REDIS_URL" && test -n "$OTHER_REDIS_URL"
+        '''
+        """)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_page_that_names_no_server_gets_none(
+    monkeypatch: pytest.MonkeyPatch, run_text: RunText
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere")
+
+    done = run_text("""
+        '''python
+        import os
+        assert not [name for name in os.environ if name.endswith("REDIS" + "_URL")]
+        '''
+        """)
+
+    assert done.returncode == 0, done.stdout

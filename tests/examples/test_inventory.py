@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -9,10 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qtasks import QueueTasks
+from qtasks.cli.places import describe_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers import Server
 
 MAIN = Path(__file__).parents[2] / "examples" / "inventory" / "main.py"
 TIMEOUT = 120  # seconds
@@ -54,12 +62,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Demo:
-    """Runs the example on a folder, with a queue and logs of its own."""
+    """Runs the example on a folder, with a queue and logs of its own.
 
-    def __init__(self, root: Path, state: Path) -> None:
+    Args:
+        root: the folder to look at.
+        state: where it may write.
+        broker: the queue; None for the example's own.
+    """
+
+    def __init__(self, root: Path, state: Path, broker: str | None) -> None:
         self.root = root
         self.state = state
-        self.url = f"sqlite:///{state / 'inventory.db'}"
+        self.url = broker or f"sqlite:///{state / 'inventory.db'}"
+        self.environment = {**os.environ, **({"QTASKS_BROKER_URL": broker} if broker else {})}
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Starts it and returns the process."""
@@ -68,6 +83,7 @@ class Demo:
         return subprocess.Popen(
             list(map(str, command)),
             cwd=self.root.parent,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -112,25 +128,38 @@ class Demo:
 
 
 @pytest.fixture
-def demo(folder: Path, tmp_path: Path) -> Demo:
-    return Demo(folder, tmp_path / "state")
+def broker(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a Valkey for tests that ask for one, or None for the example's own queue."""
+    if getattr(request, "param", "file") == "file":
+        return None
+    url: str = request.getfixturevalue("valkey")
+    return url
+
+
+on_each_broker = pytest.mark.parametrize("broker", ["file", "redis"], indirect=True)
 
 
 @pytest.fixture
-def long_demo(tmp_path: Path) -> Demo:
+def demo(folder: Path, tmp_path: Path, broker: str | None) -> Demo:
+    return Demo(folder, tmp_path / "state", broker)
+
+
+@pytest.fixture
+def long_demo(tmp_path: Path, broker: str | None) -> Demo:
     """An inventory of enough files for it to be interrupted in the middle."""
     root = tmp_path / "code"
     root.mkdir()
     for number in range(FILES):
         (root / f"module_{number}.py").write_text(f"import os\nx = {number}\n" * 300)
-    return Demo(root, tmp_path / "state")
+    return Demo(root, tmp_path / "state", broker)
 
 
+@on_each_broker
 def test_it_counts_what_is_there_and_completes_despite_a_broken_file(demo: Demo) -> None:
     output = demo.run()
 
     assert f"2 files under {demo.root}" in output
-    assert f"SQLite file {demo.state / 'inventory.db'}" in output
+    assert f"Their queue: {describe_url(demo.url)}" in output
     assert re.search(r"^small.py +10 +2 +1 +4$", output, re.MULTILINE)
     assert re.search(r"^collections +1$", output, re.MULTILINE)
     assert "In all: 1 files, 10 lines, 2 functions, 1 classes, 4 imports." in output
@@ -139,6 +168,7 @@ def test_it_counts_what_is_there_and_completes_despite_a_broken_file(demo: Demo)
     assert re.search(r"2 files in .* files/s", output)
 
 
+@on_each_broker
 def test_the_printed_command_shows_the_traceback(demo: Demo) -> None:
     command = next(line for line in demo.run().splitlines() if " tasks show " in line)
 
@@ -151,6 +181,7 @@ def test_the_printed_command_shows_the_traceback(demo: Demo) -> None:
     assert shlex.quote(sys.executable) in command
 
 
+@on_each_broker
 def test_it_goes_on_after_an_interruption(long_demo: Demo) -> None:
     interrupted = long_demo.interrupt_early()
     resumed = long_demo.run()
@@ -162,6 +193,7 @@ def test_it_goes_on_after_an_interruption(long_demo: Demo) -> None:
     assert f"In all: {FILES} files, {FILES * 600:,} lines" in resumed
 
 
+@on_each_broker
 def test_an_interruption_leaves_no_worker_behind(long_demo: Demo) -> None:
     long_demo.interrupt_early()
 
@@ -178,6 +210,7 @@ def test_a_complete_run_is_followed_by_a_new_one(demo: Demo) -> None:
     assert "resumed" not in demo.run()
 
 
+@on_each_broker
 def test_workers_do_not_outlive_a_killed_run(long_demo: Demo) -> None:
     with long_demo.start() as process, QueueTasks(broker_url=long_demo.url) as app:
         long_demo.wait_for_first(process, app)
@@ -193,13 +226,13 @@ def test_workers_do_not_outlive_a_killed_run(long_demo: Demo) -> None:
     assert "were already done" in long_demo.run()
 
 
-def test_a_queue_in_memory_is_refused(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_in_memory_is_refused(demo: Demo) -> None:
     said = demo.refused("--broker", "memory://")
-    monkeypatch.setenv("QTASKS_BROKER_URL", "memory://shared")
+    demo.environment["QTASKS_BROKER_URL"] = "memory://shared"
     said_of_variable = demo.refused()
 
-    assert "error: --broker memory://: that queue is inside one process, and the workers" in said
-    assert "error: QTASKS_BROKER_URL memory://shared: that queue is inside" in said_of_variable
+    assert "error: memory://: that queue is inside one process, and the workers are" in said
+    assert "error: memory://shared: that queue is inside one process" in said_of_variable
 
 
 @pytest.mark.parametrize(
@@ -217,6 +250,7 @@ def test_what_makes_no_sense_is_refused(demo: Demo, options: list[str], said: st
     assert f"error: {said}" in demo.refused(*options).replace(f"--state {demo.root.parent}/", "")
 
 
+@on_each_broker
 def test_fresh_starts_over(long_demo: Demo) -> None:
     long_demo.interrupt_early()
 
@@ -231,10 +265,41 @@ def test_fresh_starts_over(long_demo: Demo) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///other.db", "sqlite:///{folder}/other.db"])
 def test_one_url_moves_it(demo: Demo, tmp_path: Path, url: str) -> None:
-    other = tmp_path / "other.db"
+    url = url.format(folder=tmp_path)
 
-    output = demo.run("--broker", url.format(folder=tmp_path))
+    output = demo.run("--broker", url)
 
-    assert f"SQLite file {other}" in output
+    assert f"SQLite file {tmp_path / 'other.db'}" in output
     assert not (demo.state / "inventory.db").exists()
-    assert f"QTASKS_BROKER_URL=sqlite:///{other}" in output
+    assert f"cd {demo.root.parent} && " in output
+    assert f" QTASKS_BROKER_URL={url} " in output
+
+
+@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+def test_on_another_server_nothing_is_left_in_files(demo: Demo) -> None:
+    demo.run()
+
+    assert sorted(path.name for path in demo.state.iterdir()) == [".gitignore", "worker-1.log"]
+
+
+def test_a_password_is_neither_printed_nor_written(
+    demo: Demo, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(password="open:sesame")
+    demo.environment["QTASKS_BROKER_URL"] = server.url
+
+    with demo.start() as process:
+        output, _ = process.communicate(timeout=TIMEOUT)
+    written = "".join(path.read_text() for path in demo.state.iterdir())
+
+    assert process.returncode == 0, output
+    assert f"Their queue: redis://:***@127.0.0.1:{server.port}/0" in output
+    assert f"QTASKS_BROKER_URL='redis://:***@127.0.0.1:{server.port}/0' " in output
+    assert "sesame" not in output + written
+
+
+def test_a_server_that_is_away_is_one_line(demo: Demo) -> None:
+    said = demo.refused("--broker", "redis://:sesame@127.0.0.1:1")
+
+    assert "error: Redis at 127.0.0.1:1 cannot be reached" in said
+    assert "sesame" not in said

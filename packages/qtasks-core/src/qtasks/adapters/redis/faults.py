@@ -51,6 +51,7 @@ _KINDS: Final = {
     exceptions.OutOfMemoryError: "OOM",
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.OutOfMemoryError: "OOM",
     exceptions.TryAgainError: "TRYAGAIN",
 }
 #: What servers say of rights; of those that a script lacks, in a script's error.
