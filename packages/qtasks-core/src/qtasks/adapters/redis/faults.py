@@ -48,7 +48,6 @@ _SENTENCES: Final = {
 _KINDS: Final = {
     exceptions.BusyLoadingError: "LOADING",
     exceptions.ReadOnlyError: "READONLY",
-    exceptions.OutOfMemoryError: "OOM",
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.MasterDownError: "MASTERDOWN",
     exceptions.OutOfMemoryError: "OOM",
