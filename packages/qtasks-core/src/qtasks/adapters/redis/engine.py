@@ -185,6 +185,13 @@ class Engine:
         except DRIVER_ERRORS as error:
             raise translate(error, self.target) from error
 
+    async def everywhere(self, *command: Any) -> dict[str, Any]:
+        """Sends a command to every server; the driver's errors are among the answers."""
+        try:
+            return await self._started().everywhere(*command)
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.target) from error
+
     async def block(self, *command: Any) -> Any:
         """Sends a command that waits at the server."""
         link = self._started()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["DRIVER_ERRORS", "causes", "refused", "translate"]
+__all__ = ["DRIVER_ERRORS", "causes", "lacks_rights", "refused", "translate"]
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (exceptions.RedisError, OSError)
@@ -63,7 +63,7 @@ def translate(error: BaseException, target: Target) -> ServerError:
     text = _text(error)
     if isinstance(error, exceptions.AuthenticationError):
         return ServerError(f"{where} refused {_who(target)}: {_refusal(text, target)}")
-    if isinstance(error, exceptions.NoPermissionError) or _RIGHTS.search(text):
+    if lacks_rights(error):
         msg = (
             f"{where}: {_who(target)} may not do what QTasks does ({text}): give it the rights of"
             " the accounts in qtasks.adapters.redis.acl"
@@ -83,6 +83,13 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         hidden = error.__suppress_context__
         error = error.__cause__ or (None if hidden else error.__context__)
+
+
+def lacks_rights(error: object) -> bool:
+    """Tells whether a user may not do what he tried."""
+    return isinstance(error, exceptions.NoPermissionError) or (
+        isinstance(error, exceptions.RedisError) and _RIGHTS.search(_text(error)) is not None
+    )
 
 
 def refused(error: BaseException) -> bool:
