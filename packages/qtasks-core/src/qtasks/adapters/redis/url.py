@@ -13,6 +13,7 @@ from qtasks.exc import ConfigError
 __all__ = ["Target", "parse_url"]
 
 _SCHEMES: Final = ("redis", "rediss", "unix")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
 _PREFIX: Final = re.compile(r"[\w.\-/@+]{1,100}")
@@ -72,13 +73,13 @@ class Target(msgspec.Struct, frozen=True):
         """Where the server is, for messages: without user and password."""
         if self.path is not None:
             return self.path
-        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts)
+        hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in self.hosts)
         return f"{hosts} (master {self.sentinel!r})" if self.sentinel else hosts
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach the server."""
-        loopback = {"localhost", "::1", "[::1]"}
+        loopback = {"localhost", "::1"}
         return all(host in loopback or host.startswith("127.") for host, _ in self.hosts)
 
     def __repr__(self) -> str:
@@ -96,15 +97,28 @@ def parse_url(url: str) -> Target:
     Raises:
         ConfigError: a part of it cannot be used. The password is in no message.
     """
-    scheme, _, rest = url.partition("://")
+    scheme, there, rest = url.partition("://")
     scheme = scheme.lower()
     if scheme not in _SCHEMES:
-        msg = f"{scheme}://... is no Redis URL: write redis://localhost:6379/0"
+        shown = f"{scheme}://..." if there and _SCHEME.fullmatch(scheme) else "that"
+        msg = f"{shown} is no Redis URL: write redis://localhost:6379/0"
         raise ConfigError(msg)
     main, _, query = rest.partition("?")
+    try:
+        return _parse(scheme, main, query)
+    except ConfigError:
+        if "@" not in query:
+            raise
+    msg = (
+        "the Redis URL cannot be read: write what is special in the password, or behind the"
+        " question mark, as % and two digits: ? as %3F, @ as %40, & as %26"
+    )
+    raise ConfigError(msg)
+
+
+def _parse(scheme: str, main: str, query: str) -> Target:
     options = _options(query)
-    # From the right: a password may hold an @ that somebody forgot to write as %40.
-    account, _, address = main.rpartition("@")
+    account, address = _split(scheme, main)
     username, password = _account(account)
     target = Target(
         username=username,
@@ -123,6 +137,15 @@ def parse_url(url: str) -> Target:
     if scheme == "unix":
         return _at_socket(target, address)
     return _at_hosts(target, address, options, scheme)
+
+
+def _split(scheme: str, main: str) -> tuple[str, str]:
+    """Separates the account from the address."""
+    if scheme == "unix" and main.startswith("/"):
+        return "", main  # a path may hold an @
+    # From the right: a password may hold an @ that somebody forgot to write as %40.
+    account, _, address = main.rpartition("@")
+    return account, address
 
 
 def _at_socket(target: Target, address: str) -> Target:
@@ -164,16 +187,31 @@ def _host(text: str, default: int) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, str(default)
+    bracketed = host.startswith("[") and host.endswith("]")
     host = host.removeprefix("[").removesuffix("]") or "localhost"
-    if not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 - TCP's range
-        msg = f"port {port!r} of host {host!r} is not a number from 1 to 65535"
+    if not port.isdecimal() or (":" in host and not bracketed):
+        # Nothing is shown: it may be the password of a URL without a host.
+        msg = (
+            "host and port of the Redis URL cannot be read: write"
+            " redis://user:password@host:6379/0, or redis://[::1]:6379/0"
+        )
+        raise ConfigError(msg)
+    if not port.isascii() or not 0 < int(port) < 65536:  # noqa: PLR2004 - TCP's range
+        msg = f"port {port} of the Redis URL is not one from 1 to 65535"
         raise ConfigError(msg)
     return unquote(host), int(port)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in _OPTIONS and "sentinel_password" in options:
+            msg = "behind sentinel_password= stands what is no option; write & in it as %26"
+            raise ConfigError(msg)
         if key not in _OPTIONS:
             known = ", ".join(_OPTIONS)
             msg = f"the Redis URL has the unknown option {key!r}; known are {known}"
@@ -186,7 +224,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _database(text: str) -> int:
-    if not text.isdecimal():
+    if not (text.isdecimal() and text.isascii()):
         msg = f"database {text!r} is not a number: write for example redis://localhost:6379/0"
         raise ConfigError(msg)
     return int(text)
