@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -80,7 +79,7 @@ async def test_a_server_in_order_is_well(
     assert {finding.level for finding in found.values()} == {"ok"}
     assert list(found) == [
         *("server", "persistence", "disk", "eviction", "memory", "password", "account", "clock"),
-        *("connections", "driver"),
+        "connections",
     ]
     name = "Valkey" if "valkey" in redis_program.name else "Redis"
     place = f"{name} {redis_program.version} at 127.0.0.1:{server.port}"
@@ -356,17 +355,6 @@ def test_slots_that_nobody_serves_are_an_error() -> None:
     finding = service.slots(sight(cluster=whole | {"cluster_slots_ok": "10000"}))
     assert level(finding) == "error"
     assert "Only 10000 of 16384 slots are served" in str(finding)
-
-
-def test_a_driver_without_hiredis_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    def version(name: str) -> str:
-        if name == "hiredis":
-            raise PackageNotFoundError(name)
-        return "8.1.0"
-
-    monkeypatch.setattr(service, "version", version)
-    finding = service.driver(sight())
-    assert (finding.level, finding.fix) == ("warning", "pip install hiredis")
 
 
 async def test_a_look_needs_few_round_trips(make_server: Callable[..., Server]) -> None:

@@ -39,7 +39,6 @@ _CHECKS: Final[tuple[Callable[[Sight], Finding | None], ...]] = (
     service.clock,
     service.connections,
     service.idle,
-    service.driver,
     service.rights,
 )
 

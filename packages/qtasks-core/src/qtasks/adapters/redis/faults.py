@@ -138,7 +138,10 @@ def _reason(error: BaseException, target: Target) -> str:
             return "there is no such socket; is it started, is unixsocket set there?"
         if isinstance(origin, TimeoutError | exceptions.TimeoutError):
             return "it does not answer in time"
-    return _text(error)
+    text = _text(error)
+    if target.tls and target.certfile is None:
+        text += "; if it asks for certificates, name yours with ?ssl_certfile=...&ssl_keyfile=..."
+    return text
 
 
 def _text(error: BaseException) -> str:

@@ -77,8 +77,6 @@ def _about_tls(text: str) -> str:
             "shows a certificate that is not trusted: name the file of its authority with"
             " ?ssl_ca_certs=/path/to/ca.pem"
         )
-    if "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
-        return "asks for a certificate: name yours with ?ssl_certfile=...&ssl_keyfile=..."
     if "[X509" in text or "PEM" in text:
         return "cannot be asked: a file in ssl_ca_certs, ssl_certfile or ssl_keyfile is no PEM file"
     return f"does not speak TLS as we do ({text.rstrip('.')}): if it has none, write redis://"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from qtasks.schemas import Finding
@@ -10,7 +9,7 @@ from qtasks.schemas import Finding
 if TYPE_CHECKING:
     from qtasks.adapters.redis.checks.sight import Sight
 
-__all__ = ["clock", "connections", "driver", "idle", "rights", "role", "slots"]
+__all__ = ["clock", "connections", "idle", "rights", "role", "slots"]
 
 #: Seconds by which clocks may differ before there is a warning.
 _TOLERANCE: Final = 2.0
@@ -88,21 +87,6 @@ def idle(sight: Sight) -> Finding | None:
         f"The server closes connections after {limit} s of rest; they are opened again then.",
         "Set timeout 0 if you do not need that: opening one costs time.",
     )
-
-
-def driver(sight: Sight) -> Finding:  # noqa: ARG001 - every check has the same shape
-    """Says with what replies are read."""
-    ours = f"redis-py {version('redis')}"
-    try:
-        fast = version("hiredis")
-    except PackageNotFoundError:
-        return Finding(
-            "warning",
-            "driver",
-            f"{ours} reads replies in Python, which is several times slower than hiredis.",
-            "pip install hiredis",
-        )
-    return Finding("ok", "driver", f"{ours} with hiredis {fast}.")
 
 
 def rights(sight: Sight) -> Finding | None:
