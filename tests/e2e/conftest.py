@@ -45,6 +45,10 @@ APP = """
 
 
     @app.task
+    def hello() -> None: ...
+
+
+    @app.task
     def broken() -> None:
         raise ValueError("as expected")
     """
@@ -58,13 +62,14 @@ class Shop:
         url: its broker.
 
     Attributes:
+        folder: where the app is.
         said: all that its processes have printed.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
         self.said = ""
-        self._folder = folder
+        self.folder = folder
         self._environment = {**os.environ, "QTASKS_BROKER_URL": url, "NO_COLOR": "1"}
         self._log = folder / "worker.log"
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -74,7 +79,7 @@ class Shop:
         """Runs a command and returns what it printed."""
         done = subprocess.run(
             self._command(*arguments),
-            cwd=self._folder,
+            cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,7 +96,7 @@ class Shop:
         with self._log.open("ab") as log:
             worker = subprocess.Popen(
                 self._command("run", "--log-level", "debug", *options),
-                cwd=self._folder,
+                cwd=self.folder,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
