@@ -14,7 +14,7 @@ from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.output import json_safe
 from qtasks.cli.values import parse_seconds, parse_whole, queue_names
-from qtasks.exc import TaskArgumentsError
+from qtasks.exc import ServerError, TaskArgumentsError
 from qtasks.schemas import CallOptions, Record, TaskCall, TaskStatusEnum
 
 __all__ = ["call"]
@@ -86,7 +86,7 @@ def call(
         if patience is None:
             return added, False
         asked.output.note(f"{name} {added.id} is queued in {asked.place}")
-        if not await client.workers():
+        if await _nobody_works(client):
             asked.output.note(asked.nobody_works)
         ended = (await client.wait([added.id], patience)).get(added.id)
         return ended or added, ended is None
@@ -96,6 +96,14 @@ def call(
         _print_id(asked, record)
     else:
         _print_end(asked, record, patience, timed_out=timed_out)
+
+
+async def _nobody_works(client: Client) -> bool:
+    """Whether surely no worker is alive; an account that only adds tasks may not ask."""
+    try:
+        return not await client.workers()
+    except ServerError:
+        return False
 
 
 def _check_known(app: BaseQueueTasks, name: str) -> None:
