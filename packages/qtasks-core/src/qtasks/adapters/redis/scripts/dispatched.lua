@@ -4,7 +4,7 @@ insist()
 for _, id in ipairs(A) do
   local t = look(id)
   if t and t.s == 'o' and t.hh then
-    zrem(P .. 'o:' .. t.q, id)
+    leave(t)
     call('HSET', key_of(id), 's', 'b')
     call('HDEL', key_of(id), 'hh')
   end

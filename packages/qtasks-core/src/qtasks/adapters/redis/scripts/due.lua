@@ -9,8 +9,10 @@ for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
     local v = call('HMGET', key_of(id), 'm', 'hd', 'x')
     if not v[1] then
       zrem(key, id)
+      srem(P .. 'oh:' .. queue, id)
     elseif not v[3] or tonumber(v[3]) > now then
       call('HSET', key_of(id), 'hh', 1)
+      sadd(P .. 'oh:' .. queue, id)
       zadd(key, now + A[2], id)
       out[#out + 1], out[#out + 2] = v[1], v[2]
       room = room - 1

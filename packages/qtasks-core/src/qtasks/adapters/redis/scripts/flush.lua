@@ -18,7 +18,7 @@ for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
   for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
     call('UNLINK', P .. 'r:' .. priority .. ':' .. queue)
   end
-  for _, name in ipairs({ 'pr:', 's:', 'z:', 'o:', 'b:', 'f:', 'd:', 'w:', 'ws:' }) do
+  for _, name in ipairs({ 'pr:', 's:', 'z:', 'o:', 'oh:', 'b:', 'f:', 'd:', 'w:', 'ws:' }) do
     call('UNLINK', P .. name .. queue)
   end
 end

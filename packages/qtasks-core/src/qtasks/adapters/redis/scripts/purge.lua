@@ -10,6 +10,7 @@ local function remove_from(key, to_id)
     local id = to_id(member)
     local t = look(id)
     zrem(key, member)
+    srem(P .. 'oh:' .. queue, id)
     if t and t.s ~= 'l' and t.s ~= 'd' then
       if t.x then
         zrem(P .. 'x', id)

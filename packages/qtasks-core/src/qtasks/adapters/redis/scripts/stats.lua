@@ -28,6 +28,9 @@ for _, key in ipairs({ P .. 'z:' .. queue, P .. 'o:' .. queue }) do
     next_due = tonumber(first)
   end
 end
+-- Those that are on their way to a broker elsewhere are due, whenever they are handed out again.
+local leaving = math.min(call('SCARD', P .. 'oh:' .. queue), delayed - due)
+due = due + leaving
 local busy = call('ZRANGE', P .. 'b:' .. queue, 0, 0, 'WITHSCORES')
 local after = '(' .. string.format('%.0f', now)
 return {

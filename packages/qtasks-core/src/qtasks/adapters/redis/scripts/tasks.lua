@@ -5,7 +5,8 @@
 --      lanes and delayed are ordered by due time, then by creation, for which a member begins with
 --      the task's place in that order
 --   l  in the hands of a worker: leases l, the busy of its queue b:<queue>, the worker's h:<worker>
---   o  on the schedule o:<queue>, b at a broker elsewhere: only for tasks whose queue is elsewhere
+--   o  on the schedule o:<queue>, b at a broker elsewhere: only for tasks whose queue is elsewhere;
+--      oh:<queue> has those of the schedule that are on their way there
 --   d  nowhere, it has ended: f:<queue> by when its record goes; dead letters also in d and d:<queue>
 local RETURNED = 4503599627370496 -- 2^52: puts what was given back before all others of its lane
 local LEVEL = 17592186044416 -- 2^44: one priority in the scores of suspects, which count milliseconds
@@ -69,6 +70,7 @@ local function leave(t)
     end
   elseif t.s == 'o' then
     zrem(P .. 'o:' .. t.q, t.id)
+    srem(P .. 'oh:' .. t.q, t.id)
   end
 end
 
