@@ -175,7 +175,9 @@ class SplitBroker(BaseBroker):
 
     async def stats(self, queue: str) -> QueueStats:
         """Counts what waits at the broker and on the schedule, and what the storage keeps."""
-        waiting, kept = await self._broker.stats(queue), await self._records.stats(queue)
+        # The storage first: what moves on to the broker meanwhile is counted twice, not missed.
+        kept = await self._records.stats(queue)
+        waiting = await self._broker.stats(queue)
         return msgspec.structs.replace(
             waiting,
             ready=waiting.ready + kept.ready,
