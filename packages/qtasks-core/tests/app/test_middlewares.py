@@ -402,7 +402,7 @@ class TooManyArguments(TaskMiddleware):
 
 
 class NeedsMore(TaskMiddleware):
-    def __call__(self, executor: Any) -> None:  # type: ignore[override]  # that is what is wrong
+    def __call__(self, executor: Any) -> None:
         """Does nothing."""
 
 
@@ -428,7 +428,7 @@ class TestRefused:
     ) -> None:
         with pytest.raises(RegistrationError) as raised:
             harness.app.task(name="mine", **{option: given})(print)
-        assert str(raised.value).startswith(f"task 'mine': {option}=")
+        assert str(raised.value).startswith(f"task 'mine', {option}: ")
         assert why in str(raised.value)
         assert not harness.app.tasks
 

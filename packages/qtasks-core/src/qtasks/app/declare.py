@@ -143,10 +143,9 @@ def _pool(name: str, colour: Colour, pool: Pool | None) -> Pool:
 def _with_middlewares(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Checks lists of middlewares; those of the old name come first before the function."""
     options = dict(options)
-    where = f"task {name!r}"
     for option in ("middlewares_before", "middlewares_after", _OLD):
         if option in options:
-            options[option] = check_middlewares(f"{where}: {option}=", options[option])
+            options[option] = check_middlewares(f"task {name!r}, {option}", options[option])
     if old := options.pop(_OLD, ()):
         options["middlewares_before"] = (*old, *options.get("middlewares_before", ()))
     return options

@@ -28,7 +28,7 @@ def check_middlewares(where: str, given: Any) -> tuple[Any, ...]:
     if given is None:
         return ()
     if not isinstance(given, list | tuple):
-        msg = f"{where}{given!r}; use a list of classes, such as [Mine]"
+        msg = f"{where}: {given!r} is no list; use a list of classes, such as [Mine]"
         raise RegistrationError(msg)
     for middleware in given:
         check_middleware(where, middleware)
