@@ -18,7 +18,7 @@ from qtasks._core.decisions.history import FIRST, LAST
 from qtasks.adapters.redis.url import _OPTIONS
 from qtasks.cli.commands import cli
 from qtasks.contracts.triggers import CATALOGUE, Kind
-from qtasks.executors import SyncTaskExecutor
+from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
 from qtasks.schemas import CallOptions, CancelAnswer, Delivery, Message
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -131,10 +131,17 @@ def test_every_attribute_of_an_executor_is_explained() -> None:
     delivery = Delivery(Message("id", "name", "queue", b""), 1)
     executor = SyncTaskExecutor(task.definition, delivery)
 
-    rows = table(page("plugins.md"), "attribute")
+    rows = table(page("executors.md"), "attribute")
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
 
-    assert explained == vars(executor).keys()
+    of_a_run = BaseTaskExecutor.__annotations__.keys() - {"STEPS"}
+    assert explained == vars(executor).keys() | of_a_run
+
+
+def test_every_step_of_an_executor_is_explained() -> None:
+    rows = table(page("executors.md"), "step")
+
+    assert tuple(row[0].strip("`()") for row in rows) == BaseTaskExecutor.STEPS
 
 
 def test_the_tree_of_exceptions_is_that_of_the_module() -> None:

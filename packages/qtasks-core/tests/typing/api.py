@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import assert_type
 
 from qtasks import QueueTasks, SyncTask
@@ -11,10 +12,21 @@ from qtasks.app.handles import TaskHandle
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
 from qtasks.configs import QueueConfig, Source
+from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
+from qtasks.middlewares import TaskMiddleware
 from qtasks.schemas import TaskCall
 
 app = QueueTasks()
 async_app = AsyncQueueTasks()
+
+
+class Mine(TaskMiddleware):
+    def __init__(self, task_executor: BaseTaskExecutor, *, limit: int = 1) -> None:
+        super().__init__(task_executor)
+        self.limit = limit
+
+    async def __call__(self) -> None:
+        """Does nothing."""
 
 
 @app.task
@@ -43,6 +55,11 @@ async def configured_coroutine(x: int) -> int:
 
 
 app.task(team="billing", max_time=3)
+app.task(middlewares_before=[Mine, partial(Mine, limit=3)], executor=SyncTaskExecutor)
+app.task(middlewares_after=[Mine])(len)
+async_app.add_middleware(partial(Mine, limit=3), position="after")
+app.add_middleware(int)  # type: ignore[arg-type]  # it makes no middleware
+app.add_middleware(Mine, "around")  # type: ignore[arg-type]  # there are two positions
 app.task(max_time="soon")  # type: ignore[call-overload]  # max_time is a number
 assert_type(bare("a"), bytes)
 assert_type(bare.add_task("a", width=3), TaskHandle[bytes])

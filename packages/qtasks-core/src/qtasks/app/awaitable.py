@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qtasks.app.awaitable_task import AsyncTaskDecorator
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
+    from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.schemas import (
         CancelAnswer,
         Presence,
@@ -72,6 +73,8 @@ class QueueTasks(BaseQueueTasks):
         store_result: bool = ...,
         ack: Literal["group", "immediate"] = ...,
         executor: type[BaseTaskExecutor] | None = ...,
+        middlewares_before: Sequence[Callable[[Any], TaskMiddleware]] = ...,
+        middlewares_after: Sequence[Callable[[Any], TaskMiddleware]] = ...,
         decode: Callable[[Any], Any] | None = ...,
         description: str = ...,
         tags: Sequence[str] = ...,

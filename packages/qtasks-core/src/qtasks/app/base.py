@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
 from qtasks._config import SETTINGS, QueueConfig
@@ -14,21 +14,24 @@ from qtasks._core.connection import Connection
 from qtasks._core.loops import run_on_loop
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
+from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
-from qtasks.exc import ConfigError, DuplicateTaskError, TaskArgumentsError
+from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError, TaskArgumentsError
 from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from qtasks._supervisor.supervisor import Supervisor
     from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
     from qtasks.typing import Clock
@@ -75,6 +78,7 @@ class BaseQueueTasks:
         self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
         self._registry = TriggerRegistry()
+        self._plans = Plans()
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
         self._wire(options)
@@ -114,6 +118,30 @@ class BaseQueueTasks:
         """
         self._registry.add(plugin, trigger_names, component)
 
+    def add_middleware(
+        self,
+        middleware: Callable[[Any], TaskMiddleware],
+        position: Literal["before", "after"] = "before",
+    ) -> None:
+        """Adds a middleware to every task of the app, also to those declared before.
+
+        Those of the app stand around those of the task: before the function they are called
+        first, and after it last.
+
+        Args:
+            middleware: a class that derives from :class:`~qtasks.middlewares.TaskMiddleware`, or
+                ``functools.partial`` of one with its options.
+            position: whether it is called before the function or after it.
+
+        Raises:
+            RegistrationError: it does not fit.
+        """
+        if position not in ("before", "after"):
+            msg = f"add_middleware(position={position!r}): use 'before' or 'after'"
+            raise RegistrationError(msg)
+        check_middleware("add_middleware", middleware)
+        self._plans.add(middleware, position)
+
     def worker(self, *, queues: str | Iterable[str] | None = None, burst: bool = False) -> Worker:
         """Makes a worker; ``async with app.worker():`` runs it inside a running loop.
 
@@ -130,6 +158,7 @@ class BaseQueueTasks:
             self.clock,
             queues=None if queues is None else check_queues(queues),
             burst=burst,
+            plans=self._plans,
         )
         self._workers.add(worker)
         return worker

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.binding import arity_of
-from qtasks._core.bridge import is_async_callable
 from qtasks._core.worker.processes import check_crossable
-from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
+from qtasks.app.executor_checks import check_executor
+from qtasks.app.middleware_checks import check_middlewares
 from qtasks.contracts.names import check_name
 from qtasks.exc import RegistrationError
 from qtasks.schemas import TaskDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import types
+    from collections.abc import Callable, Mapping
 
     from qtasks.typing import Colour, Pool
 
@@ -36,10 +39,42 @@ _POOLS: Final[Mapping[Colour, tuple[Pool, ...]]] = {
     "function": ("thread", "process", "loop"),
 }
 _RETRY: Final = frozenset({"retry", "retry_on_exc"})
+
+
+def _is_number(value: Any, kinds: type | types.UnionType) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+#: What the values of options must be: a test, and how the message puts it.
+_VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "max_time": (
+        lambda value: value is None or (_is_number(value, int | float) and 0 < value < math.inf),
+        "seconds above 0, or None for no limit",
+    ),
+    "priority": (
+        lambda value: value is None or (_is_number(value, int) and -128 <= value <= 127),  # noqa: PLR2004 - the range of nice values
+        "a whole number from -128 to 127",
+    ),
+    "store_result": (lambda value: isinstance(value, bool), "True or False"),
+    "ack": (lambda value: value in ("group", "immediate"), "'group' or 'immediate'"),
+    "decode": (
+        lambda value: value is None or callable(value),
+        "a function that takes the result, or None",
+    ),
+    "description": (lambda value: isinstance(value, str), "text"),
+    "tags": (
+        lambda value: (
+            not isinstance(value, str)
+            and isinstance(value, Iterable)
+            and all(isinstance(tag, str) for tag in value)
+        ),
+        "a list of texts",
+    ),
+}
 #: Words that mean something in QTasks and must not pass silently as free metadata.
-_RESERVED: Final = frozenset(
-    {"echo", "middlewares", "middlewares_after", "middlewares_before", "generate_handler"}
-)
+_RESERVED: Final = frozenset({"echo", "generate_handler"})
+#: The name that QTasks 1.5 had for ``middlewares_before``.
+_OLD: Final = "middlewares"
 
 
 def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
@@ -58,6 +93,7 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
         raise RegistrationError(msg)
     where = _where(function)
     name = check_name("task", name if name is not None else getattr(function, "__name__", None))
+    options = _with_middlewares(name, options)
     extra = {key: value for key, value in options.items() if key not in _KNOWN}
     _check_extra(name, extra)
     known = {key: value for key, value in options.items() if key in _KNOWN}
@@ -78,7 +114,7 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
         description=known.pop("description", "") or (inspect.getdoc(function) or "").split("\n")[0],
         **known,
     )
-    _check_executor(task)
+    check_executor(task)
     if task.pool == "process":
         check_crossable(task)
     return task
@@ -104,6 +140,17 @@ def _pool(name: str, colour: Colour, pool: Pool | None) -> Pool:
     return pool
 
 
+def _with_middlewares(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks lists of middlewares; those of the old name come first before the function."""
+    options = dict(options)
+    for option in ("middlewares_before", "middlewares_after", _OLD):
+        if option in options:
+            options[option] = check_middlewares(f"task {name!r}, {option}", options[option])
+    if old := options.pop(_OLD, ()):
+        options["middlewares_before"] = (*old, *options.get("middlewares_before", ()))
+    return options
+
+
 def _check_extra(name: str, extra: Mapping[str, Any]) -> None:
     for key in extra:
         if key in _RETRY:
@@ -112,52 +159,18 @@ def _check_extra(name: str, extra: Mapping[str, Any]) -> None:
         if key in _RESERVED:
             msg = f"task {name!r}: {key}= is not supported by this version of qtasks-core"
             raise RegistrationError(msg)
-        if close := difflib.get_close_matches(key, sorted(_KNOWN), n=1, cutoff=0.8):
+        if close := difflib.get_close_matches(key, sorted({*_KNOWN, _OLD}), n=1, cutoff=0.8):
             msg = f"task {name!r}: unknown option {key!r}, did you mean {close[0]!r}?"
             raise RegistrationError(msg)
 
 
 def _check_values(name: str, options: Mapping[str, Any]) -> None:
-    queue, max_time = options.get("queue"), options.get("max_time")
-    priority, ack = options.get("priority"), options.get("ack", "group")
-    if queue is not None:
+    if (queue := options.get("queue")) is not None:
         check_name("queue", queue)
-    if max_time is not None and not (isinstance(max_time, int | float) and max_time > 0):
-        msg = f"task {name!r}: max_time={max_time!r}; use seconds above 0, or None for no limit"
-        raise RegistrationError(msg)
-    if priority is not None and (not isinstance(priority, int) or not -128 <= priority <= 127):  # noqa: PLR2004 - the range of nice values
-        msg = f"task {name!r}: priority={priority!r}; use a whole number from -128 to 127"
-        raise RegistrationError(msg)
-    if not isinstance(options.get("store_result", True), bool):
-        msg = f"task {name!r}: store_result={options['store_result']!r}; use True or False"
-        raise RegistrationError(msg)
-    if ack not in ("group", "immediate"):
-        msg = f"task {name!r}: ack={ack!r}; use 'group' or 'immediate'"
-        raise RegistrationError(msg)
-
-
-def _check_executor(task: TaskDefinition) -> None:
-    executor: Any = task.executor
-    if executor is None:
-        return
-    base = AsyncTaskExecutor if task.colour == "coroutine" else SyncTaskExecutor
-    if not (isinstance(executor, type) and issubclass(executor, base)):
-        msg = (
-            f"task {task.name!r}: executor={executor!r}; a {task.colour} needs a subclass of"
-            f" qtasks.executors.{base.__name__}"
-        )
-        raise RegistrationError(msg)
-    for step in BaseTaskExecutor.STEPS:
-        if is_async_callable(getattr(executor, step)) is not is_async_callable(getattr(base, step)):
-            how = "async def" if base is AsyncTaskExecutor else "def"
-            msg = f"task {task.name!r}: {executor.__name__}.{step} must be `{how}` in this executor"
+    for key, (fits, how) in _VALUES.items():
+        if key in options and not fits(options[key]):
+            msg = f"task {name!r}: {key}={options[key]!r}; use {how}"
             raise RegistrationError(msg)
-    if task.pool == "process" and executor.run_task is not base.run_task:
-        msg = (
-            f"task {task.name!r}: {executor.__name__}.run_task cannot be overridden with"
-            " pool='process', where only the function itself runs in the child"
-        )
-        raise RegistrationError(msg)
 
 
 def _where(function: Any) -> str:

@@ -7,8 +7,10 @@ loop, those of :class:`SyncTaskExecutor` are plain and run in the task's thread.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from abc import ABC
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ __all__ = ["AsyncTaskExecutor", "BaseTaskExecutor", "SyncTaskExecutor"]
 
 
 _task_log: Final = logging.getLogger("qtasks.task")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
@@ -29,11 +32,13 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         task_func: the registered task.
         task_broker: the delivery that is run.
         log: a logger for the steps.
+        plugins: taken for executors that pass it on, and not used: plugins need no executor.
 
     Attributes:
         task_func: the registered task.
         task_broker: the delivery.
-        args: positional arguments; steps and plugins may replace them before the run.
+        log: a logger, ``qtasks.task`` by default.
+        args: positional arguments; steps, middlewares and plugins may replace them before the run.
         kwargs: keyword arguments, likewise.
         result: what the function returned, once it has.
     """
@@ -46,18 +51,20 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         "decode",
     )
 
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = _NOTHING
+    result: Any = None
+
     def __init__(
         self,
         task_func: TaskDefinition,
         task_broker: Delivery,
         log: logging.Logger | None = None,
+        plugins: Any = None,  # noqa: ARG002 - see the docstring
     ) -> None:
         self.task_func = task_func
         self.task_broker = task_broker
         self.log = log or _task_log
-        self.args: tuple[Any, ...] = ()
-        self.kwargs: Mapping[str, Any] = {}
-        self.result: Any = None
 
 
 class AsyncTaskExecutor(BaseTaskExecutor):
@@ -76,7 +83,10 @@ class AsyncTaskExecutor(BaseTaskExecutor):
     async def decode(self) -> Any:
         """Returns the value to store; the default applies the task's ``decode=``."""
         decode = self.task_func.decode
-        return self.result if decode is None else decode(self.result)
+        if decode is None:
+            return self.result
+        value = decode(self.result)
+        return await value if inspect.isawaitable(value) else value
 
 
 class SyncTaskExecutor(BaseTaskExecutor):
@@ -93,6 +103,9 @@ class SyncTaskExecutor(BaseTaskExecutor):
         """Runs after the function returned; ``self.result`` may be replaced."""
 
     def decode(self) -> Any:
-        """Returns the value to store; the default applies the task's ``decode=``."""
+        """Returns the value to store; the default applies the task's ``decode=``.
+
+        What an asynchronous ``decode=`` returns is awaited on the loop, if the step returns it.
+        """
         decode = self.task_func.decode
         return self.result if decode is None else decode(self.result)

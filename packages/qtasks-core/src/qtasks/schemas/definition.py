@@ -28,6 +28,9 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         store_result: whether the record outlives the run.
         ack: ``immediate`` settles without waiting for ``commit_interval``.
         executor: the executor class, or None for the default of its pool.
+        middlewares_before: classes that are called before the function, in order; or partials of
+            them, with options.
+        middlewares_after: likewise, after it.
         decode: turns the result into the value that is stored, or None.
         description: a sentence for people.
         tags: words for people and plugins.
@@ -48,6 +51,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     store_result: bool = True
     ack: Literal["group", "immediate"] = "group"
     executor: type[Any] | None = None
+    middlewares_before: tuple[Callable[[Any], Any], ...] = ()
+    middlewares_after: tuple[Callable[[Any], Any], ...] = ()
     decode: Callable[[Any], Any] | None = None
     description: str = ""
     tags: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
 from qtasks._core.triggers import emit
-from qtasks._core.worker.execution import Pools, execute, make_executor
+from qtasks._core.worker.execution import execute
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from qtasks._config import QueueConfig
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._core.triggers.table import TriggerTable
+    from qtasks._core.worker.places import Pools
+    from qtasks._core.worker.plan import Plans
     from qtasks.typing import Clock
 
 __all__ = ["Finished", "Runner"]
@@ -66,6 +68,7 @@ class Runner:
         worker_id: its id, for the history.
         tasks: the registered tasks by name.
         registry: the plugins.
+        plans: how runs of the tasks go.
         config: the settings.
         pools: where plain functions run.
         clock: the time.
@@ -79,6 +82,7 @@ class Runner:
         worker_id: str,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
+        plans: Plans,
         config: QueueConfig,
         pools: Pools,
         clock: Clock,
@@ -88,6 +92,7 @@ class Runner:
         self._worker_id = worker_id
         self._tasks = tasks
         self._registry = registry
+        self._plans = plans
         self._config = config
         self._pools = pools
         self._clock = clock
@@ -200,16 +205,17 @@ class Runner:
         if subscribers := table.worker_execute_before:
             arguments = {"worker": self._worker, "task_broker": delivery, "task_func": task}
             await emit.notify("worker_execute_before", subscribers, arguments, steers=True)
-        executor = make_executor(task, delivery)
+        plan = self._plans.plan_for(task)
+        executor = plan.executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs
         if task.max_time is None:
-            return await execute(executor, table, self._pools)
+            return await execute(plan, executor, table, self._pools)
         seconds, loop = task.max_time, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as limit:
                 # The time counts from the start of the function, not from the wait for a place.
                 begin = lambda: _limit(limit, loop.time() + seconds)  # noqa: E731 - used once
-                return await execute(executor, table, self._pools, begin)
+                return await execute(plan, executor, table, self._pools, begin)
         except TimeoutError as error:
             if not limit.expired():
                 raise  # the task's own TimeoutError stays what it is

@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ThreadPool"]
+__all__ = ["Job", "ThreadPool", "run_job"]
 
 
-class _Job:
+class Job:
+    """A function on its way to a thread and back, in a copy of the caller's context.
+
+    Args:
+        function: what to run.
+        future: gets what it returned or raised.
+        begin: called on the loop when a thread takes it up.
+    """
+
     __slots__ = (
         "abandoned",
         "begin",
@@ -63,8 +71,8 @@ class ThreadPool:
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._done: deque[_Job] = deque()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._done: deque[Job] = deque()
         self._lock = threading.Lock()
         self._threads = 0
         self._idle = 0  # below 0: so many functions wait for a thread
@@ -84,19 +92,24 @@ class ThreadPool:
             function: what to run.
             begin: called on the loop when a thread takes it up.
         """
+        job = self.submit(function, begin)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self.abandon(job)
+            raise
+
+    def submit(self, function: Callable[[], Any], begin: Callable[[], None] | None = None) -> Job:
+        """Hands a function to a thread and returns at once; see :meth:`run`."""
         loop = asyncio.get_running_loop()
-        job = _Job(function, loop.create_future(), begin)
+        job = Job(function, loop.create_future(), begin)
         with self._lock:
             if self._idle <= 0 and self._threads < self._size:
                 self._spawn(loop)
             else:
                 self._idle -= 1
         self._jobs.put(job)
-        try:
-            return await job.future
-        except asyncio.CancelledError:
-            self._abandon(job, loop)
-            raise
+        return job
 
     def resize(self, size: int) -> None:
         """Changes how many functions may run at once; what runs goes on.
@@ -127,7 +140,8 @@ class ThreadPool:
         name = f"{self._name}-{self._numbered}"
         threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
 
-    def _abandon(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+    def abandon(self, job: Job) -> None:
+        """Leaves a job to itself: its thread is replaced, or it is never begun."""
         with self._lock:
             if job.finished:
                 return
@@ -135,8 +149,31 @@ class ThreadPool:
             if job.started:
                 self.abandoned += 1
                 self._threads -= 1
-                self._spawn(loop)
+                self._spawn(asyncio.get_running_loop())
                 self._idle += 1
+
+    def answer(self, job: Job, loop: asyncio.AbstractEventLoop) -> bool:
+        """Takes a finished job back to the loop, together with others; called in its thread.
+
+        Returns:
+            False if the loop was closed meanwhile; then nobody waits.
+        """
+        with self._lock:
+            notify = self._put(job)
+        return not notify or self._notify(loop)
+
+    def _put(self, job: Job) -> bool:
+        """Keeps an answer, under the lock; returns whether the loop must be told."""
+        self._done.append(job)
+        notify, self._notified = not self._notified, True
+        return notify
+
+    def _notify(self, loop: asyncio.AbstractEventLoop) -> bool:
+        try:
+            loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:  # the loop was closed meanwhile; nobody waits
+            return False
+        return True
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (job := self._jobs.get()) is not None:
@@ -145,20 +182,16 @@ class ThreadPool:
                 job.started = True
             if not skip:
                 _begin(job, loop)
-                _run(job)
+                run_job(job)
             with self._lock:
                 job.finished = True
                 if job.abandoned and not skip:
                     self.abandoned -= 1
                     return  # another thread has taken this one's place
                 self._idle += 1
-                self._done.append(job)
-                notify, self._notified = not self._notified, True
-            if notify:
-                try:
-                    loop.call_soon_threadsafe(self._deliver)
-                except RuntimeError:  # the loop was closed meanwhile; nobody waits
-                    return
+                notify = self._put(job)
+            if notify and not self._notify(loop):
+                return
 
     def _deliver(self) -> None:
         with self._lock:
@@ -173,13 +206,14 @@ class ThreadPool:
                 job.future.set_result(job.result)
 
 
-def _begin(job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+def _begin(job: Job, loop: asyncio.AbstractEventLoop) -> None:
     if job.begin is not None:
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile; nobody waits
             loop.call_soon_threadsafe(job.begin)
 
 
-def _run(job: _Job) -> None:
+def run_job(job: Job) -> None:
+    """Runs a job's function and keeps what it returned or raised."""
     try:
         job.result = job.context.run(job.function)
     except StopIteration as error:  # a future refuses it, and a coroutine cannot raise it

@@ -15,9 +15,10 @@ from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.signals import handle_signals
 from qtasks._core.triggers import emit
 from qtasks._core.worker.changes import follow
-from qtasks._core.worker.execution import Pools
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.opening import open_patiently
+from qtasks._core.worker.places import Pools
+from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.processes import ProcessPool
 from qtasks._core.worker.pump import Pump
 from qtasks._core.worker.runner import Finished, Runner
@@ -67,6 +68,7 @@ class Worker:
         clock: the time.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
+        plans: how runs of the tasks go; None for a worker without an app.
 
     Attributes:
         id: names this worker in leases, records and statistics.
@@ -85,6 +87,7 @@ class Worker:
         *,
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
+        plans: Plans | None = None,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.broker = connection.broker
@@ -97,6 +100,7 @@ class Worker:
         self.on_settled: Callable[[], None] | None = None
         self._tasks = tasks
         self._registry = registry
+        self._plans = plans or Plans()
         self._clock = clock
         self._started_at = 0.0
         self._asked = False
@@ -209,6 +213,7 @@ class Worker:
             worker_id=self.id,
             tasks=self._tasks,
             registry=self._registry,
+            plans=self._plans,
             config=self.config,
             pools=self._pools,
             clock=self._clock,

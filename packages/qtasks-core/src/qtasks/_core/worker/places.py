@@ -1,0 +1,168 @@
+"""Where the steps of a run happen: on the loop, in the task's own thread, or around a child."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qtasks._core.worker.kept_thread import KeptThread
+from qtasks._core.worker.processes import ProcessPool
+from qtasks._core.worker.threads import ThreadPool
+from qtasks.contracts.executor import SyncTaskExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "BareCoroutine",
+    "BareFunction",
+    "BareThread",
+    "OnLoop",
+    "OneThread",
+    "Place",
+    "Pools",
+    "Processes",
+]
+
+
+class Pools(msgspec.Struct):
+    """Where functions run that do not run on the loop.
+
+    Attributes:
+        threads: for plain functions.
+        processes: for ``pool="process"``.
+    """
+
+    threads: ThreadPool
+    processes: ProcessPool
+
+
+class Place:
+    """The place of one run; this one is the loop itself.
+
+    Args:
+        pools: where functions run that do not run on the loop.
+        begin: called on the loop when the run has its place, which may be after a wait.
+    """
+
+    __slots__ = ("_begin", "_pools")
+
+    def __init__(self, pools: Pools, begin: Callable[[], None] | None) -> None:
+        self._pools = pools
+        self._begin = begin
+
+    async def take(self) -> None:
+        """Waits for the place, if need be, so that the time of the run has begun."""
+
+    async def call(self, step: Callable[[], Any]) -> Any:
+        """Calls a step where the task wants it, and awaits what it returns if need be."""
+        value = step()
+        return await value if inspect.isawaitable(value) else value
+
+    async def run(self, executor: Any) -> None:
+        """Takes the steps up to the result of the function."""
+        await self.call(executor.before_execute)
+        executor.result = await self.call(executor.run_task)
+
+    def close(self) -> None:
+        """Gives the place back."""
+
+
+class OnLoop(Place):
+    """Runs coroutines, and plain functions that want to."""
+
+    __slots__ = ()
+
+    def __init__(self, pools: Pools, begin: Callable[[], None] | None) -> None:
+        super().__init__(pools, begin)
+        if begin is not None:
+            begin()
+
+
+class BareCoroutine(OnLoop):
+    """Runs a coroutine function and nothing else."""
+
+    __slots__ = ()
+
+    async def run(self, executor: Any) -> None:
+        """Takes the only step."""
+        executor.result = await executor.run_task()
+
+
+class BareFunction(OnLoop):
+    """Runs a plain function on the loop and nothing else."""
+
+    __slots__ = ()
+
+    async def run(self, executor: Any) -> None:
+        """Takes the only step."""
+        executor.result = executor.run_task()
+
+
+class BareThread(Place):
+    """Runs a plain function in a thread and nothing else."""
+
+    __slots__ = ()
+
+    async def run(self, executor: Any) -> None:
+        """Takes the only step."""
+        step = executor.run_task
+        executor.result = await self._pools.threads.run(step, self._begin)
+
+
+class OneThread(Place):
+    """Runs all plain steps of a run in one and the same thread."""
+
+    __slots__ = ("_thread",)
+
+    def __init__(self, pools: Pools, begin: Callable[[], None] | None) -> None:
+        super().__init__(pools, begin)
+        self._thread = KeptThread(pools.threads, begin)
+
+    async def take(self) -> None:
+        """Waits for the thread."""
+        if not self._thread.taken:
+            await self._thread.call(_nothing)
+
+    async def call(self, step: Callable[[], Any]) -> Any:
+        """Calls a step in the thread; what is to be awaited is awaited on the loop."""
+        value = await self._thread.call(step)
+        return await value if inspect.isawaitable(value) else value
+
+    async def run(self, executor: Any) -> None:
+        """Takes the steps up to the result of the function, in one go."""
+        await self._thread.call(partial(_run, executor))
+
+    def close(self) -> None:
+        """Gives the thread back, or leaves it to itself if it is still in a step."""
+        self._thread.close()
+
+
+class Processes(Place):
+    """Runs the function in a child process, and the other steps in threads of the worker."""
+
+    __slots__ = ()
+
+    async def call(self, step: Callable[[], Any]) -> Any:
+        """Calls a step in a thread."""
+        value = await self._pools.threads.run(step)
+        return await value if inspect.isawaitable(value) else value
+
+    async def run(self, executor: Any) -> None:
+        """Takes the steps up to the result of the function."""
+        if type(executor).before_execute is not SyncTaskExecutor.before_execute:
+            await self.call(executor.before_execute)
+        task, args, kwargs = executor.task_func, executor.args, executor.kwargs
+        executor.result = await self._pools.processes.run(task, args, kwargs, self._begin)
+
+
+def _run(executor: Any) -> None:
+    executor.before_execute()
+    executor.result = executor.run_task()
+
+
+def _nothing() -> None:
+    """Is called to see that the thread is there."""
