@@ -123,7 +123,7 @@ class Engine:
 
     def shard(self, queue: str) -> str:
         """Returns the shard of a queue."""
-        if not self.sharded:
+        if not self.sharded or not queue:  # braces around nothing would put each key elsewhere
             return self.main
         # What stands between the first braces decides the slot.
         tag = queue.replace("%", "%25").replace("}", "%7D").replace("@", "%40")
