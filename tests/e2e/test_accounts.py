@@ -85,3 +85,17 @@ def test_accounts_may_do_what_the_page_says(
         found[command] = may(words, monkeypatch, capfd)
 
     assert found == promises(account)
+
+
+@pytest.mark.parametrize("account", ["operator"], indirect=True)
+@pytest.mark.usefixtures("account")
+def test_nothing_is_hidden_from_the_operators_doctor(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["qtasks", "-A", "shop:app", "doctor"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capfd.readouterr().out
+
+    assert "eviction:" in said
+    assert "may not ask" not in said
