@@ -126,6 +126,32 @@ async def test_a_moved_slot_is_followed(make_cluster: Callable[..., Cluster]) ->
         await broker.stop()
 
 
+async def test_a_slot_that_moves_at_once_is_followed(
+    make_cluster: Callable[..., Cluster],
+) -> None:
+    """As Valkey 9 can do it: the keys are on one node at any time."""
+    cluster = make_cluster()
+    source, sink, _ = cluster.members
+    queue = queue_of(cluster, source)
+    slot = key_slot(f"{{{queue}}}".encode())
+    broker = RedisBroker(cluster.urls[2])
+    await broker.start()
+    try:
+        await broker.publish([message(n, queue) for n in range(50)])
+        id_ = sink.execute("CLUSTER", "MYID")
+        source.execute("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", id_)
+        found: list[str] = []
+        while len(found) < 50:
+            found += await patiently(broker, claim(queue, limit=5))
+        assert found == [f"id-{n}" for n in range(50)]
+        async with asyncio.timeout(60):
+            while not sink.execute("CLUSTER", "COUNTKEYSINSLOT", slot):
+                await asyncio.sleep(0.01)
+        assert await broker.publish([message(1, queue)]) == [Receipt("id-1", created=False)]
+    finally:
+        await broker.stop()
+
+
 async def test_a_queue_waits_while_its_slot_is_moved(make_cluster: Callable[..., Cluster]) -> None:
     """Half of its keys would look like all of them: known ids unknown, tasks not there."""
     cluster = make_cluster()

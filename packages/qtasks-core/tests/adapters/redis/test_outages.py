@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks.adapters.redis import RedisBroker
 from qtasks.adapters.redis.scripts import load
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig
@@ -271,6 +272,56 @@ async def test_a_black_hole_is_left(
         proxy.cut()
         proxy.heal()
         assert await work.ended(await patiently(work, 3)) == [3]
+
+
+async def test_a_server_that_still_loads_is_waited_for(
+    redis_program: Program, make_server: Callable[..., Server], make_work: Callable[..., Work]
+) -> None:
+    server = make_server(
+        redis_program,
+        save="3600 1",
+        key_load_delay=2000,  # microseconds
+        loading_process_events_interval_bytes=1024,
+    )
+    work = make_work(server.url)
+    handles = await work.add(*range(200))
+    late = RedisBroker(server.url)
+    async with work.app.worker():
+        await asyncio.to_thread(server.stop)
+        starting = asyncio.create_task(asyncio.to_thread(server.start))
+        said = ""
+        while "still loading its data" not in said:
+            assert not starting.done()
+            try:
+                await late.start()
+            except ServerUnavailableError as error:
+                said = str(error)
+            finally:
+                await late.stop()
+            await asyncio.sleep(0)
+        await starting
+        assert await work.ended(handles) == list(range(200))
+        assert await work.ended(await patiently(work, 200)) == [200]
+    assert sorted(work.runs) == list(range(201))
+
+
+async def test_a_slow_wire_costs_nothing_but_time(
+    make_server: Callable[..., Server],
+    make_proxy: Callable[..., Proxy],
+    make_work: Callable[..., Work],
+) -> None:
+    """Every request is late; renewals get through, and no lease is lost."""
+    proxy = make_proxy(make_server())
+    work = make_work(proxy.url, lease=1.5)
+    proxy.delay(0.1)
+    handles = await work.add(*range(30))
+    async with work.app.worker():
+        long = await work.long.add_task()
+        assert await work.ended(handles) == list(range(30))
+        work.gate.set()
+        assert await long.result(timeout=PATIENCE) == "done"
+        assert set(await work.deliveries([*handles, long])) == {(1, 0)}
+    assert sorted(work.runs) == list(range(-1, 30))
 
 
 class Trouble:
