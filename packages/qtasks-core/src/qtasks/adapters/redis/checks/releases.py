@@ -29,8 +29,8 @@ _SOUND: Final[dict[str, tuple[Version, ...]]] = {
     "valkey": ((7, 2, 11), (8, 0, 10), (8, 1, 9), (9, 0, 5), (9, 1, 1)),
 }
 _ADVISORIES: Final = {
-    "redis": "CVE-2025-49844, CVE-2026-23479 or CVE-2026-81934",
-    "valkey": "CVE-2025-49844 or CVE-2026-56684",
+    "redis": "such as CVE-2025-49844 or CVE-2026-23479",
+    "valkey": "such as CVE-2025-49844 or CVE-2026-56684",
 }
 
 
