@@ -58,7 +58,9 @@ def move(cluster: Cluster, queue: str, source: Server, sink: Server, *, until: s
             member.execute("CLUSTER", "SETSLOT", slot, "NODE", ids[sink])
 
 
-@pytest.mark.parametrize("name", ["q", "{q}", "}{", "a}b{c}", "@", "{@}", "%7D", "{}", "очередь", "%"])
+@pytest.mark.parametrize(
+    "name", ["q", "{q}", "}{", "a}b{c}", "@", "{@}", "%7D", "{}", "очередь", "%"]
+)
 def test_all_keys_of_a_queue_are_in_one_slot(name: str) -> None:
     engine = Engine("redis://localhost", None, per_queue=True)
     engine.greeting = Greeting(mode="cluster")

@@ -281,8 +281,10 @@ async def test_a_server_that_still_loads_is_waited_for(
         redis_program,
         save="3600 1",
         key_load_delay=2000,  # microseconds
-        loading_process_events_interval_bytes=1024,
+        rdbcompression="no",
     )
+    for n in range(100):  # a server that loads looks up from time to time: every two megabytes
+        server.execute("SET", f"filler:{n}", "x" * 100_000)
     work = make_work(server.url)
     handles = await work.add(*range(200))
     late = RedisBroker(server.url)
