@@ -43,6 +43,7 @@ def url() -> str:
             r"no broker for 'nats://host'. Known schemes: memory, redis, rediss, sqlite",
         ),
         ("kafka://user:secret@host", r"pip install qtasks-broker-kafka"),
+        ("reids://user:secret@host", r"Did you mean redis://\?"),
         ("qtasks.db", r"broker URL 'qtasks.db' has no scheme; write for example 'sqlite:///"),
     ],
 )
@@ -59,6 +60,33 @@ def test_unknown_schemes_name_the_known_and_the_package(wrong: str, message: str
 def test_a_url_is_text_with_a_scheme(wrong: Any) -> None:
     with pytest.raises(UnknownSchemeError, match=f"broker URL {wrong!r} has no scheme"):
         qtasks.QueueTasks(broker_url=wrong)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda kind: kind("redis://:secret@host"), "name='redis://:.+@host': .* broker_url="),
+        (lambda kind: kind(broker="memory://"), "broker='memory://': .* broker_url="),
+        (lambda kind: kind(storage="memory://"), "storage='memory://': .* storage_url="),
+    ],
+)
+def test_a_url_in_the_wrong_place_is_refused(make: Callable[[Any], Any], said: str) -> None:
+    for kind in (qtasks.QueueTasks, qtasks.asyncio.QueueTasks):
+        with pytest.raises(ConfigError, match=said):
+            make(kind)
+
+
+@pytest.mark.parametrize("setting", ["broker_url", "storage_url"])
+def test_a_wrong_url_of_the_environment_names_its_variable(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"QTASKS_{setting.upper()}"
+    monkeypatch.setenv(variable, "nats://:secret@host")
+
+    with pytest.raises(UnknownSchemeError) as caught:
+        qtasks.QueueTasks()
+    assert str(caught.value).startswith(f"the URL from {variable}: no ")
+    assert "secret" not in str(caught.value)
 
 
 def test_settings_are_no_app_options() -> None:

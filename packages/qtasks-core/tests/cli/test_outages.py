@@ -120,7 +120,7 @@ def test_a_wrong_url_is_one_line_below_the_traceback(
     *_, cause, line = done.stderr.splitlines()
     assert done.exit_code == 2
     assert words in cause
-    assert line.startswith("error: -A plain: importing plain failed, see above;")
+    assert line == "error: -A plain: importing plain failed, see above"
     assert not has_secret(done.output)
 
 

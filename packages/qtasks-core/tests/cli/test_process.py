@@ -147,7 +147,7 @@ def test_a_broken_app_shows_the_real_traceback(terminal: Terminal) -> None:
     assert traceback[0] == "Traceback (most recent call last):"
     assert traceback[1].endswith('broken.py", line 1, in <module>')
     assert traceback[-1] == "ModuleNotFoundError: No module named 'nowhere_at_all'"
-    assert line.startswith("error: -A broken:app: importing broken failed, see above;")
+    assert line == "error: -A broken:app: importing broken failed, see above"
 
 
 def test_version(terminal: Terminal) -> None:

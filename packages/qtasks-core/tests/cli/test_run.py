@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Shop
 
 
@@ -49,6 +52,18 @@ def test_json_says_how_much_was_done(shop: Shop) -> None:
 
     assert document["settled"] == 1
     assert document["queues"] == ["default"]
+
+
+def test_json_stands_alone_whatever_the_code_prints(shop: Shop, tmp_path: Path) -> None:
+    with (tmp_path / "shop.py").open("a", encoding="utf-8") as file:
+        file.write('print("on import")\n@app.task\ndef shout():\n    print("in the task")\n')
+    shop.add("shout")
+
+    done = shop.run("run", "--burst", "--json")
+
+    assert json.loads(done.stdout)["settled"] == 1
+    assert "on import" in done.stderr
+    assert "in the task" in done.stderr
 
 
 def test_the_log_level_can_be_set(shop: Shop) -> None:

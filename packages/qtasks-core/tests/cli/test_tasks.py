@@ -149,6 +149,7 @@ def test_what_cannot_be_an_id_is_refused(shop: Shop, text: str) -> None:
 
     assert done.exit_code == 2
     assert f"{text!r} is not the id of a task" in done.stderr
+    assert "the last six characters or more are enough" in done.stderr
 
 
 def test_it_is_said_how_long_a_task_waited_and_ran(shop: Shop) -> None:

@@ -160,12 +160,13 @@ class Supervisor:
 
     def _what_happens(self) -> tuple[str | int | float, ...]:
         count = len(self._children)
+        workers = f"{count} worker{'' if count == 1 else 's'}"
         if self._asked < _HURRY:
-            text = "Stopping %d workers, up to %g s; stop again to give their tasks back at once"
-            return text, count, self._shutdown_timeout
+            text = "Stopping %s, up to %g s; stop again to give their tasks back at once"
+            return text, workers, self._shutdown_timeout
         if self._asked == _HURRY:
-            return "Giving back the tasks of %d workers; stop again to kill them", count
-        return "Killing %d workers", count
+            return "Giving back the tasks of %s; stop again to kill them", workers
+        return "Killing %s", workers
 
     def _kill_all(self) -> None:
         for child in self.children:

@@ -18,7 +18,7 @@ from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
 from qtasks.app.middleware_checks import check_middleware
-from qtasks.app.servers import make_broker, make_storage
+from qtasks.app.servers import check_place, make_broker, make_from, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
@@ -74,6 +74,9 @@ class BaseQueueTasks:
             if option in SETTINGS:
                 msg = f"{option!r} is a setting: write config=QueueConfig({option}=...)"
             raise ConfigError(msg)
+        check_place("name", name if "://" in name else None)
+        check_place("broker", options.get("broker"))
+        check_place("storage", options.get("storage"))
         self.name = name
         self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
@@ -238,10 +241,12 @@ class BaseQueueTasks:
         plugins = self._registry.manager
         if broker is None:
             url = self.config.broker_url if broker_url is None else broker_url
-            broker = make_broker(url, plugins)
-        storage_url = storage_url or self.config.storage_url
-        if storage is None and storage_url is not None and storage_url != broker.url:
-            storage = make_storage(storage_url, plugins)
+            given_by = None if broker_url is not None else self.config.source("broker_url")
+            broker = make_from(make_broker, url, plugins, given_by)
+        beside = storage_url or self.config.storage_url
+        if storage is None and beside is not None and beside != broker.url:
+            given_by = None if storage_url else self.config.source("storage_url")
+            storage = make_from(make_storage, beside, plugins, given_by)
         if storage is None and broker.storage is None:
             msg = (
                 f"{type(broker).__name__} keeps no records; set storage_url= as well,"

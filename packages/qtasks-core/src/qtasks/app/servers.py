@@ -7,20 +7,26 @@ imported that is not used.
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks.contracts.secrets import mask_url
-from qtasks.exc import UnknownSchemeError
+from qtasks.exc import ConfigError, UnknownSchemeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pluggy
 
+    from qtasks._config import Source
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
 
-__all__ = ["make_broker", "make_storage"]
+__all__ = ["check_place", "make_broker", "make_from", "make_storage"]
+
+S = TypeVar("S")
 
 _BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "brokers": {
@@ -68,6 +74,37 @@ def make_storage(url: str, plugins: pluggy.PluginManager) -> BaseStorage:
     return storage
 
 
+def make_from(
+    make: Callable[[str, pluggy.PluginManager], S],
+    url: str,
+    plugins: pluggy.PluginManager,
+    source: Source | None,
+) -> S:
+    """Makes a broker or storage; an error names the variable or file that the URL stands in.
+
+    Args:
+        make: what makes it.
+        url: its URL.
+        plugins: they are asked first.
+        source: where the URL comes from; None if it was given to the app.
+    """
+    try:
+        return make(url, plugins)
+    except ConfigError as error:
+        if source is None or source.kind in ("code", "default"):
+            raise
+        msg = f"the URL from {source.phrase}: {error}"
+        raise type(error)(msg) from None
+
+
+def check_place(option: str, value: object) -> None:
+    """Refuses a URL where none belongs; elsewhere it would be taken for something else."""
+    if isinstance(value, str):
+        right = "storage_url" if option == "storage" else "broker_url"
+        msg = f"{option}={mask_url(value)!r}: a URL is given as {right}="
+        raise ConfigError(msg)
+
+
 def _scheme(url: Any, kind: str) -> str:
     scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator or not scheme:
@@ -92,6 +129,10 @@ def _find(kind: str, scheme: str, url: str) -> Any:
     for entry in installed.select(name=scheme):
         return entry.load()
     known = sorted({*built_in, *(entry.name for entry in installed)})
-    fix = f" Install it: pip install {_PACKAGES[scheme]}." if scheme in _PACKAGES else ""
+    close = difflib.get_close_matches(scheme, known, n=1)
+    if scheme in _PACKAGES:
+        fix = f" Install it: pip install {_PACKAGES[scheme]}."
+    else:
+        fix = f" Did you mean {close[0]}://?" if close else ""
     msg = f"no {kind[:-1]} for {mask_url(url)!r}. Known schemes: {', '.join(known)}.{fix}"
     raise UnknownSchemeError(msg)

@@ -72,7 +72,7 @@ def _server(asked: Invocation) -> list[Finding]:
     try:
         asked.ask(look)
     except (QTasksError, OSError) as error:
-        text = safe_text(error).rstrip(".")
+        text = safe_text(error).rstrip(".?")
         found.append(
             Finding(
                 "error",

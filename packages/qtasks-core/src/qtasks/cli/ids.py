@@ -40,7 +40,7 @@ def whole_ids(asked: Invocation, texts: Sequence[str], *, dead: bool | None = No
     """
     ends = [found for text in texts if (found := _end(text))]
     if not ends:
-        return [as_id(text) for text in texts]
+        return [_whole(text) for text in texts]
     query = RecordQuery(dead=dead)
 
     async def look(client: Client) -> list[str]:
@@ -49,7 +49,15 @@ def whole_ids(asked: Invocation, texts: Sequence[str], *, dead: bool | None = No
         ]
 
     known = asked.ask(look)
-    return [_the_one(asked, text, known) if _end(text) else as_id(text) for text in texts]
+    return [_the_one(asked, text, known) if _end(text) else _whole(text) for text in texts]
+
+
+def _whole(text: str) -> str:
+    try:
+        return as_id(text)
+    except TaskArgumentsError as error:
+        msg = f"{error}, of which the last six characters or more are enough"
+        raise TaskArgumentsError(msg) from None
 
 
 def _end(text: str) -> str | None:

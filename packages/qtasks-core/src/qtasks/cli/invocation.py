@@ -5,7 +5,9 @@ in a loop of their own, so no command has to know which kind of app it was given
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
@@ -41,7 +43,8 @@ class Invocation:
     @cached_property
     def app(self) -> BaseQueueTasks:
         """The app, loaded on first use."""
-        return load_app(self.app_path)
+        with self.alone():
+            return load_app(self.app_path)
 
     @cached_property
     def output(self) -> Output:
@@ -57,6 +60,12 @@ class Invocation:
     def nobody_works(self) -> str:
         """What is said where no worker is alive."""
         return f"no worker is alive; start one: {self.command('run')}"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Has what the app's code prints go to standard error, so that a document stands alone."""
+        with redirect_stdout(sys.stderr) if self.as_json else nullcontext():
+            yield
 
     def clean(self, text: str) -> str:
         """Hides the passwords of the app's servers, and what looks like one, in a text."""

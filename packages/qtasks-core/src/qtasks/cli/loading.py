@@ -68,7 +68,7 @@ def _import(path: str, module_name: str) -> ModuleType:
         _show(error)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
         _show(error)
-    msg = f"-A {path}: importing {module_name} failed, see above; {_HOW}"
+    msg = f"-A {path}: importing {module_name} failed, see above"
     raise ConfigError(msg)
 
 

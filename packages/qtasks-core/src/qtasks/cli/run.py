@@ -127,7 +127,8 @@ def _run_here(asked: Invocation, wish: Wish) -> dict[str, Any]:
     app = asked.app
     worker = app.worker(queues=wish.queues, burst=wish.burst)
     _say_what_runs(asked, wish, "1, this one")
-    run_on_loop(worker.run(retry=wish.retry), uvloop=app.config.uvloop)
+    with asked.alone():
+        run_on_loop(worker.run(retry=wish.retry), uvloop=app.config.uvloop)
     return {"worker": worker.id, "queues": worker.queues, "settled": worker.settled}
 
 

@@ -128,11 +128,12 @@ async def test_a_password_that_is_wrong_missing_or_needless(
     error = await start(server.url_of(password=SECRET))
     assert isinstance(error, ConfigError)
     assert str(error) == (
-        f"{place} the default user: the password is wrong; if it belongs to a user, write"
-        " redis://user:password@host:port/db"
+        f"{place} the default user: the password is wrong; if it is that of a user, write"
+        " user:password@ before the host"
     )
     assert str(await start(server.url_of())) == (
-        f"{place} the default user: a password is needed; write redis://user:password@host:port/db"
+        f"{place} the default user: a password is needed: write user:password@ before the host"
+        " of the URL"
     )
     assert str(await start(server.url_of("bob", SECRET))) == (
         f"{place} user 'bob': the password is wrong, or no such user is there, or it is switched"
@@ -143,6 +144,20 @@ async def test_a_password_that_is_wrong_missing_or_needless(
     assert str(await start(server.url_of(password=SECRET))) == (
         f"{place} the default user: it has no password there: leave the password out of the URL"
     )
+
+
+async def test_what_a_server_says_through_its_socket_is_no_outage(
+    start: Callable[[str], Any], redis_program: Program, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(redis_program, password="other")
+    named = server.unix_url.replace("unix://:other@", f"unix://bob:{QUOTED}@")
+
+    error = await start(named)
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith(f"Redis at {server.socket} refused user 'bob': the password is")
+    error = await start(server.unix_url.replace("db=0", "db=99"))
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith(f"Redis at {server.socket} has no database 99")
 
 
 async def test_a_user_without_rights(

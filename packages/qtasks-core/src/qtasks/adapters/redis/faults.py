@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["DRIVER_ERRORS", "causes", "lacks_rights", "refused", "translate"]
+__all__ = ["DRIVER_ERRORS", "answer_in", "causes", "lacks_rights", "refused", "translate"]
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (exceptions.RedisError, OSError)
+
+#: What the driver raises for what a server says.
+_ANSWERS: Final = (exceptions.AuthenticationError, exceptions.ResponseError)
 
 #: Codes that the server answers with while it cannot serve, and what they mean. They come first in
 #: an answer, or inside one if a script met them.
@@ -59,6 +62,7 @@ _RIGHTS: Final = re.compile("^NOPERM|ACL failure in script|The user executing th
 
 def translate(error: BaseException, target: Target) -> ServerError:
     """Returns the error to raise for one of the driver's; none of them holds the password."""
+    error = answer_in(error)
     where = f"Redis at {target.place}"
     text = _text(error)
     if isinstance(error, exceptions.AuthenticationError):
@@ -85,6 +89,17 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if hidden else error.__context__)
 
 
+def answer_in(error: BaseException) -> BaseException:
+    """Returns what the server answered, where the driver took it for a broken connection.
+
+    It does so to all that is said to a new connection through a socket of the machine.
+    """
+    for cause in (error.__cause__, error.__context__):
+        if isinstance(cause, _ANSWERS) and _text(cause) == _text(error):
+            return cause
+    return error
+
+
 def lacks_rights(error: object) -> bool:
     """Tells whether a user may not do what he tried."""
     return isinstance(error, exceptions.NoPermissionError) or (
@@ -107,12 +122,10 @@ def _refusal(text: str, target: Target) -> str:
     if "without any password" in text:
         return "it has no password there: leave the password out of the URL"
     if target.password is None:
-        return "a password is needed; write redis://user:password@host:port/db"
+        return "a password is needed: write user:password@ before the host of the URL"
     if target.username:
         return "the password is wrong, or no such user is there, or it is switched off"
-    return (
-        "the password is wrong; if it belongs to a user, write redis://user:password@host:port/db"
-    )
+    return "the password is wrong; if it is that of a user, write user:password@ before the host"
 
 
 def _code(error: BaseException, text: str) -> str | None:

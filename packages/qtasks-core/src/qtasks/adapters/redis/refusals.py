@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis import exceptions
 
-from qtasks.adapters.redis.faults import causes, refused, translate
+from qtasks.adapters.redis.faults import answer_in, causes, refused, translate
 from qtasks.adapters.redis.sentinels import MasterUnknownError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = ["explain", "explain_silence", "may_be_tls"]
 
 def explain(error: BaseException, target: Target) -> str | None:
     """Returns what to change, or None if the error may pass by itself."""
+    error = answer_in(error)
     text = " ".join(str(error).split())
     if isinstance(error, exceptions.AuthenticationError):
         return str(translate(error, target))
@@ -50,6 +51,8 @@ def explain_silence(error: BaseException | None, target: Target) -> str | None:
     answered = error is None or isinstance(
         error, exceptions.ResponseError | exceptions.AuthenticationError
     )
+    if not target.tls and "ALERT_CERTIFICATE_REQUIRED" in str(error):
+        answered = True  # it asked for a certificate, in TLS
     where = f"Redis at {target.place}"
     if not answered:
         return None
