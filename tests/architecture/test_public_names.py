@@ -24,7 +24,7 @@ DOORS = [
 
 #: Imports that users' documents rely on.
 DOCUMENTED = {
-    "qtasks": ["AsyncTask", "QueueTasks", "SyncTask"],
+    "qtasks": ["INJECTED", "AsyncTask", "QueueTasks", "SyncTask"],
     "qtasks.asyncio": ["QueueTasks"],
     "qtasks.configs": ["QueueConfig"],
     "qtasks.enums": ["TaskStatusEnum"],

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from qtasks import INJECTED
 from qtasks.exc import Reject, RetryLater, TaskCancelError
 
 
@@ -51,3 +52,7 @@ def unencodable() -> object:
 
 def read_input() -> str:
     return sys.stdin.read()
+
+
+def wants_session(x: int, session: Any = INJECTED) -> int:
+    return x + int(session)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import assert_type
 
-from qtasks import QueueTasks, SyncTask
+from qtasks import INJECTED, QueueTasks, SyncTask
 from qtasks.app.handles import TaskHandle
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
@@ -54,6 +54,16 @@ async def configured_coroutine(x: int) -> int:
     return x
 
 
+class Session: ...
+
+
+@app.task
+def injected(x: int, session: Session = INJECTED, *, name: str = INJECTED) -> Session:
+    return session
+
+
+assert_type(injected.add_task(1).result(), Session)
+injected.add_task()  # type: ignore[call-overload]  # x is missing
 app.task(team="billing", max_time=3)
 app.task(middlewares_before=[Mine, partial(Mine, limit=3)], executor=SyncTaskExecutor)
 app.task(middlewares_after=[Mine])(len)

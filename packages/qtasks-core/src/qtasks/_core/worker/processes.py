@@ -23,6 +23,7 @@ from qtasks._core.codec import decode, encode
 from qtasks._core.errors import RemoteError
 from qtasks._core.worker.child import CONTROLS, ChildAnswer, ChildHello, read_frame, write_frame
 from qtasks._core.worker.threads import ThreadPool
+from qtasks.contracts.injected import check_injected
 from qtasks.exc import ProcessCrashedError, RegistrationError
 from qtasks.schemas import TaskDefinition, TaskError
 
@@ -73,7 +74,9 @@ class ProcessPool:
         Raises:
             RemoteError: the function raised; type, message and traceback came back as data.
             ProcessCrashedError: the child died.
+            TaskArgumentsError: nothing filled in a parameter whose default is ``INJECTED``.
         """
+        check_injected(task.func, args, kwargs)  # the child may find the bare function
         request = encode(
             [task.func.__module__, task.func.__qualname__, list(args), dict(kwargs)],
             f"the arguments of {task.name}",
