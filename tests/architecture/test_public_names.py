@@ -16,6 +16,7 @@ DOORS = [
     "qtasks.configs",
     "qtasks.enums",
     "qtasks.executors",
+    "qtasks.logs",
     "qtasks.middlewares",
     "qtasks.plugins",
     "qtasks.registries",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -52,6 +53,17 @@ def unencodable() -> object:
 
 def read_input() -> str:
     return sys.stdin.read()
+
+
+def log_from_child(path: str) -> str:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(task_name)s %(task_id)s: %(message)s"))
+    logging.getLogger("shop").addHandler(handler)
+    return "ready"
+
+
+def log_more(_: str) -> None:
+    logging.getLogger("shop").warning("hello")
 
 
 def wants_session(x: int, session: Any = INJECTED) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
 from qtasks._core.triggers import emit
 from qtasks._core.worker.changes import follow
@@ -141,6 +142,7 @@ class Worker:
         self._make_parts()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._unprepare)
+            stack.callback(mark_handlers())
             await self._connection.open(self)
             stack.push_async_callback(self._connection.close, self)
             stack.push_async_callback(self._registry.stop, self, "worker")
