@@ -15,6 +15,7 @@ DOORS = [
     "qtasks.brokers",
     "qtasks.configs",
     "qtasks.enums",
+    "qtasks.events",
     "qtasks.executors",
     "qtasks.logs",
     "qtasks.middlewares",

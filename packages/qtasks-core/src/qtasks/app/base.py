@@ -18,6 +18,7 @@ from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
 from qtasks.app.middleware_checks import check_middleware
+from qtasks.app.events import Events
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from qtasks._supervisor.supervisor import Supervisor
+    from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
@@ -65,6 +67,13 @@ class BaseQueueTasks:
 
     Raises:
         ConfigError: a setting or URL cannot be used.
+
+    Attributes:
+        name: likewise.
+        config: the settings.
+        clock: the source of time.
+        broker: the broker.
+        events: functions that are called at moments in the life of workers and tasks.
     """
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
@@ -81,6 +90,8 @@ class BaseQueueTasks:
         self._plans = Plans()
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
+        self._event_plugin: EventPlugin | None = None
+        self.events = Events(self._listen)
         self._wire(options)
 
     @property
@@ -208,6 +219,14 @@ class BaseQueueTasks:
         """Stops the workers of this app that run in this process; callable from any thread."""
         for worker in list(self._workers):
             worker.stop()
+
+    def _listen(self, event: str) -> None:
+        """Listens to what an event comes from, as soon as somebody wants it."""
+        if self._event_plugin is None:
+            from qtasks.app.telling import EventPlugin
+
+            self._event_plugin = EventPlugin(self, self.events)
+        self._registry.add(self._event_plugin, self._event_plugin.triggers(event))
 
     def _declare(
         self, function: Any, name: str | None, options: Mapping[str, Any]
