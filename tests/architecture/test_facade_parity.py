@@ -22,6 +22,7 @@ PAIRS = [
     ("qtasks.asyncio:QueueTasks", "qtasks:QueueTasks"),
     ("qtasks:AsyncTask", "qtasks:SyncTask"),
     ("qtasks.asyncio:AsyncTaskHandle", "qtasks:TaskHandle"),
+    ("qtasks.app.inline:AsyncInline", "qtasks.app.inline:Inline"),
 ]
 
 #: What a word of the async façade is called in the sync one.
@@ -29,6 +30,7 @@ SYNC_WORDS = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBoundTask": "BoundTask",
     "AsyncGenerator": "Generator",
+    "AsyncInline": "Inline",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
     "AsyncTask": "SyncTask",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.awaitable_task import AsyncTaskDecorator
+    from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
@@ -313,6 +314,22 @@ class QueueTasks(BaseQueueTasks):
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         await self._run(lambda client: client.flush())
 
+    def inline(self, *, raises: bool = False, delays: bool = False) -> AsyncInline:
+        """Runs tasks where they are added, at once, with no worker and no server; for tests.
+
+        In the block of this context manager, all that the app adds and asks for goes to a queue
+        in memory of the block's own. Arguments and results are encoded, and triggers and events
+        fire, as in a worker.
+
+        Args:
+            raises: whether adding a task raises what the task raised, or that it was cancelled.
+            delays: whether delayed tasks, and those that are to run again later, wait for
+                ``advance`` of the object that the block gets; otherwise their time comes at once.
+        """
+        from qtasks.app.inline import AsyncInline
+
+        return AsyncInline(self, raises=raises, delays=delays)
+
     async def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         await self._calls.stop()
@@ -331,6 +348,8 @@ class QueueTasks(BaseQueueTasks):
         await self.close()
 
     async def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        if self._inline is not None:
+            return await self._inline.run(make)
         return await make(self._calls)
 
     async def _add(self, call: TaskCall) -> AsyncTaskHandle[Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from qtasks._supervisor.supervisor import Supervisor
+    from qtasks.app.inline import InlineBase
     from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.middleware import TaskMiddleware
@@ -91,6 +92,7 @@ class BaseQueueTasks:
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
         self._event_plugin: EventPlugin | None = None
+        self._inline: InlineBase | None = None
         self.events = Events(self._listen)
         self._wire(options)
 
@@ -161,18 +163,29 @@ class BaseQueueTasks:
             burst: whether :meth:`~qtasks._core.worker.worker.Worker.run` ends when nothing is
                 ready any more.
         """
-        worker = Worker(
-            self._connection,
+        names = None if queues is None else check_queues(queues)
+        worker = self._make_worker(self._connection, self.clock, queues=names, burst=burst)
+        self._workers.add(worker)
+        return worker
+
+    def _make_worker(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        queues: tuple[str, ...] | None = None,
+        burst: bool = False,
+    ) -> Worker:
+        return Worker(
+            connection,
             self._definitions,
             self._registry,
             self.config,
-            self.clock,
-            queues=None if queues is None else check_queues(queues),
+            clock,
+            queues=queues,
             burst=burst,
             plans=self._plans,
         )
-        self._workers.add(worker)
-        return worker
 
     def run_forever(
         self,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.blocking_task import SyncTaskDecorator
+    from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
@@ -317,6 +318,22 @@ class QueueTasks(BaseQueueTasks):
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         self._run(lambda client: client.flush())
 
+    def inline(self, *, raises: bool = False, delays: bool = False) -> Inline:
+        """Runs tasks where they are added, at once, with no worker and no server; for tests.
+
+        In the block of this context manager, all that the app adds and asks for goes to a queue
+        in memory of the block's own. Arguments and results are encoded, and triggers and events
+        fire, as in a worker.
+
+        Args:
+            raises: whether adding a task raises what the task raised, or that it was cancelled.
+            delays: whether delayed tasks, and those that are to run again later, wait for
+                ``advance`` of the object that the block gets; otherwise their time comes at once.
+        """
+        from qtasks.app.inline import Inline
+
+        return Inline(self, raises=raises, delays=delays)
+
     def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         if self._driven is not None:
@@ -340,6 +357,8 @@ class QueueTasks(BaseQueueTasks):
 
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
+        if self._inline is not None:
+            return self._inline.call(make)
         driven = self._driven
         if driven is not None and not self._registry.client_needs_loop:
             return drive(make(driven))
