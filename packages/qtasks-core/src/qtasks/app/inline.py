@@ -42,7 +42,7 @@ class InlineBase:
         return await make(self._engine.client)
 
     def call(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        """Asks the queue from any other thread; plain functions that run meanwhile do so in it."""
+        """Asks the queue from a thread, in which plain functions run meanwhile."""
         assert self._home is not None  # noqa: S101 - threads are started by tasks, which run there
         return Caller().call(lambda: make(self._engine.client), self._home)
 
@@ -72,7 +72,7 @@ class Inline(InlineBase):
         self.call(lambda _: self._engine.advance(seconds))
 
     def call(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        """Asks the queue; plain functions that run meanwhile do so in the calling thread."""
+        """Asks the queue from a thread, in which plain functions run meanwhile."""
         if not self._loop.is_here():
             return Caller().call(lambda: make(self._engine.client), self._loop.started())
         # A coroutine task blocks the loop that it runs on, so the call needs another one.
