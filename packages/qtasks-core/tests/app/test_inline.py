@@ -470,6 +470,20 @@ def test_a_sync_app_may_be_used_from_many_threads(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("colour", ["sync"], indirect=True)
+def test_tasks_that_meet_do_not_wait_for_the_same_thread(harness: Harness) -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    meet = harness.app.task(name="meet")(lambda: meeting.wait() and None)
+
+    @harness.app.task
+    async def outer() -> list[str]:
+        calls = [asyncio.to_thread(meet.add_task) for _ in range(2)]
+        return [handle.status for handle in await asyncio.gather(*calls)]
+
+    with inline(harness, raises=True):
+        assert outer.add_task().returning == ["success", "success"]
+
+
+@pytest.mark.parametrize("colour", ["sync"], indirect=True)
 def test_a_sync_app_may_be_used_inside_a_loop(harness: Harness) -> None:
     task, other = harness.app.task(coroutine), harness.app.task(plain)
 

@@ -63,7 +63,16 @@ class Caller:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self.waits = True
+        self._busy = False
+        self._over = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits with nothing to do.
+
+        While it does something functions run elsewhere, because it may depend on them.
+        """
+        return not self._busy and not self._over
 
     def call(
         self, make: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop
@@ -77,7 +86,7 @@ class Caller:
             while (job := self._next()) is not None:
                 job()
         except BaseException:
-            self.waits = False
+            self._over = True
             future.cancel()
             raise
         return future.result()
@@ -87,13 +96,19 @@ class Caller:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         context = contextvars.copy_context()
+        self._busy = True
+        future.add_done_callback(self._done)
         self._jobs.put(lambda: _work(partial(context.run, function), future, loop))
         if begin is not None:
             begin()
-        return await future
+        return await asyncio.shield(future)  # the thread is busy until the function returns
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._busy = False
+        future.exception()  # it has been looked at, also if nobody waits any more
 
     def _ended(self, _: Future[Any]) -> None:
-        self.waits = False
+        self._over = True
         self._jobs.put(None)
 
     def _next(self) -> Callable[[], None] | None:
