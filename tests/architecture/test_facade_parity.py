@@ -22,6 +22,7 @@ PAIRS = [
     ("qtasks.asyncio:QueueTasks", "qtasks:QueueTasks"),
     ("qtasks:AsyncTask", "qtasks:SyncTask"),
     ("qtasks.asyncio:AsyncTaskHandle", "qtasks:TaskHandle"),
+    ("qtasks.stats:AsyncStats", "qtasks.stats:SyncStats"),
     ("qtasks.app.inline:AsyncInline", "qtasks.app.inline:Inline"),
 ]
 
@@ -33,6 +34,7 @@ SYNC_WORDS = {
     "AsyncInline": "Inline",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
+    "AsyncStats": "SyncStats",
     "AsyncTask": "SyncTask",
     "AsyncTaskHandle": "TaskHandle",
     "__aenter__": "__enter__",

@@ -21,6 +21,8 @@ DOORS = [
     "qtasks.middlewares",
     "qtasks.plugins",
     "qtasks.registries",
+    "qtasks.stats",
+    "qtasks.stats.inspect",
     "qtasks.storages",
 ]
 
@@ -35,6 +37,9 @@ DOCUMENTED = {
     "qtasks.middlewares": ["TaskMiddleware"],
     "qtasks.plugins": ["BasePlugin"],
     "qtasks.plugins.base": ["BasePlugin"],
+    "qtasks.stats": ["AsyncStats", "SyncStats"],
+    "qtasks.stats.inspect": ["InspectStats"],
+    "qtasks.events": ["AsyncEvents", "SyncEvents"],
     "qtasks.registries": ["AsyncTask", "SyncTask"],
 }
 

@@ -52,6 +52,8 @@ class QueueTasks(BaseQueueTasks):
     Its calls are coroutines. ``async with app.worker():`` runs a worker in the same loop.
     """
 
+    method = "async"
+
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
         self._calls = self._client(self._connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 from uuid import UUID
 
 from qtasks._config import SETTINGS, QueueConfig
@@ -71,11 +71,14 @@ class BaseQueueTasks:
 
     Attributes:
         name: likewise.
+        method: the colour of its calls, ``sync`` or ``async``.
         config: the settings.
         clock: the source of time.
         broker: the broker.
         events: functions that are called at moments in the life of workers and tasks.
     """
+
+    method: ClassVar[Literal["sync", "async"]]
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         for option in options.keys() - AppOptions.__annotations__.keys():

@@ -54,6 +54,8 @@ class QueueTasks(BaseQueueTasks):
     Its calls block the calling thread. It may be used from many threads and after a fork.
     """
 
+    method = "sync"
+
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
         twin = self.broker.client()

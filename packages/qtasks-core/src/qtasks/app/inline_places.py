@@ -105,7 +105,8 @@ class Caller:
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._busy = False
-        future.exception()  # it has been looked at, also if nobody waits any more
+        if not future.cancelled():
+            future.exception()  # it was looked at, also if nobody waits any more
 
     def _ended(self, _: Future[Any]) -> None:
         self._over = True
