@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -25,6 +25,7 @@ from qtasks.exc import (
     UnknownTaskError,
     WaitTimeoutError,
 )
+from qtasks.middlewares import TaskMiddleware
 from qtasks.plugins import BasePlugin
 
 if TYPE_CHECKING:
@@ -423,6 +424,60 @@ def test_plugins_and_events_are_told(harness: Harness, function: Any) -> None:
         "worker_execute_after",
         "stop",
     ]
+
+
+class AddsAsync(TaskMiddleware):
+    """Adds a plain task, in the middle of the run of another one."""
+
+    add: Any = None
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> None:
+        self.task_executor.kwargs = {"y": (await type(self).add()).returning}
+
+
+class Where(TaskMiddleware):
+    """Notes the thread."""
+
+    idents: ClassVar[list[int]] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        self.idents.append(threading.get_ident())
+
+
+def test_middlewares_run_as_in_a_worker(harness: Harness) -> None:
+    inner = harness.app.task(name="inner")(lambda: "inner")
+
+    async def add() -> Any:
+        if harness.colour == "async":
+            return await inner.add_task()
+        return await asyncio.to_thread(inner.add_task)
+
+    AddsAsync.add = add
+    Where.idents.clear()
+    task = harness.app.task(
+        middlewares_before=[Where, AddsAsync], middlewares_after=[Where], max_time=20
+    )(plain)
+
+    with inline(harness, raises=True):
+        handle = harness.do(task.add_task(1))
+
+    assert handle.returning == [1, "inner"]
+    assert len(set(Where.idents)) == 1
+    assert (Where.idents[0] == threading.get_ident()) is (harness.colour == "sync")
+
+
+@pytest.mark.parametrize("colour", ["sync"], indirect=True)
+def test_an_interrupt_is_for_the_thread_that_waits(harness: Harness) -> None:
+    @harness.app.task
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    task = harness.app.task(plain)
+
+    with inline(harness):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.add_task()
+        assert task.add_task(1).status == "success"
 
 
 def test_an_injected_parameter_that_nobody_fills_in_fails(harness: Harness) -> None:

@@ -17,8 +17,8 @@ from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
-from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.events import Events
+from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.servers import make_broker, make_storage
 from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock

@@ -10,7 +10,7 @@ import msgspec
 
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks._core.worker.execution import Pools
+from qtasks._core.worker.places import Pools
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.worker import Worker
@@ -274,6 +274,7 @@ class Engine:
                 worker_id=worker.id,
                 tasks=self._app.tasks,
                 registry=self._app._registry,  # noqa: SLF001 - as above
+                plans=self._app._plans,  # noqa: SLF001 - as above
                 config=self._app.config,
                 pools=pools,
                 clock=self._clock,

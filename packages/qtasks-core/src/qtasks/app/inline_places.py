@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks._core.bridge import Portal
-from qtasks._core.worker.threads import ThreadPool
+from qtasks._core.worker.threads import Job, ThreadPool, run_job
 from qtasks.contracts.injected import check_injected
 
 if TYPE_CHECKING:
@@ -91,22 +91,21 @@ class Caller:
             raise
         return future.result()
 
-    async def run(self, function: Callable[[], Any], begin: Callable[[], None] | None) -> Any:
-        """Has the thread run a function; to be awaited on the engine's loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        context = contextvars.copy_context()
+    def take(self, job: Job, pool: ThreadPool, loop: asyncio.AbstractEventLoop) -> None:
+        """Has the thread run a job; to be called on the engine's loop."""
         self._busy = True
-        future.add_done_callback(self._done)
-        self._jobs.put(lambda: _work(partial(context.run, function), future, loop))
-        if begin is not None:
-            begin()
-        return await asyncio.shield(future)  # the thread is busy until the function returns
+        self._jobs.put(partial(self._do, job, pool, loop))
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
+    def _do(self, job: Job, pool: ThreadPool, loop: asyncio.AbstractEventLoop) -> None:
+        if not job.abandoned:
+            if job.begin is not None:
+                loop.call_soon_threadsafe(job.begin)
+            run_job(job)
         self._busy = False
-        if not future.cancelled():
-            future.exception()  # it was looked at, also if nobody waits any more
+        job.finished = True
+        if isinstance(job.error, KeyboardInterrupt):
+            raise job.error  # it is for the thread that waits, which gives up
+        pool.answer(job, loop)
 
     def _ended(self, _: Future[Any]) -> None:
         self._over = True
@@ -124,37 +123,6 @@ def _post(make: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEven
     return asyncio.run_coroutine_threadsafe(make(), loop)
 
 
-def _work(
-    function: Callable[[], Any], future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop
-) -> None:
-    """Runs a function in this thread and takes the answer over to the loop."""
-    try:
-        result = function()
-    except StopIteration as error:  # a future refuses it, and a coroutine cannot raise it
-        raised = RuntimeError(f"the task raised StopIteration({error.value!r})")
-        raised.__cause__ = error
-        loop.call_soon_threadsafe(_answer, future, None, raised)
-    except asyncio.CancelledError as error:  # a future would take it for its own caller's wish
-        raised = RuntimeError("the task raised CancelledError")
-        raised.__cause__ = error
-        loop.call_soon_threadsafe(_answer, future, None, raised)
-    except KeyboardInterrupt:
-        raise  # it is for the thread that waits, which gives up
-    except BaseException as error:  # noqa: BLE001 - handed to the engine, which decides
-        loop.call_soon_threadsafe(_answer, future, None, error)
-    else:
-        loop.call_soon_threadsafe(_answer, future, result, None)
-
-
-def _answer(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return  # its time was over, and its result is refused
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
 #: The thread that waits for what runs here; None where a coroutine does.
 _caller: ContextVar[Caller | None] = ContextVar("qtasks_inline_caller", default=None)
 
@@ -165,14 +133,15 @@ class Places(ThreadPool):
     def __init__(self) -> None:
         super().__init__(_THREADS, "qtasks-inline")
 
-    async def run(
-        self, function: Callable[[], Any], begin: Callable[[], None] | None = None
-    ) -> Any:
-        """Runs a function, see :meth:`ThreadPool.run`."""
+    def submit(self, function: Callable[[], Any], begin: Callable[[], None] | None = None) -> Job:
+        """Hands a function to a thread, see :meth:`ThreadPool.submit`."""
         waiting = _caller.get()
         if waiting is None or not waiting.waits:
-            return await super().run(function, begin)
-        return await waiting.run(function, begin)
+            return super().submit(function, begin)
+        loop = asyncio.get_running_loop()
+        job = Job(function, loop.create_future(), begin)
+        waiting.take(job, self, loop)
+        return job
 
 
 class ProcessPlaces:
