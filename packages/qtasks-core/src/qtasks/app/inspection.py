@@ -167,11 +167,11 @@ def _task_text(document: Mapping[str, Any]) -> str:
 
 def _lines(shown: Mapping[str, Any]) -> str:
     """Writes labels and values below each other; what says nothing is left out."""
-    told = {label: value for label, value in shown.items() if value not in (None, "", [], {})}
+    told = {label: value for label, value in shown.items() if value not in (None, "", [], (), {})}
     width = max(map(len, told), default=0)
     lines = []
     for label, value in told.items():
-        texts = value if isinstance(value, list) else [value]
+        texts = value if isinstance(value, list | tuple) else [value]
         for number, text in enumerate(texts):
             name = "" if number else label.replace("_", " ").capitalize()
             lines.append(f"{name:<{width}}  {_word(text)}")
