@@ -104,7 +104,7 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
     signature = inspect.signature(function)
     task = TaskDefinition(
         name=name,
-        func=refuse_uninjected(function, signature, name),
+        func=refuse_uninjected(function, name),
         colour=colour,
         pool=pool,
         signature=signature,

@@ -33,19 +33,16 @@ class _Injected:
 INJECTED: Final[Any] = _Injected()
 
 
-def refuse_uninjected(
-    function: Callable[..., Any], signature: inspect.Signature, name: str
-) -> Callable[..., Any]:
+def refuse_uninjected(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Returns a function that refuses to run while a parameter is still :data:`INJECTED`.
 
     A function without such parameters is returned as it is, so it pays nothing.
 
     Args:
         function: the function of a task.
-        signature: its signature.
         name: the name of the task, for the message.
     """
-    places = _places(signature)
+    places = _places(inspect.signature(function))
     if not places:
         return function
 
