@@ -6,18 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.client import Client
+from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.awaitable_task import AsyncTask
-from qtasks.app.base import (
-    AppOptions,
-    BaseQueueTasks,
-    as_id,
-    check_calls,
-    make_call,
-    make_query,
-)
+from qtasks.app.base import AppOptions, BaseQueueTasks
 from qtasks.app.handles import AsyncTaskHandle
-from qtasks.app.view import no_record, not_over
-from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
+from qtasks.app.waiting import wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -362,20 +355,4 @@ class QueueTasks(BaseQueueTasks):
         return handle
 
     async def _wait(self, handles: Sequence[AsyncTaskHandle[Any]], timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            msg = f"timeout={timeout!r}: use seconds from 0 up, or None"
-            raise TaskArgumentsError(msg)
-        ids = [handle.id for handle in handles]
-
-        async def wait(client: Client) -> None:
-            ended = await client.wait(ids, timeout)
-            for handle in handles:
-                if handle.id not in ended:
-                    raise WaitTimeoutError(not_over(handle, timeout), handle)
-                record = ended[handle.id]
-                if record is None:
-                    raise UnknownTaskError(no_record(handle.id))
-                handle.record = record
-                await client.filter_get(handle)
-
-        await self._run(wait)
+        await self._run(partial(wait_until_ended, handles=handles, timeout=timeout))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
-from uuid import UUID
 
 from qtasks._config import SETTINGS, QueueConfig
 from qtasks._core.client import Client
@@ -20,12 +18,11 @@ from qtasks.app.declare import declare
 from qtasks.app.events import Events
 from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.servers import make_broker, make_storage
-from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
-from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError, TaskArgumentsError
-from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
+from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError
+from qtasks.schemas import Retention, TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -326,73 +323,3 @@ def _settings(given: Any) -> QueueConfig:
         msg = f"config= takes a QueueConfig, not {type(given).__name__}: write QueueConfig(...)"
         raise ConfigError(msg)
     return given
-
-
-def make_call(
-    task: str | BaseTask[Any, Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
-) -> TaskCall:
-    """Makes a call from what ``app.add_task`` was given."""
-    if isinstance(task, BaseTask):
-        return task._call_with_options(args, keywords)  # noqa: SLF001 - one concept in two modules
-    options, kwargs = split_options(keywords)
-    return TaskCall(task, args, kwargs, options)
-
-
-def as_id(task_id: str | UUID) -> str:
-    """Checks an id and returns it as text.
-
-    Raises:
-        TaskArgumentsError: it is not a uuid.
-    """
-    try:
-        return str(task_id if isinstance(task_id, UUID) else UUID(task_id))
-    except (ValueError, AttributeError, TypeError):
-        msg = f"{task_id!r} is not the id of a task: ids are uuids"
-        raise TaskArgumentsError(msg) from None
-
-
-def make_query(
-    *,
-    status: str | TaskStatusEnum | None,
-    queue: str | None,
-    task: str | None,
-    dead: bool | None,
-    error_type: str | None,
-    reason: str | None,
-    since: float | timedelta | None,
-    limit: int,
-    cursor: str | None,
-    now: float,
-) -> RecordQuery:
-    """Makes a query from what ``app.list_tasks`` was given; ``since`` may count back from now."""
-    if isinstance(since, timedelta):
-        since = now - since.total_seconds()
-    try:
-        wanted = None if status is None else TaskStatusEnum(status)
-    except ValueError:
-        known = ", ".join(TaskStatusEnum)
-        msg = f"status={status!r}; use one of {known}"
-        raise TaskArgumentsError(msg) from None
-    if not 1 <= limit <= 1000:  # noqa: PLR2004 - the range the docstring of RecordQuery gives
-        msg = f"limit={limit!r}; use a number from 1 to 1000"
-        raise TaskArgumentsError(msg)
-    return RecordQuery(wanted, queue, task, dead, error_type, reason, since, limit, cursor)
-
-
-def check_calls(calls: Any) -> list[TaskCall]:
-    """Checks what ``app.add_tasks`` was given.
-
-    Raises:
-        TaskArgumentsError: it is not a collection of calls.
-    """
-    if isinstance(calls, TaskCall):
-        msg = (
-            "add_tasks takes many calls: write add_tasks([task.build(...)]), or task.add_task(...)"
-        )
-        raise TaskArgumentsError(msg)
-    listed = list(calls)
-    for call in listed:
-        if not isinstance(call, TaskCall):
-            msg = f"add_tasks takes what task.build(...) returns, not {call!r}"
-            raise TaskArgumentsError(msg)
-    return listed
