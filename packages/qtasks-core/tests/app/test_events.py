@@ -303,6 +303,12 @@ def test_nobody_listens_unless_somebody_registered(harness: Harness) -> None:
     assert not harness.app._registry.table.worker_outcome
     assert not harness.app._registry.table.worker_execute_before
 
+    for event in EVENTS:
+        harness.app.events.add(event, handler)
+        harness.app.events.add(event, handler)
+    assert len(harness.app._registry.table.worker_outcome) == 1
+    assert len(harness.app._registry._registrations) <= len(EVENTS)
+
 
 @in_memory
 def test_a_handler_can_be_removed(harness: Harness) -> None:

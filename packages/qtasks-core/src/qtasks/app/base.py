@@ -239,7 +239,8 @@ class BaseQueueTasks:
             from qtasks.app.telling import EventPlugin
 
             self._event_plugin = EventPlugin(self, self.events)
-        self._registry.add(self._event_plugin, self._event_plugin.triggers(event))
+        if triggers := self._event_plugin.wanted(event):
+            self._registry.add(self._event_plugin, triggers)
 
     def _declare(
         self, function: Any, name: str | None, options: Mapping[str, Any]

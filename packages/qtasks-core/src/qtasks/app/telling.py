@@ -69,15 +69,17 @@ class EventPlugin(BasePlugin):
             "worker_outcome": self._ended,
             "worker_lease_lost": self._lost,
         }
+        self._heard: set[str] = set()
         self._numbers: dict[object, int] = {}
         self._runs: set[tuple[str, int]] = set()
         self._telling: set[asyncio.Task[None]] = set()
         self._pools: dict[asyncio.AbstractEventLoop, ThreadPool] = {}
 
-    @staticmethod
-    def triggers(event: str) -> tuple[str, ...]:
-        """Returns what has to be listened to for an event."""
-        return _TRIGGERS[event]
+    def wanted(self, event: str) -> set[str]:
+        """Returns what has to be listened to for an event, and is not yet."""
+        more = set(_TRIGGERS[event]) - self._heard
+        self._heard |= more
+        return more
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         """Does nothing: threads are started as they are needed."""
