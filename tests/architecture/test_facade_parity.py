@@ -22,6 +22,8 @@ PAIRS = [
     ("qtasks.asyncio:QueueTasks", "qtasks:QueueTasks"),
     ("qtasks:AsyncTask", "qtasks:SyncTask"),
     ("qtasks.asyncio:AsyncTaskHandle", "qtasks:TaskHandle"),
+    ("qtasks.stats:AsyncStats", "qtasks.stats:SyncStats"),
+    ("qtasks.app.inline:AsyncInline", "qtasks.app.inline:Inline"),
 ]
 
 #: What a word of the async façade is called in the sync one.
@@ -29,8 +31,10 @@ SYNC_WORDS = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBoundTask": "BoundTask",
     "AsyncGenerator": "Generator",
+    "AsyncInline": "Inline",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
+    "AsyncStats": "SyncStats",
     "AsyncTask": "SyncTask",
     "AsyncTaskHandle": "TaskHandle",
     "__aenter__": "__enter__",

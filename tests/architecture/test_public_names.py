@@ -15,16 +15,20 @@ DOORS = [
     "qtasks.brokers",
     "qtasks.configs",
     "qtasks.enums",
+    "qtasks.events",
     "qtasks.executors",
+    "qtasks.logs",
     "qtasks.middlewares",
     "qtasks.plugins",
     "qtasks.registries",
+    "qtasks.stats",
+    "qtasks.stats.inspect",
     "qtasks.storages",
 ]
 
 #: Imports that users' documents rely on.
 DOCUMENTED = {
-    "qtasks": ["AsyncTask", "QueueTasks", "SyncTask"],
+    "qtasks": ["INJECTED", "AsyncTask", "QueueTasks", "SyncTask"],
     "qtasks.asyncio": ["QueueTasks"],
     "qtasks.configs": ["QueueConfig"],
     "qtasks.enums": ["TaskStatusEnum"],
@@ -33,6 +37,9 @@ DOCUMENTED = {
     "qtasks.middlewares": ["TaskMiddleware"],
     "qtasks.plugins": ["BasePlugin"],
     "qtasks.plugins.base": ["BasePlugin"],
+    "qtasks.stats": ["AsyncStats", "SyncStats"],
+    "qtasks.stats.inspect": ["InspectStats"],
+    "qtasks.events": ["AsyncEvents", "SyncEvents"],
     "qtasks.registries": ["AsyncTask", "SyncTask"],
 }
 

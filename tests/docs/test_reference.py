@@ -16,6 +16,7 @@ from qtasks._config import SETTINGS, Setting, show
 from qtasks._config.names import FORMER
 from qtasks._core.decisions.history import FIRST, LAST
 from qtasks.adapters.redis.url import _OPTIONS
+from qtasks.app.events import EVENTS
 from qtasks.cli.commands import cli
 from qtasks.contracts.triggers import CATALOGUE, Kind
 from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
@@ -62,6 +63,14 @@ def test_every_trigger_is_on_its_page() -> None:
     ]
 
     assert table(page("plugins.md"), "trigger") == declared
+
+
+def test_every_event_is_on_its_page() -> None:
+    documented = [(row[0], row[2]) for row in table(page("events.md"), "event")]
+    arguments = {row[0] for row in table(page("events.md"), "argument")}
+
+    assert documented == [(f"`{name}`", names(words)) for name, words in EVENTS.items()]
+    assert arguments == {f"`{word}`" for words in EVENTS.values() for word in words}
 
 
 def test_every_kind_of_trigger_is_explained() -> None:

@@ -20,8 +20,9 @@ from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.blocking import QueueTasks
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
+from qtasks.contracts.injected import INJECTED
 
-__all__ = ["AsyncTask", "QueueTasks", "SyncTask", "TaskHandle", "__version__"]
+__all__ = ["INJECTED", "AsyncTask", "QueueTasks", "SyncTask", "TaskHandle", "__version__"]
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "--burst --queues mail",
     "call": 'resize --args ["cat.jpg"]',
     "stats": "",
+    "inspect": "",
     "doctor": "",
     "tasks list": "",
     "tasks show": "DEAD",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from typing import Any
 
+from qtasks import INJECTED
 from qtasks.exc import Reject, RetryLater, TaskCancelError
 
 
@@ -51,3 +53,18 @@ def unencodable() -> object:
 
 def read_input() -> str:
     return sys.stdin.read()
+
+
+def log_from_child(path: str) -> str:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(task_name)s %(task_id)s: %(message)s"))
+    logging.getLogger("shop").addHandler(handler)
+    return "ready"
+
+
+def log_more(_: str) -> None:
+    logging.getLogger("shop").warning("hello")
+
+
+def wants_session(x: int, session: Any = INJECTED) -> int:
+    return x + int(session)

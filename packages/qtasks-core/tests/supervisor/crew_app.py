@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -38,6 +39,11 @@ class Greeting(msgspec.Struct):
 @app.task
 def where() -> int:
     return os.getpid()
+
+
+@app.task
+def tell(text: str) -> None:
+    logging.getLogger("crew").warning("%s", text)
 
 
 @app.task

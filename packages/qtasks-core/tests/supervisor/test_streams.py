@@ -88,3 +88,13 @@ def test_a_setting_switches_uvloop_off(crew: Crew) -> None:
     assert crew.end() == 0
     assert "loop          asyncio (uvloop is switched off)" in crew.said
     assert "uvloop" not in handle.result(0)
+
+
+def test_what_tasks_log_in_children_names_the_task(crew: Crew) -> None:
+    task = crew.queue.add_task("tell", "hello")
+
+    crew.start("--processes", "2", "--burst")
+
+    assert crew.end() == 0
+    end = task.id.rpartition("-")[2]
+    assert re.search(rf"WARNING crew \[tell {end}\]: \[[12]\] hello$", crew.said, re.MULTILINE)

@@ -7,14 +7,16 @@ from datetime import timedelta
 from functools import partial
 from typing import assert_type
 
-from qtasks import QueueTasks, SyncTask
+from qtasks import INJECTED, QueueTasks, SyncTask
 from qtasks.app.handles import TaskHandle
+from qtasks.app.inline import AsyncInline, Inline
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
 from qtasks.configs import QueueConfig, Source
 from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
 from qtasks.middlewares import TaskMiddleware
 from qtasks.schemas import TaskCall
+from qtasks.stats import AsyncStats, SyncStats
 
 app = QueueTasks()
 async_app = AsyncQueueTasks()
@@ -54,6 +56,35 @@ async def configured_coroutine(x: int) -> int:
     return x
 
 
+class Session: ...
+
+
+@app.task
+def injected(x: int, session: Session = INJECTED, *, name: str = INJECTED) -> Session:
+    return session
+
+
+assert_type(injected.add_task(1).result(), Session)
+injected.add_task()  # type: ignore[call-overload]  # x is missing
+
+
+@app.events.on.task_error
+def note(task_broker: object) -> int:
+    return 1
+
+
+@app.events.on.task_error()
+async def note_async(task_broker: object) -> int:
+    return 1
+
+
+assert_type(note(1), int)
+app.events.on.task_eror(note)  # type: ignore[attr-defined]  # no such event
+with app.inline(raises=True) as inline:
+    assert_type(inline, Inline)
+    assert_type(inline.advance(timedelta(hours=1)), None)
+assert_type(SyncStats(app).inspect().app(json=True), str)
+SyncStats(async_app)  # type: ignore[arg-type]  # an app of the other colour
 app.task(team="billing", max_time=3)
 app.task(middlewares_before=[Mine, partial(Mine, limit=3)], executor=SyncTaskExecutor)
 app.task(middlewares_after=[Mine])(len)
@@ -88,6 +119,10 @@ async def use() -> None:
     assert_type((await in_async.add_task(1, timeout=2)).returning, list[int] | None)
     assert_type(await (await in_async.add_task(1)).result(), list[int])
     assert_type(await in_async(1), list[int])
+    assert_type(await note_async(1), int)
+    async with async_app.inline() as inline:
+        assert_type(inline, AsyncInline)
+    assert_type((await AsyncStats(async_app).inspect()).task("in_async"), str)
     await in_async.add_task("a")  # type: ignore[call-overload]  # x is a number
 
 

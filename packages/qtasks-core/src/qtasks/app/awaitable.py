@@ -6,18 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.client import Client
+from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.awaitable_task import AsyncTask
-from qtasks.app.base import (
-    AppOptions,
-    BaseQueueTasks,
-    as_id,
-    check_calls,
-    make_call,
-    make_query,
-)
+from qtasks.app.base import AppOptions, BaseQueueTasks
 from qtasks.app.handles import AsyncTaskHandle
-from qtasks.app.view import no_record, not_over
-from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
+from qtasks.app.waiting import wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -26,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.awaitable_task import AsyncTaskDecorator
+    from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
@@ -50,6 +44,8 @@ class QueueTasks(BaseQueueTasks):
 
     Its calls are coroutines. ``async with app.worker():`` runs a worker in the same loop.
     """
+
+    method = "async"
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
@@ -313,6 +309,22 @@ class QueueTasks(BaseQueueTasks):
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         await self._run(lambda client: client.flush())
 
+    def inline(self, *, raises: bool = False, delays: bool = False) -> AsyncInline:
+        """Runs tasks where they are added, at once, with no worker and no server; for tests.
+
+        In the block of this context manager, all that the app adds and asks for goes to a queue
+        in memory of the block's own. Arguments and results are encoded, and triggers and events
+        fire, as in a worker.
+
+        Args:
+            raises: whether adding a task raises what the task raised, or that it was cancelled.
+            delays: whether delayed tasks, and those that are to run again later, wait for
+                ``advance`` of the object that the block gets; otherwise their time comes at once.
+        """
+        from qtasks.app.inline import AsyncInline
+
+        return AsyncInline(self, raises=raises, delays=delays)
+
     async def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         await self._calls.stop()
@@ -331,6 +343,8 @@ class QueueTasks(BaseQueueTasks):
         await self.close()
 
     async def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        if self._inline is not None:
+            return await self._inline.run(make)
         return await make(self._calls)
 
     async def _add(self, call: TaskCall) -> AsyncTaskHandle[Any]:
@@ -341,20 +355,4 @@ class QueueTasks(BaseQueueTasks):
         return handle
 
     async def _wait(self, handles: Sequence[AsyncTaskHandle[Any]], timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            msg = f"timeout={timeout!r}: use seconds from 0 up, or None"
-            raise TaskArgumentsError(msg)
-        ids = [handle.id for handle in handles]
-
-        async def wait(client: Client) -> None:
-            ended = await client.wait(ids, timeout)
-            for handle in handles:
-                if handle.id not in ended:
-                    raise WaitTimeoutError(not_over(handle, timeout), handle)
-                record = ended[handle.id]
-                if record is None:
-                    raise UnknownTaskError(no_record(handle.id))
-                handle.record = record
-                await client.filter_get(handle)
-
-        await self._run(wait)
+        await self._run(partial(wait_until_ended, handles=handles, timeout=timeout))

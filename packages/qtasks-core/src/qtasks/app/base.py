@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from qtasks._config import SETTINGS, QueueConfig
 from qtasks._core.client import Client
@@ -17,19 +15,21 @@ from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
+from qtasks.app.events import Events
 from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.servers import check_place, make_broker, make_from, make_storage
-from qtasks.app.task import BaseTask, split_options
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
-from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError, TaskArgumentsError
-from qtasks.schemas import RecordQuery, Retention, TaskCall, TaskDefinition, TaskStatusEnum
+from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError
+from qtasks.schemas import Retention, TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from qtasks._supervisor.supervisor import Supervisor
+    from qtasks.app.inline import InlineBase
+    from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
@@ -65,7 +65,17 @@ class BaseQueueTasks:
 
     Raises:
         ConfigError: a setting or URL cannot be used.
+
+    Attributes:
+        name: likewise.
+        method: the colour of its calls, ``sync`` or ``async``.
+        config: the settings.
+        clock: the source of time.
+        broker: the broker.
+        events: functions that are called at moments in the life of workers and tasks.
     """
+
+    method: ClassVar[Literal["sync", "async"]]
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         for option in options.keys() - AppOptions.__annotations__.keys():
@@ -84,6 +94,9 @@ class BaseQueueTasks:
         self._plans = Plans()
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
+        self._event_plugin: EventPlugin | None = None
+        self._inline: InlineBase | None = None
+        self.events = Events(self._listen)
         self._wire(options)
 
     @property
@@ -153,18 +166,29 @@ class BaseQueueTasks:
             burst: whether :meth:`~qtasks._core.worker.worker.Worker.run` ends when nothing is
                 ready any more.
         """
-        worker = Worker(
-            self._connection,
+        names = None if queues is None else check_queues(queues)
+        worker = self._make_worker(self._connection, self.clock, queues=names, burst=burst)
+        self._workers.add(worker)
+        return worker
+
+    def _make_worker(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        queues: tuple[str, ...] | None = None,
+        burst: bool = False,
+    ) -> Worker:
+        return Worker(
+            connection,
             self._definitions,
             self._registry,
             self.config,
-            self.clock,
-            queues=None if queues is None else check_queues(queues),
+            clock,
+            queues=queues,
             burst=burst,
             plans=self._plans,
         )
-        self._workers.add(worker)
-        return worker
 
     def run_forever(
         self,
@@ -211,6 +235,15 @@ class BaseQueueTasks:
         """Stops the workers of this app that run in this process; callable from any thread."""
         for worker in list(self._workers):
             worker.stop()
+
+    def _listen(self, event: str) -> None:
+        """Listens to what an event comes from, as soon as somebody wants it."""
+        if self._event_plugin is None:
+            from qtasks.app.telling import EventPlugin
+
+            self._event_plugin = EventPlugin(self, self.events)
+        if triggers := self._event_plugin.wanted(event):
+            self._registry.add(self._event_plugin, triggers)
 
     def _declare(
         self, function: Any, name: str | None, options: Mapping[str, Any]
@@ -296,73 +329,3 @@ def _settings(given: Any) -> QueueConfig:
         msg = f"config= takes a QueueConfig, not {type(given).__name__}: write QueueConfig(...)"
         raise ConfigError(msg)
     return given
-
-
-def make_call(
-    task: str | BaseTask[Any, Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
-) -> TaskCall:
-    """Makes a call from what ``app.add_task`` was given."""
-    if isinstance(task, BaseTask):
-        return task._call_with_options(args, keywords)  # noqa: SLF001 - one concept in two modules
-    options, kwargs = split_options(keywords)
-    return TaskCall(task, args, kwargs, options)
-
-
-def as_id(task_id: str | UUID) -> str:
-    """Checks an id and returns it as text.
-
-    Raises:
-        TaskArgumentsError: it is not a uuid.
-    """
-    try:
-        return str(task_id if isinstance(task_id, UUID) else UUID(task_id))
-    except (ValueError, AttributeError, TypeError):
-        msg = f"{task_id!r} is not the id of a task: ids are uuids"
-        raise TaskArgumentsError(msg) from None
-
-
-def make_query(
-    *,
-    status: str | TaskStatusEnum | None,
-    queue: str | None,
-    task: str | None,
-    dead: bool | None,
-    error_type: str | None,
-    reason: str | None,
-    since: float | timedelta | None,
-    limit: int,
-    cursor: str | None,
-    now: float,
-) -> RecordQuery:
-    """Makes a query from what ``app.list_tasks`` was given; ``since`` may count back from now."""
-    if isinstance(since, timedelta):
-        since = now - since.total_seconds()
-    try:
-        wanted = None if status is None else TaskStatusEnum(status)
-    except ValueError:
-        known = ", ".join(TaskStatusEnum)
-        msg = f"status={status!r}; use one of {known}"
-        raise TaskArgumentsError(msg) from None
-    if not 1 <= limit <= 1000:  # noqa: PLR2004 - the range the docstring of RecordQuery gives
-        msg = f"limit={limit!r}; use a number from 1 to 1000"
-        raise TaskArgumentsError(msg)
-    return RecordQuery(wanted, queue, task, dead, error_type, reason, since, limit, cursor)
-
-
-def check_calls(calls: Any) -> list[TaskCall]:
-    """Checks what ``app.add_tasks`` was given.
-
-    Raises:
-        TaskArgumentsError: it is not a collection of calls.
-    """
-    if isinstance(calls, TaskCall):
-        msg = (
-            "add_tasks takes many calls: write add_tasks([task.build(...)]), or task.add_task(...)"
-        )
-        raise TaskArgumentsError(msg)
-    listed = list(calls)
-    for call in listed:
-        if not isinstance(call, TaskCall):
-            msg = f"add_tasks takes what task.build(...) returns, not {call!r}"
-            raise TaskArgumentsError(msg)
-    return listed

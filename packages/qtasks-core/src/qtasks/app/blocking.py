@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks.app.base import (
-    AppOptions,
-    BaseQueueTasks,
-    as_id,
-    check_calls,
-    make_call,
-    make_query,
-)
+from qtasks.app.asking import as_id, check_calls, make_call, make_query
+from qtasks.app.base import AppOptions, BaseQueueTasks
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
-from qtasks.app.view import no_record, not_over
-from qtasks.exc import TaskArgumentsError, UnknownTaskError, WaitTimeoutError
+from qtasks.app.waiting import wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
@@ -28,6 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.blocking_task import SyncTaskDecorator
+    from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
@@ -52,6 +46,8 @@ class QueueTasks(BaseQueueTasks):
 
     Its calls block the calling thread. It may be used from many threads and after a fork.
     """
+
+    method = "sync"
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
@@ -317,6 +313,22 @@ class QueueTasks(BaseQueueTasks):
         """Removes everything: waiting tasks, records, results, dead letters, state."""
         self._run(lambda client: client.flush())
 
+    def inline(self, *, raises: bool = False, delays: bool = False) -> Inline:
+        """Runs tasks where they are added, at once, with no worker and no server; for tests.
+
+        In the block of this context manager, all that the app adds and asks for goes to a queue
+        in memory of the block's own. Arguments and results are encoded, and triggers and events
+        fire, as in a worker.
+
+        Args:
+            raises: whether adding a task raises what the task raised, or that it was cancelled.
+            delays: whether delayed tasks, and those that are to run again later, wait for
+                ``advance`` of the object that the block gets; otherwise their time comes at once.
+        """
+        from qtasks.app.inline import Inline
+
+        return Inline(self, raises=raises, delays=delays)
+
     def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         if self._driven is not None:
@@ -340,6 +352,8 @@ class QueueTasks(BaseQueueTasks):
 
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
+        if self._inline is not None:
+            return self._inline.call(make)
         driven = self._driven
         if driven is not None and not self._registry.client_needs_loop:
             return drive(make(driven))
@@ -353,20 +367,4 @@ class QueueTasks(BaseQueueTasks):
         return handle
 
     def _wait(self, handles: Sequence[TaskHandle[Any]], timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            msg = f"timeout={timeout!r}: use seconds from 0 up, or None"
-            raise TaskArgumentsError(msg)
-        ids = [handle.id for handle in handles]
-
-        async def wait(client: Client) -> None:
-            ended = await client.wait(ids, timeout)
-            for handle in handles:
-                if handle.id not in ended:
-                    raise WaitTimeoutError(not_over(handle, timeout), handle)
-                record = ended[handle.id]
-                if record is None:
-                    raise UnknownTaskError(no_record(handle.id))
-                handle.record = record
-                await client.filter_get(handle)
-
-        self._run(wait)
+        self._run(partial(wait_until_ended, handles=handles, timeout=timeout))

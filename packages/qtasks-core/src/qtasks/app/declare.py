@@ -13,6 +13,7 @@ from qtasks._core.binding import arity_of
 from qtasks._core.worker.processes import check_crossable
 from qtasks.app.executor_checks import check_executor
 from qtasks.app.middleware_checks import check_middlewares
+from qtasks.contracts.injected import refuse_uninjected
 from qtasks.contracts.names import check_name
 from qtasks.exc import RegistrationError
 from qtasks.schemas import TaskDefinition
@@ -103,7 +104,7 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
     signature = inspect.signature(function)
     task = TaskDefinition(
         name=name,
-        func=function,
+        func=refuse_uninjected(function, name),
         colour=colour,
         pool=pool,
         signature=signature,

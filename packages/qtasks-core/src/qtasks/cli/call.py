@@ -8,7 +8,8 @@ import typer
 
 from qtasks._core.client import Client
 from qtasks._core.errors import printable
-from qtasks.app.base import BaseQueueTasks, as_id
+from qtasks.app.asking import as_id
+from qtasks.app.base import BaseQueueTasks
 from qtasks.app.view import TaskView
 from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation

@@ -13,6 +13,7 @@ from qtasks.cli.config import config
 from qtasks.cli.dead import dead
 from qtasks.cli.doctor import doctor
 from qtasks.cli.grammar import Command, Group
+from qtasks.cli.inspect import inspect
 from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
 from qtasks.cli.queues import queues
@@ -78,6 +79,7 @@ cli.command(cls=Command)(run)
 cli.command(cls=Command)(config)
 cli.command(cls=Command)(call)
 cli.command(cls=Command)(stats)
+cli.command(cls=Command)(inspect)
 cli.add_typer(tasks, name="tasks")
 tasks.command(cls=Command)(cancel)
 cli.add_typer(dead, name="dead")

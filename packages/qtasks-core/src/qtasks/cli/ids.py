@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from qtasks.app.base import as_id
+from qtasks.app.asking import as_id
 from qtasks.cli.filters import pages
 from qtasks.exc import TaskArgumentsError, UnknownTaskError
 from qtasks.schemas import RecordQuery

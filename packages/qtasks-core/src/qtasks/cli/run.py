@@ -15,6 +15,7 @@ from qtasks._version import __version__
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.running import make_supervisor, needs_supervisor
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.logs import TaskFormatter
 from qtasks.cli.values import choices, parse_choice, parse_whole, queue_names
 from qtasks.exc import ConfigError, ServerUnavailableError
 
@@ -181,12 +182,10 @@ def _names(queues: str | None) -> tuple[str, ...] | None:
 
 
 def _set_up_logging(level: LogLevel | None) -> None:
-    logging.basicConfig(  # does nothing if the app has set up handlers
-        stream=sys.stderr,
-        level=(level or LogLevel.INFO).name,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TaskFormatter())
+    # It does nothing if the app has set up handlers.
+    logging.basicConfig(handlers=[handler], level=(level or LogLevel.INFO).name)
     if level is not None:
         logging.getLogger().setLevel(level.name)
 

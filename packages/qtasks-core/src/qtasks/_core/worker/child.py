@@ -17,8 +17,9 @@ import types
 from typing import Any, BinaryIO
 
 from qtasks._core.codec import decode, encode
-from qtasks._core.current import loads_main
+from qtasks._core.current import current_delivery, loads_main
 from qtasks._core.errors import describe
+from qtasks._core.logs import mark_handlers
 from qtasks.exc import (
     Discard,
     Reject,
@@ -27,6 +28,7 @@ from qtasks.exc import (
     TaskCancelError,
     TaskPluginTriggerError,
 )
+from qtasks.schemas import Delivery, Message
 
 __all__ = [
     "CONTROLS",
@@ -124,8 +126,10 @@ def _end_with_parent(parent: int) -> None:
 
 def _answer(request: bytes, main: str | None) -> bytes:
     try:
-        module, name, args, kwargs = decode(request)
-        result = _find(module, name, main)(*args, **kwargs)
+        module, name, args, kwargs, running = decode(request)
+        function = _find(module, name, main)
+        _remember(*running)
+        result = function(*args, **kwargs)
         encode(result, "the result")  # alone first, so that an error names it
         return encode(ChildAnswer(result=result))
     except tuple(CONTROLS.values()) as error:
@@ -134,6 +138,13 @@ def _answer(request: bytes, main: str | None) -> bytes:
         found = describe(error)
         fields = {"type": found.type, "message": found.message, "traceback": found.traceback}
         return encode(ChildAnswer(error=fields))
+
+
+def _remember(task_id: str | None, task: str, root_id: str | None) -> None:
+    """Has log records name the task that runs, and tasks that it adds know where they come from."""
+    message = Message(id=task_id or "", task=task, queue="", payload=b"", root_id=root_id)
+    current_delivery.set(None if task_id is None else Delivery(message, token=0))
+    mark_handlers()  # also those that came with the function's module
 
 
 def _arguments(error: Exception) -> tuple[Any, ...]:

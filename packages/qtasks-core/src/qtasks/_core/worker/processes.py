@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.codec import decode, encode
+from qtasks._core.current import current_delivery
 from qtasks._core.errors import RemoteError
 from qtasks._core.worker.child import CONTROLS, ChildAnswer, ChildHello, read_frame, write_frame
 from qtasks._core.worker.threads import ThreadPool
+from qtasks.contracts.injected import check_injected
 from qtasks.exc import ProcessCrashedError, RegistrationError
 from qtasks.schemas import TaskDefinition, TaskError
 
@@ -73,9 +75,12 @@ class ProcessPool:
         Raises:
             RemoteError: the function raised; type, message and traceback came back as data.
             ProcessCrashedError: the child died.
+            TaskArgumentsError: nothing filled in a parameter whose default is ``INJECTED``.
         """
+        check_injected(task.func, args, kwargs)  # the child may find the bare function
+        function = [task.func.__module__, task.func.__qualname__]
         request = encode(
-            [task.func.__module__, task.func.__qualname__, list(args), dict(kwargs)],
+            [*function, list(args), dict(kwargs), _running(task)],
             f"the arguments of {task.name}",
         )
         async with self._slots:
@@ -127,6 +132,14 @@ def check_crossable(task: TaskDefinition) -> None:
             " the top of a module, or use pool='thread'"
         )
         raise RegistrationError(msg)
+
+
+def _running(task: TaskDefinition) -> list[str | None]:
+    """Returns what a child needs to know of the delivery that runs: ids, and the task's name."""
+    delivery = current_delivery.get()
+    if delivery is None:
+        return [None, task.name, None]
+    return [delivery.id, task.name, delivery.message.root_id]
 
 
 def _start_child() -> subprocess.Popen[bytes]:

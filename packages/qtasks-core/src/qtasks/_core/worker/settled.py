@@ -32,8 +32,12 @@ async def tell_settled(
     """
     delivery, outcome, task = finished.delivery, finished.settlement.outcome, finished.task
     if fenced:
-        name = delivery.message.task
-        log.warning("The outcome of %s %s was refused: a newer delivery exists", name, delivery.id)
+        log.warning(
+            "The outcome of %s %s was refused: a newer delivery exists",
+            delivery.message.task,
+            delivery.id,
+            extra=_extra(delivery),
+        )
     else:
         _log_failure(delivery, outcome)
     table = registry.table if task is None else registry.table_for(task)
@@ -58,10 +62,17 @@ def _log_failure(delivery: Delivery, outcome: Outcome) -> None:
     error = outcome.error if isinstance(outcome, Fail | Retry) else None
     if error is None:
         return
-    task = printable(delivery.message.task)
+    task, extra = printable(delivery.message.task), _extra(delivery)
     if isinstance(outcome, Fail):
-        trace = printable(error.traceback or f"{error.type}: {error.message}", lines=True)
-        log.error("Task %s %s failed (%s)\n%s", task, delivery.id, outcome.reason, trace.rstrip())
+        trace = printable(error.traceback or f"{error.type}: {error.message}", lines=True).rstrip()
+        text = "Task %s %s failed (%s)\n%s"
+        log.error(text, task, delivery.id, outcome.reason, trace, extra=extra)
     elif isinstance(outcome, Retry):
         what = printable(f"{error.type}: {error.message}")
-        log.warning("Task %s %s runs again in %g s: %s", task, delivery.id, outcome.delay, what)
+        text = "Task %s %s runs again in %g s: %s"
+        log.warning(text, task, delivery.id, outcome.delay, what, extra=extra)
+
+
+def _extra(delivery: Delivery) -> dict[str, str]:
+    """Returns what :class:`~qtasks.logs.TaskFilter` gives to records made while a task runs."""
+    return {"task_id": delivery.id, "task_name": delivery.message.task}

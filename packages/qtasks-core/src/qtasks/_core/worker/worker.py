@@ -12,8 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
 from qtasks._core.triggers import emit
+from qtasks._core.worker.burst import more_to_do
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.opening import open_patiently
@@ -25,7 +27,7 @@ from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
-from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.exc import ServerError
 from qtasks.schemas import (
     Cancel,
     Delivery,
@@ -141,6 +143,7 @@ class Worker:
         self._make_parts()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._unprepare)
+            stack.callback(mark_handlers())
             await self._connection.open(self)
             stack.push_async_callback(self._connection.close, self)
             stack.push_async_callback(self._registry.stop, self, "worker")
@@ -332,25 +335,17 @@ class Worker:
 
     async def _until_stopped(self) -> None:
         while not self._stopping.is_set():
-            if self.burst and self._pump.idle and not await self._more_to_do():
+            if (
+                self.burst
+                and self._pump.idle
+                and not await more_to_do(self._pump, self.broker, self.queues)
+            ):
                 return
             try:
                 async with asyncio.timeout(0.05 if self.burst else None):
                     await self._stopping.wait()
             except TimeoutError:
                 continue
-
-    async def _more_to_do(self) -> bool:
-        """Whether a burst must go on: something is ready, and not paused."""
-        for queue in self.queues:
-            try:
-                stats = await self.broker.stats(queue)
-            except ServerUnavailableError:
-                return True  # nobody knows; the pump says that the broker is away
-            if stats.ready and not stats.paused:
-                self._pump.wake()
-                return True
-        return not self._pump.idle
 
     async def _shut_down(self) -> None:
         """Stops claiming, lets running tasks end, gives back the rest, settles everything."""

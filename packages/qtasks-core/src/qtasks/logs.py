@@ -1,0 +1,9 @@
+"""The task in log records."""
+
+from qtasks._core.logs import TaskFilter
+
+__all__ = ["TaskFilter"]
+
+
+def __dir__() -> list[str]:
+    return __all__
