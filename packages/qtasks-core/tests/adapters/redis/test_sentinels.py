@@ -181,6 +181,19 @@ async def test_no_sentinel_at_all_may_pass() -> None:
     )
 
 
+async def test_a_master_that_is_away_is_not_taken_for_the_sentinels(
+    make_sentinels: Callable[..., Sentinels],
+) -> None:
+    sentinels = make_sentinels(count=1)
+    for server in sentinels.servers:
+        server.kill()
+
+    broker = RedisBroker(url_of(sentinels))
+    with pytest.raises(ServerUnavailableError, match="where the Sentinels say that the master is"):
+        await broker.start()
+    await broker.stop()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

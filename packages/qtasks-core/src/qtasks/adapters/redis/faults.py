@@ -142,6 +142,11 @@ def _code(error: BaseException, text: str) -> str | None:
 
 def _reason(error: BaseException, target: Target) -> str:
     """Says why a server cannot be reached."""
+    if refused(error) and target.sentinel is not None:
+        return (
+            "nobody listens where the Sentinels say that the master is (connection refused); they"
+            " name another one soon, if it has a replica"
+        )
     if refused(error):
         return "nobody listens there (connection refused); is it started, is the port right?"
     for origin in causes(error):

@@ -128,10 +128,10 @@ def _check(greeting: Greeting, target: Target) -> None:
         msg = f"{where} is no cluster: name one host, or add ?sentinel=NAME if these are Sentinels"
         raise ConfigError(msg)
     if not greeting.cluster and greeting.role != "master":
-        msg = (
-            f"{where} is a replica, which cannot be written to: name its master, or the Sentinels"
-            " with ?sentinel=NAME"
-        )
+        fix = "name its master, or the Sentinels with ?sentinel=NAME"
+        if target.sentinel is not None:
+            fix = "the Sentinels name another master soon, or their logs say why not"
+        msg = f"{where} is a replica, which cannot be written to: {fix}"
         raise ServerUnavailableError(msg)
 
 
