@@ -124,6 +124,19 @@ def test_a_broker_whose_look_fails_is_a_warning(examine: Callable[..., Result]) 
     assert "diagnosis: The broker could not look at its server: ZeroDivisionError: d" in done.stdout
 
 
+def test_an_account_that_may_not_look_is_connected_all_the_same(
+    examine: Callable[..., Result],
+) -> None:
+    refuses = "exec('from qtasks.exc import ServerError; raise ServerError(\"not for you\")')"
+
+    done = examine(DOCTORED.format(findings=refuses))
+
+    assert done.exit_code == 2
+    assert "ok       connection: The server answered" in done.stdout
+    assert "error    queues: They cannot be looked at: not for you." in done.stdout
+    assert "cannot be used" not in done.stdout
+
+
 def test_two_servers_say_whose_finding_it_is(examine: Callable[..., Result]) -> None:
     done = examine(
         PLAIN.format(url="memory://two").replace("url=", "url='memory://one', storage_url=")

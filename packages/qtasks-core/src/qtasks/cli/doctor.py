@@ -72,16 +72,25 @@ def _server(asked: Invocation) -> list[Finding]:
     try:
         asked.ask(look)
     except (QTasksError, OSError) as error:
-        text = safe_text(error).rstrip(".?")
-        found.append(
-            Finding(
-                "error",
-                "connection",
-                f"{asked.place} cannot be used: {text}.",
-                "Check that the server runs, and that URL, user and password are right.",
-            )
-        )
+        found.append(_unanswered(asked, safe_text(error).rstrip(".?"), connected=bool(found)))
     return found
+
+
+def _unanswered(asked: Invocation, text: str, *, connected: bool) -> Finding:
+    """Says what the server refused: to be used at all, or to be looked at further."""
+    if connected:
+        return Finding(
+            "error",
+            "queues",
+            f"They cannot be looked at: {text}.",
+            "Run the doctor with an account that may do all that its other commands do.",
+        )
+    return Finding(
+        "error",
+        "connection",
+        f"{asked.place} cannot be used: {text}.",
+        "Check that the server runs, and that URL, user and password are right.",
+    )
 
 
 async def _diagnosis(client: Client) -> list[Finding]:
