@@ -345,8 +345,8 @@ def test_what_does_not_fit_is_refused(harness: Harness) -> None:
 
     with pytest.raises(AttributeError, match=r"'task_succes' \(did you mean 'task_success'\?"):
         events.on.task_succes  # noqa: B018
-    with pytest.raises(RegistrationError, match=r"no event 'strating' \(did you mean 'starting'\?"):
-        events.add("strating", print)
+    with pytest.raises(RegistrationError, match=r"no event 'startng' \(did you mean 'starting'\?"):
+        events.add("startng", print)
     with pytest.raises(RegistrationError, match="event starting: 5 is no function"):
         events.on.starting(5)
     with pytest.raises(RegistrationError, match=r"wants task_brokr \(did you mean 'task_broker'\?"):
