@@ -237,4 +237,13 @@ class RedisBroker(BaseBroker):
 
     async def workers(self) -> list[Presence]:
         """Lists the workers that reported themselves and whose time has not run out."""
-        return [_decode_presence(p) for p in await self._engine.run("workers", self._engine.main)]
+        reports = await self._engine.run("workers", self._engine.main)
+        return [presence for report in reports if (presence := _presence(report)) is not None]
+
+
+def _presence(report: bytes | None) -> Presence | None:
+    """Reads a report; None if it is gone, or somebody damaged it."""
+    try:
+        return None if report is None else _decode_presence(report)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

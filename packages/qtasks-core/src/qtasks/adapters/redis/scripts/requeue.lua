@@ -20,7 +20,7 @@ for place, id in ipairs(moved) do
   local key = key_of(id)
   call('PERSIST', key)
   call('HDEL', key, 'x', 'de', 'rn', 'f', 'g', 'cx')
-  call('HINCRBY', key, 'rq', 1)
+  call('HSET', key, 'rq', (whole(call('HGET', key, 'rq')) or 0) + 1)
   zrem(P .. 'f:' .. t.q, id)
   zrem(P .. 'd', id)
   zrem(P .. 'd:' .. t.q, id)
