@@ -73,6 +73,10 @@ for _, queue in ipairs(queues) do
       wake(queue)
     end
   end
+  local first = call('ZRANGE', P .. 'z:' .. queue, 0, 0, 'WITHSCORES')[2]
+  if first and tonumber(first) <= now then
+    wake(queue)
+  end
   if call('EXISTS', P .. 's:' .. queue) == 1 then
     wake_for_suspects(queue)
   end
