@@ -118,7 +118,7 @@ class RedisBroker(BaseBroker):
     # Messages
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Queues messages: up to 1,000 in one atomic step, more in several.
+        """Queues messages: up to 1,000, or 8 MiB, in one atomic step, more in several.
 
         In a cluster each queue is a step of its own. If one of several steps fails, those before
         it are queued; the same call may be repeated. A step whose connection broke is sent again.

@@ -143,7 +143,7 @@ end
 write()
 
 local out, claim = {}, A[2]
-local want, suspects, budget = claim.limit, claim.suspects, 1000
+local want, suspects, budget, room = claim.limit, claim.suspects, 1000, 8388608 -- bytes
 local passed, next_due, again = 0, -1, 0
 
 -- What a lost reply had handed out is handed out again, or given back where there is no room.
@@ -221,6 +221,7 @@ local function take(queue, id)
   else
     hand_out(id, queue, v, claim, to, out)
     want = want - 1
+    room = room - #v[1]
   end
 end
 
@@ -249,17 +250,22 @@ local function claim_from(queue)
   for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
     first = take_suspects(queue, list, first, tonumber(priority))
     local lane = P .. 'r:' .. priority .. ':' .. queue
-    while want > 0 and budget > 0 do
+    while want > 0 and budget > 0 and room > 0 do
       local ids = call('ZPOPMIN', lane, math.min(want, CHUNK))
       if #ids == 0 then
         call('ZREM', P .. 'pr:' .. queue, priority)
         break
       end
       for i = 1, #ids, 2 do
-        take(queue, id_of(ids[i]))
+        if room > 0 then
+          take(queue, id_of(ids[i]))
+        else
+          left = true
+          collect(collected('ZADD', lane), ids[i + 1], ids[i])
+        end
       end
     end
-    if want <= 0 or budget <= 0 then
+    if want <= 0 or budget <= 0 or room <= 0 then
       left = left or call('EXISTS', lane) == 1
     end
   end
@@ -283,7 +289,9 @@ for _, queue in ipairs(claim.queues) do
   if want <= 0 then
     break
   end
-  if call('SISMEMBER', P .. 'pz', queue) == 0 then
+  if room <= 0 then
+    wake(queue) -- its marker may be what led here
+  elseif call('SISMEMBER', P .. 'pz', queue) == 0 then
     claim_from(queue)
   end
 end
