@@ -123,6 +123,17 @@ async def test_a_keeper_takes_nothing_back_right_after_an_outage() -> None:
     assert broker.calls[: len(first_rounds)] == first_rounds
 
 
+async def test_a_new_worker_that_waited_for_the_broker_takes_nothing_back_at_once() -> None:
+    broker: Any = Recorded(failures=0)
+    keeper = Keeper(broker, Target(), lease=0.03, after_outage=True)
+    keeper.start()
+    for _ in range(2):
+        assert await asyncio.to_thread(broker.reported.acquire, timeout=60)
+    await keeper.stop()
+    first_rounds = ["extend", "report", "extend", "sweep", "report"]
+    assert broker.calls[: len(first_rounds)] == first_rounds
+
+
 def test_a_keeper_does_not_wait_long_after_a_failure() -> None:
     """A third of a lease later may be too late."""
     keeper = Keeper(MemoryBroker(), Target(), lease=30.0)

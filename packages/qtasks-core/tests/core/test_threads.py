@@ -123,14 +123,15 @@ async def test_a_job_cancelled_before_it_started_never_runs() -> None:
     pool.close()
 
 
-async def test_a_function_that_raises_cancelled_error_costs_no_thread() -> None:
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit])
+async def test_what_ends_coroutines_is_a_failure_like_others(kind: type[BaseException]) -> None:
     pool = ThreadPool(2, "cancelling")
 
     def fail() -> None:
-        raise asyncio.CancelledError
+        raise kind
 
     for _ in range(20):
-        with pytest.raises(RuntimeError, match="the task raised CancelledError"):
+        with pytest.raises(RuntimeError, match=f"the task raised {kind.__name__}"):
             await pool.run(fail)
     assert pool.abandoned == 0
     threads = [t for t in threading.enumerate() if t.name.startswith("cancelling")]

@@ -40,6 +40,8 @@ log = logging.getLogger("qtasks.supervisor")
 MARGIN: Final = 10.0
 #: Seconds until what a dead child wrote last is read, if something it started keeps its pipes.
 _LAST_WORDS: Final = 1.0
+#: Chunks of 64 KiB that were read and are not dealt with: who prints more than can be shown waits.
+_UNREAD: Final = 16
 _COMMAND: Final = "from qtasks._supervisor.child import main; main()"
 
 
@@ -171,11 +173,18 @@ class ChildProcess:
     ) -> asyncio.Future[int]:
         """Hands over what comes from a pipe until that ends."""
         assert stream is not None  # noqa: S101 - it was started with pipes
+        room = threading.Semaphore(_UNREAD)
+
+        def deal(data: bytes) -> None:
+            room.release()
+            _guarded(take, data)
 
         def read() -> int:
             with stream, contextlib.suppress(OSError):
                 while data := os.read(stream.fileno(), 65536):
-                    self._loop.call_soon_threadsafe(_guarded, take, data)
+                    while not room.acquire(timeout=1.0) and not self._loop.is_closed():
+                        pass
+                    self._loop.call_soon_threadsafe(deal, data)
             return 0
 
         return self._in_thread(read, name)

@@ -63,9 +63,17 @@ class Keeper:
         broker: the worker's broker; the keeper works through its twin.
         target: the worker.
         lease: seconds of a lease; every third of it a round is made.
+        after_outage: whether the server was away just before.
     """
 
-    def __init__(self, broker: BaseBroker, target: KeeperTarget, lease: float) -> None:
+    def __init__(
+        self,
+        broker: BaseBroker,
+        target: KeeperTarget,
+        lease: float,
+        *,
+        after_outage: bool = False,
+    ) -> None:
         self._twin = broker.client()
         self._broker = self._twin or broker
         self._target = target
@@ -74,6 +82,7 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._task: asyncio.Task[None] | None = None
         self._away = False
+        self._after_outage = after_outage
 
     def start(self) -> None:
         """Begins, in a thread of its own or, without a twin, on the running loop."""
@@ -108,7 +117,8 @@ class Keeper:
         if held:
             extension = await self._broker.extend(held, self._lease)
         # Right after an outage the others have not had the time to renew their leases yet.
-        total = Swept() if self._away else await self._sweep()
+        total = Swept() if self._away or self._after_outage else await self._sweep()
+        self._after_outage = False
         await self._broker.report(self._target.presence(), self._lease)
         self._target.kept(held, extension, total)
 

@@ -21,7 +21,9 @@ log = logging.getLogger("qtasks.worker")
 _PAUSES: Final = (0.1, 1.0)
 
 
-async def open_patiently(connection: Connection, user: object, stopping: asyncio.Event) -> bool:
+async def open_patiently(
+    connection: Connection, user: object, stopping: asyncio.Event
+) -> int | None:
     """Connects, however long the server takes to come; one line says that it is waited for.
 
     Args:
@@ -30,7 +32,7 @@ async def open_patiently(connection: Connection, user: object, stopping: asyncio
         stopping: ends the wait.
 
     Returns:
-        Whether it is connected; False if the wait was ended.
+        How many attempts failed before it was connected; None if the wait was ended.
 
     Raises:
         ServerError: the server refuses in a way that waiting does not mend.
@@ -49,5 +51,5 @@ async def open_patiently(connection: Connection, user: object, stopping: asyncio
         else:
             if backoff.failures:
                 log.info("The broker is there after %d attempts", backoff.failures)
-            return True
-    return False
+            return backoff.failures
+    return None

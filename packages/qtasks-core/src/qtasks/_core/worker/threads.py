@@ -219,8 +219,9 @@ def run_job(job: Job) -> None:
     except StopIteration as error:  # a future refuses it, and a coroutine cannot raise it
         job.error = RuntimeError(f"the task raised StopIteration({error.value!r})")
         job.error.__cause__ = error
-    except asyncio.CancelledError as error:  # a future would take it for its own caller's wish
-        job.error = RuntimeError("the task raised CancelledError")
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        # Coroutines would take the one for their caller's wish, the other for their own end.
+        job.error = RuntimeError(f"the task raised {type(error).__name__}")
         job.error.__cause__ = error
     except BaseException as error:  # noqa: BLE001 - handed to the caller, who decides
         job.error = error

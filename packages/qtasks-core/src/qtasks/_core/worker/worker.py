@@ -106,6 +106,7 @@ class Worker:
         self._clock = clock
         self._started_at = 0.0
         self._asked = False
+        self._waited = False
         self._doom: ServerError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -127,8 +128,11 @@ class Worker:
         self._prepare()
         restore = handle_signals(self._asked_to_stop) if signals else None
         try:
-            if retry and not await open_patiently(self._connection, self, self._stopping):
-                return
+            if retry:
+                failed = await open_patiently(self._connection, self, self._stopping)
+                if failed is None:
+                    return
+                self._waited = failed > 0
             async with self:
                 await self._until_stopped()
         finally:
@@ -151,7 +155,8 @@ class Worker:
             if subscribers := self._registry.table.worker_start:
                 await emit.notify("worker_start", subscribers, {"worker": self})
             self._cleanup = stack.pop_all()
-        self._keeper = Keeper(self.broker, self, self.config.lease)
+        self._keeper = Keeper(self.broker, self, self.config.lease, after_outage=self._waited)
+        self._waited = False
         self._keeper.start()
         self._main = loop.create_task(self._pump.run())
         self._main.add_done_callback(lambda _: self._stopping.set())

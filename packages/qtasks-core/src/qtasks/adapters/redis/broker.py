@@ -118,7 +118,7 @@ class RedisBroker(BaseBroker):
     # Messages
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Queues messages: up to 1,000 in one atomic step, more in several.
+        """Queues messages: up to 1,000, or 8 MiB, in one atomic step, more in several.
 
         In a cluster each queue is a step of its own. If one of several steps fails, those before
         it are queued; the same call may be repeated. A step whose connection broke is sent again.
@@ -237,4 +237,13 @@ class RedisBroker(BaseBroker):
 
     async def workers(self) -> list[Presence]:
         """Lists the workers that reported themselves and whose time has not run out."""
-        return [_decode_presence(p) for p in await self._engine.run("workers", self._engine.main)]
+        reports = await self._engine.run("workers", self._engine.main)
+        return [presence for report in reports if (presence := _presence(report)) is not None]
+
+
+def _presence(report: bytes | None) -> Presence | None:
+    """Reads a report; None if it is gone, or somebody damaged it."""
+    try:
+        return None if report is None else _decode_presence(report)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtasks.adapters.redis.messages import deliveries, ids
-from qtasks.adapters.redis.settlements import Batch
+from qtasks.adapters.redis.settlements import Batch, in_steps
 from qtasks.adapters.redis.times import micros, seconds
 from qtasks.contracts.clock import SystemClock
 from qtasks.schemas import Claim, Delivery, Exchange, Settlement
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from qtasks.adapters.redis.engine import Engine
 
 __all__ = ["Claimer"]
-
-#: Outcomes of one step; after an outage there may be many more.
-_SETTLE_STEP: Final = 500
 
 
 class Claimer:
@@ -73,12 +70,11 @@ class Claimer:
         asked = _Asked(request)
         try:
             for shard, queues in claims.items():
-                mine = parts.get(shard, [])
+                *before, mine = [*in_steps(parts.get(shard, []))] or [[]]
                 if request is None or (asked.limit <= 0 and not mine):
                     continue
-                while len(mine) > _SETTLE_STEP:
-                    refused += (await self._settle(shard, mine[:_SETTLE_STEP])).refused
-                    mine = mine[_SETTLE_STEP:]
+                for step in before:
+                    refused += (await self._settle(shard, step)).refused
                 answer = await self._both(shard, mine, queues, request, asked)
                 refused += answer.refused
                 found += answer.deliveries
@@ -115,8 +111,8 @@ class Claimer:
     async def _settle(self, shard: str, settlements: Sequence[Settlement]) -> Exchange:
         """Settles in one shard, in bounded steps."""
         refused: list[str] = []
-        for start in range(0, len(settlements), _SETTLE_STEP):
-            batch = Batch(settlements[start : start + _SETTLE_STEP])
+        for step in in_steps(settlements):
+            batch = Batch(step)
             answer = await self._engine.run(
                 "exchange", shard, batch.rows, self._nothing(), blobs=batch.blobs
             )

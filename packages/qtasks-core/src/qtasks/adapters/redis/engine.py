@@ -137,7 +137,8 @@ class Engine:
 
     async def queues(self) -> list[str]:
         """Returns all queues that were ever published to, sorted."""
-        return sorted(name.decode() for name in await self.run("queues", self.main))
+        names = await self.run("queues", self.main)
+        return sorted(name.decode(errors="backslashreplace") for name in names)
 
     # Calls
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks.adapters.redis.times import micros, seconds
+from qtasks.adapters.redis.times import micros, seconds, whole
 from qtasks.schemas import Delivery, Message
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
         id_, token, blob, attempts, count, lost, snoozes, created, due, history, headers, queue,
     ) = values  # fmt: skip
     name = queue.decode()
-    message, malformed = _message(blob, headers, id_.decode(), name)
+    message, malformed = _message(blob, headers, _text(id_), name)
     return Delivery(
-        message, int(token), int(attempts or 0), int(count), int(lost or 0), int(snoozes or 0),
-        seconds(created), seconds(due or created), claimed_at, history, malformed, name,
+        message, int(token), whole(attempts), whole(count), whole(lost), whole(snoozes),
+        seconds(created or 0), seconds(due or created or 0), claimed_at, history, malformed, name,
     )  # fmt: skip
 
 
@@ -70,9 +70,14 @@ def _message(
 ) -> tuple[Message, str | None]:
     """Reads a stored message; one that cannot be read is a delivery that only fails."""
     try:
-        return message_of(blob, headers), None
+        message = message_of(blob, headers)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Message(id_, "", queue, b""), f"its stored message cannot be read: {error}"
+    if message.id != id_:
+        return Message(id_, "", queue, b""), f"its stored message is that of task {message.id!r}"
+    if message.queue != queue:  # where it was found is where its lease is
+        message = msgspec.structs.replace(message, queue=queue)
+    return message, None
 
 
 def message_of(blob: bytes, headers: bytes | None) -> Message:
@@ -94,4 +99,8 @@ def decode_headers(packed: bytes) -> dict[str, str]:
 
 def ids(answer: Iterable[bytes]) -> list[str]:
     """Returns ids as texts."""
-    return [id_.decode() for id_ in answer]
+    return [_text(id_) for id_ in answer]
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="backslashreplace")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.messages import rows
+from qtasks.adapters.redis.steps import cut
 from qtasks.schemas import Receipt
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Publisher:
             # First, so that nothing is in a shard that nobody looks at.
             await engine.repeat("know", engine.main, *{message.queue for message in call.messages})
         receipts = [Receipt(message.id, created=True) for message in call.messages]
-        for shard, places in self._steps(call.messages):
+        for shard, places in self._steps(call):
             described, blobs = _picked(call.rows, places), _picked(call.blobs, places)
             answers = await engine.repeat("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
             for place, answer in zip(places, answers, strict=True):
@@ -87,17 +88,17 @@ class Publisher:
                     receipts[place] = Receipt(id_, created=False)
         return receipts
 
-    def _steps(self, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[int]]]:
+    def _steps(self, call: _Call) -> Iterator[tuple[str, Sequence[int]]]:
         """Yields the steps: a shard, and the places of messages in the call."""
-        places: dict[str, Sequence[int]] = {self._engine.main: range(len(messages))}
+        places: dict[str, Sequence[int]] = {self._engine.main: range(len(call.messages))}
         if self._engine.sharded:
             listed: dict[str, list[int]] = {}
-            for place, message in enumerate(messages):
+            for place, message in enumerate(call.messages):
                 listed.setdefault(self._engine.shard(message.queue), []).append(place)
             places = {**listed}
         for shard, mine in places.items():
-            for start in range(0, len(mine), _STEP):
-                yield shard, mine[start : start + _STEP]
+            for step in cut(mine, _STEP, lambda place: len(call.blobs[place])):
+                yield shard, step
 
 
 class _Outgoing:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from qtasks.adapters.redis.messages import decode_headers, message_of
-from qtasks.adapters.redis.times import seconds
+from qtasks.adapters.redis.times import seconds, whole
 from qtasks.schemas import Message, Record, TaskError, TaskStatusEnum
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def _text(fields: dict[bytes, bytes], name: bytes) -> str:
 
 
 def _number(fields: dict[bytes, bytes], name: bytes) -> int:
-    value: Any = fields.get(name, 0)
-    return int(value)
+    return whole(fields.get(name))
 
 
 def _time(fields: dict[bytes, bytes], name: bytes) -> float | None:

@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.adapters.redis.messages import encode
+from qtasks.adapters.redis.steps import cut
 from qtasks.adapters.redis.times import micros
 from qtasks.schemas import Cancel, Fail, Retry, Success
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from qtasks.schemas import Settlement
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "in_steps"]
 
 #: The number of the first byte string that a script gets.
 _FIRST: Final = 3
+#: Outcomes of one step; after an outage there may be many more.
+_STEP: Final = 500
+
+
+def in_steps(settlements: Sequence[Settlement]) -> Iterator[Sequence[Settlement]]:
+    """Cuts settlements into what one script may take."""
+    return cut(settlements, _STEP, _size)
+
+
+def _size(settlement: Settlement) -> int:
+    """Returns the bytes of an outcome that may be many."""
+    result = settlement.outcome.result if type(settlement.outcome) is Success else None
+    return len(result or b"") + len(settlement.history or b"")
 
 
 class Batch:

@@ -238,12 +238,14 @@ class RedisStorage(BaseStorage):
     ) -> builtins.list[str]:
         """Sends dead letters back to their queue, over ``spread`` seconds."""
         moved: builtins.list[str] = []
-        steps = [*_steps(ids)]
+        each = micros(spread) / max(len(ids), 1)
         for shard in await self._engine.shards():
-            for number, step in enumerate(steps):
-                share = (micros(spread) // len(steps), number)
+            begin = 0
+            for step in _steps(ids):
+                share = (int(each * len(step)), int(each * begin))
                 answer = await self._engine.run("requeue", shard, step, reset_attempts, *share)
                 moved += packing.ids(answer)
+                begin += len(step)
         return moved
 
     async def discard(self, ids: Sequence[str]) -> builtins.list[str]:

@@ -6,11 +6,12 @@ for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
   local key = P .. 'o:' .. queue
   local ids = room > 0 and call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, room) or {}
   for _, id in ipairs(ids) do
-    local v = call('HMGET', key_of(id), 'm', 'hd', 'x')
-    if not v[1] then
+    local v = read(key_of(id), 'm', 'hd', 'x')
+    local x = v and whole(v[3])
+    if not v or not v[1] then
       zrem(key, id)
       srem(P .. 'oh:' .. queue, id)
-    elseif not v[3] or tonumber(v[3]) > now then
+    elseif not x or x > now then
       call('HSET', key_of(id), 'hh', 1)
       sadd(P .. 'oh:' .. queue, id)
       zadd(key, now + A[2], id)

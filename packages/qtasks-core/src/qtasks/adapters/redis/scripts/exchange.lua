@@ -81,8 +81,9 @@ local function succeed(s)
   end
   local id, ttl = s[1], s[6]
   local key = key_of(id)
-  local v = call('HMGET', key, 's', 'k', 'q', 'w', 'lo', 'a', 'u', 'x', 'cx', 'wt', 'et', 'sn')
-  if v[1] ~= 'l' or v[2] ~= s[2] or v[5] or v[6] or v[7] or v[8] or v[9] or v[10] or v[11] or v[12]
+  local v = read(key, 's', 'k', 'q', 'w', 'lo', 'a', 'u', 'x', 'cx', 'wt', 'et', 'sn')
+  if not v or v[1] ~= 'l' or v[2] ~= s[2] or not v[3] or not v[4]
+    or v[5] or v[6] or v[7] or v[8] or v[9] or v[10] or v[11] or v[12]
   then
     return false
   end
@@ -104,13 +105,14 @@ local function succeed(s)
   if not fake then
     call('PEXPIRE', key, math.ceil(ttl / 1000))
   end
-  local mine = lists[v[3] .. v[4]]
+  local who = v[3] .. ' ' .. v[4]
+  local mine = lists[who]
   if not mine then
     mine = {
       collected('ZREM', P .. 'l'), collected('ZREM', P .. 'b:' .. v[3]),
       collected('SREM', P .. 'h:' .. v[4]), collected('ZADD', P .. 'f:' .. v[3]),
     }
-    lists[v[3] .. v[4]] = mine
+    lists[who] = mine
   end
   collect(mine[1], id)
   collect(mine[2], id)
@@ -141,19 +143,19 @@ end
 write()
 
 local out, claim = {}, A[2]
-local want, suspects, budget = claim.limit, claim.suspects, 1000
+local want, suspects, budget, room = claim.limit, claim.suspects, 1000, 8388608 -- bytes
 local passed, next_due, again = 0, -1, 0
 
 -- What a lost reply had handed out is handed out again, or given back where there is no room.
 if claim.again then
   for _, id in ipairs(call('SMEMBERS', P .. 'h:' .. claim.worker)) do
-    local v = call('HMGET', key_of(id), 'cn', 'k', 'm', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd',
-      'q')
-    if v[1] == claim.again then
+    local v = read(key_of(id), 'cn', 'k', 'm', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd', 'q')
+    local t = v and v[1] == claim.again and look(id)
+    if t and t.s == 'l' then
       if want > 0 then
         want = want - 1
         again = again + 1
-        if tonumber(v[6] or '0') > 0 then
+        if t.lo > 0 then
           suspects = suspects - 1
         end
         zadd(P .. 'l', now + claim.lease, id)
@@ -164,7 +166,6 @@ if claim.again then
         end
         out.n = n + 12
       else
-        local t = look(id)
         leave(t)
         line_up(t, now, t.lo > 0 and 'suspect' or 'returned', { 'st', 'new' })
       end
@@ -177,27 +178,50 @@ local function promote(queue)
   local ids = call('ZRANGEBYSCORE', P .. 'z:' .. queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
   for i = 1, #ids, 2 do
     local member = ids[i]
-    local priority = call('HGET', key_of(id_of(member)), 'p')
+    local v = read(key_of(id_of(member)), 'p')
     zrem(P .. 'z:' .. queue, member)
-    if priority then
-      collect(lane(queue, priority), ids[i + 1], member)
-    end
+    collect(lane(queue, level(v and v[1])), ids[i + 1], member)
   end
   write()
 end
 
 local to
-local function take(queue, id)
-  local v = call('HMGET', key_of(id), unpack(HANDED))
-  if not v[1] then
-    return
+-- Makes a task of a damaged key, so that a worker reports it by its id; its message is lost.
+local function restore(queue, id)
+  local key = key_of(id)
+  if call('EXISTS', key) == 0 then
+    zrem(P .. 'a', id)
+    return nil
   end
-  if v[2] and tonumber(v[2]) <= now then
+  call('UNLINK', key)
+  call('HSET', key, 'm', '', 'q', queue, 'c', now_text, 'i', NOWHERE, 's', 'w', 'p', 0)
+  return call('HMGET', key, unpack(HANDED))
+end
+
+local function take(queue, id)
+  local v = read(key_of(id), unpack(HANDED))
+  if not v or not v[1] then
+    v = restore(queue, id)
+    if not v then
+      return
+    end
+  end
+  local state = v[11]
+  if state ~= 'w' and STATES[state] then
+    return -- it is elsewhere by now
+  end
+  if v[12] ~= queue then
+    call('HSET', key_of(id), 'q', queue)
+  end
+  local x = v[2] and whole(v[2])
+  local t = x and x <= now and look(id)
+  if t then
     budget = budget - 1
-    lapse(look(id), claim.result_ttl)
+    lapse(t, claim.result_ttl)
   else
     hand_out(id, queue, v, claim, to, out)
     want = want - 1
+    room = room - #v[1]
   end
 end
 
@@ -226,17 +250,22 @@ local function claim_from(queue)
   for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
     first = take_suspects(queue, list, first, tonumber(priority))
     local lane = P .. 'r:' .. priority .. ':' .. queue
-    while want > 0 and budget > 0 do
+    while want > 0 and budget > 0 and room > 0 do
       local ids = call('ZPOPMIN', lane, math.min(want, CHUNK))
       if #ids == 0 then
         call('ZREM', P .. 'pr:' .. queue, priority)
         break
       end
       for i = 1, #ids, 2 do
-        take(queue, id_of(ids[i]))
+        if room > 0 then
+          take(queue, id_of(ids[i]))
+        else
+          left = true
+          collect(collected('ZADD', lane), ids[i + 1], ids[i])
+        end
       end
     end
-    if want <= 0 or budget <= 0 then
+    if want <= 0 or budget <= 0 or room <= 0 then
       left = left or call('EXISTS', lane) == 1
     end
   end
@@ -260,7 +289,9 @@ for _, queue in ipairs(claim.queues) do
   if want <= 0 then
     break
   end
-  if call('SISMEMBER', P .. 'pz', queue) == 0 then
+  if room <= 0 then
+    wake(queue) -- its marker may be what led here
+  elseif call('SISMEMBER', P .. 'pz', queue) == 0 then
     claim_from(queue)
   end
 end

@@ -5,8 +5,8 @@ local lost, cancelled = {}, {}
 local held = A[2]
 for i = 1, #held, 2 do
   local id = held[i]
-  local v = call('HMGET', key_of(id), 's', 'k', 'cx')
-  if v[1] == 'l' and tonumber(v[2]) == held[i + 1] then
+  local v = read(key_of(id), 's', 'k', 'cx')
+  if v and v[1] == 'l' and tonumber(v[2]) == held[i + 1] then
     zadd(P .. 'l', now + A[1], id)
     if v[3] then
       cancelled[#cancelled + 1], cancelled[#cancelled + 2] = id, v[3]

@@ -2,9 +2,9 @@
 -- Stamps go on, so that a token of before stays stale.
 local ids = call('ZRANGE', P .. 'a', 0, A[1] - 1)
 for _, id in ipairs(ids) do
-  local v = call('HMGET', key_of(id), 's', 'w', 'wt')
+  local v = read(key_of(id), 's', 'w', 'wt') or {}
   tell({ id = id, wt = v[3] })
-  if v[1] == 'l' then
+  if v[1] == 'l' and v[2] then
     srem(P .. 'h:' .. v[2], id)
   end
   call('UNLINK', key_of(id))

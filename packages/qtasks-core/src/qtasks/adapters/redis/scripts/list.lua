@@ -12,19 +12,19 @@ local function failed_with(kind, name)
 end
 
 local function fits(v)
-  local moment = A.dead == true and v[5] or v[4]
-  return v[1]
-    and not (v[1] == 'd' and tonumber(v[9]) <= now)
+  local moment = v and (A.dead == true and v[5] or v[4])
+  return v and v[1]
+    and not (v[1] == 'd' and (whole(v[9]) or 0) <= now)
     and (not A.status or (v[1] == 'l' and 'process' or v[2] or 'new') == A.status)
     and (not A.queue or v[3] == A.queue)
     and (not A.dead_given or (v[6] and true or false) == A.dead)
     and (not A.reason or (v[8] or '') == A.reason)
     and (not A.error_type or failed_with(v[7], A.error_type))
-    and (not A.since or tonumber(moment or '0') >= A.since)
+    and (not A.since or (whole(moment) or 0) >= A.since)
 end
 
 for i = 1, #ids, 2 do
-  local v = call('HMGET', key_of(ids[i]), 's', 'st', 'q', 'c', 'f', 'de', 'et', 'rn', 'g')
+  local v = read(key_of(ids[i]), 's', 'st', 'q', 'c', 'f', 'de', 'et', 'rn', 'g')
   at = tonumber(ids[i + 1])
   if fits(v) then
     out[#out + 1], out[#out + 2] = ids[i], string.format('%.0f', at)

@@ -20,6 +20,24 @@ local A = cmsgpack.unpack(ARGV[2])
 -- Commands take texts quicker than numbers, and the time is written often.
 local now_text = string.format('%.0f', now)
 
+-- Returns the whole number of a text that the server keeps, or nil: what others wrote may be anything.
+local function whole(text)
+  local value = tonumber(text)
+  if value and value % 1 == 0 and math.abs(value) < 9007199254740992 then
+    return value
+  end
+end
+
+-- Returns fields of a key, or nil if it is no hash.
+local function read(key, ...)
+  local values = redis.pcall('HMGET', key, ...)
+  if not values.err then
+    return values
+  elseif not string.find(values.err, 'WRONGTYPE', 1, true) then
+    return call('HMGET', key, ...) -- raises the error, which is not the key's
+  end
+end
+
 -- A server whose memory is full refuses scripts their first write that may need more, and lets go
 -- on who has written before. So what empties queues begins with a write that needs nothing.
 local function insist()

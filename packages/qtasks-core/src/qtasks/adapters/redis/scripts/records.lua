@@ -9,8 +9,8 @@ if A[2] then
 end
 for _, id in ipairs(A[1]) do
   local key = key_of(id)
-  local v = call('HMGET', key, 's', 'g', 'wt')
-  local there = v[1] and not (v[1] == 'd' and tonumber(v[2]) <= now)
+  local v = read(key, 's', 'g', 'wt') or {}
+  local there = v[1] and not (v[1] == 'd' and (whole(v[2]) or 0) <= now)
   if not A[2] then
     if there then
       out[#out + 1], out[#out + 2] = id, call('HGETALL', key)

@@ -1,4 +1,4 @@
--- Sends dead letters back. A: { ids, reset attempts, spread, first place, of how many }.
+-- Sends dead letters back. A: { ids, reset attempts, spread, when that begins }.
 -- Returns the ids that moved. A letter whose unique key is held by an unfinished task stays.
 local moved = {}
 local letters = {}
@@ -20,7 +20,7 @@ for place, id in ipairs(moved) do
   local key = key_of(id)
   call('PERSIST', key)
   call('HDEL', key, 'x', 'de', 'rn', 'f', 'g', 'cx')
-  call('HINCRBY', key, 'rq', 1)
+  call('HSET', key, 'rq', (whole(call('HGET', key, 'rq')) or 0) + 1)
   zrem(P .. 'f:' .. t.q, id)
   zrem(P .. 'd', id)
   zrem(P .. 'd:' .. t.q, id)
@@ -29,7 +29,7 @@ for place, id in ipairs(moved) do
   if A[2] then
     fields[5], fields[6] = 'a', 0
   end
-  line_up(t, now + math.floor(A[3] * (place - 1) / #moved), 'ordinary', fields)
+  line_up(t, now + A[4] + math.floor(A[3] * (place - 1) / #moved), 'ordinary', fields)
 end
 commit()
 return moved

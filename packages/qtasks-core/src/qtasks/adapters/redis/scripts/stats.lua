@@ -3,8 +3,9 @@ local queue = A[1]
 local ready = call('ZCARD', P .. 's:' .. queue)
 local oldest = -1
 local function older(due)
-  if due and (oldest < 0 or tonumber(due) < oldest) then
-    oldest = tonumber(due)
+  due = whole(due)
+  if due and (oldest < 0 or due < oldest) then
+    oldest = due
   end
 end
 for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
@@ -12,10 +13,11 @@ for _, priority in ipairs(call('ZRANGE', P .. 'pr:' .. queue, 0, -1)) do
   ready = ready + call('ZCARD', lane)
   older(call('ZRANGEBYSCORE', lane, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
   local returned = call('ZRANGEBYSCORE', lane, '-inf', '(0', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  older(returned and tonumber(returned) + RETURNED)
+  older(returned and returned + RETURNED)
 end
 for _, id in ipairs(call('ZRANGE', P .. 's:' .. queue, 0, 99)) do
-  older(call('HGET', key_of(id), 'du'))
+  local due = redis.pcall('HGET', key_of(id), 'du')
+  older(type(due) == 'string' and due or nil)
 end
 local delayed, due, next_due = 0, 0, -1
 for _, key in ipairs({ P .. 'z:' .. queue, P .. 'o:' .. queue }) do

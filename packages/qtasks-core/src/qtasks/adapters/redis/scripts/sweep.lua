@@ -3,6 +3,7 @@
 insist()
 local limit, limits = A[1], A[2]
 local back, convicted = {}, {}
+local queues = call('SMEMBERS', P .. 'qs')
 local overdue_leases = call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(overdue_leases) do
   local t = look(id)
@@ -15,6 +16,11 @@ for _, id in ipairs(overdue_leases) do
     end
   else
     zrem(P .. 'l', id)
+    if not t then
+      for _, queue in ipairs(queues) do
+        zrem(P .. 'b:' .. queue, id)
+      end
+    end
   end
 end
 write()
@@ -37,7 +43,6 @@ if #expired > 0 then
   call('LTRIM', P .. 'ur', #expired, -1)
 end
 
-local queues = call('SMEMBERS', P .. 'qs')
 local seen, purged = 0, 0
 for _, queue in ipairs(queues) do
   local left = limit - seen
@@ -67,6 +72,10 @@ for _, queue in ipairs(queues) do
     if call('EXISTS', P .. 'r:' .. priority .. ':' .. queue) == 1 then
       wake(queue)
     end
+  end
+  local first = call('ZRANGE', P .. 'z:' .. queue, 0, 0, 'WITHSCORES')[2]
+  if first and tonumber(first) <= now then
+    wake(queue)
   end
   if call('EXISTS', P .. 's:' .. queue) == 1 then
     wake_for_suspects(queue)

@@ -24,25 +24,36 @@ local function id_of(member)
   return string.sub(member, 17)
 end
 
--- Returns a task as a table, or nil; one whose time is over counts as gone.
+local STATES = { w = true, l = true, o = true, b = true, d = true }
+local NOWHERE = string.rep('0', 16)
+
+-- Returns a priority as it names lanes; one that cannot be is 0.
+local function level(text)
+  local value = whole(text)
+  return value and value >= -128 and value <= 127 and string.format('%d', value) or '0'
+end
+
+-- Returns a task as a table, or nil; one whose time is over counts as gone, and so does one whose
+-- key somebody damaged so much that nobody can tell where it is.
 local function look(id)
-  local v = call('HMGET', key_of(id), unpack(FIELDS))
-  if not v[1] then
+  local v = read(key_of(id), unpack(FIELDS))
+  if not v or not STATES[v[1]] or not v[3] then
     return nil
   end
   local t = {
-    id = id, s = v[1], k = v[2], q = v[3], p = v[4] or '0', u = v[5], x = v[6], cx = v[7],
-    lo = tonumber(v[8] or '0'), w = v[9], wt = v[10], aw = v[11], et = v[12], g = v[13],
-    de = v[14], du = tonumber(v[15] or v[18]), hh = v[16], i = v[17],
+    id = id, s = v[1], k = v[2], q = v[3], p = level(v[4]), u = v[5], x = whole(v[6]), cx = v[7],
+    lo = whole(v[8]) or 0, w = v[9] or '', wt = v[10], aw = v[11], et = v[12], g = whole(v[13]) or 0,
+    de = v[14], du = whole(v[15]) or whole(v[18]) or now, hh = v[16],
+    i = v[17] and #v[17] == 16 and v[17] or NOWHERE,
   }
-  if t.s == 'd' and tonumber(t.g) <= now then
+  if t.s == 'd' and t.g <= now then
     return nil, t
   end
   return t
 end
 
 local function overdue(t)
-  return t.x and tonumber(t.x) <= now
+  return t.x and t.x <= now
 end
 
 -- Forgets a task that has ended and whose time is over.
@@ -208,12 +219,17 @@ local function publish(m, blob, beside, scheduled)
     if known then
       return 0
     end
-    sweep_away(rest)
+    if rest then
+      sweep_away(rest)
+    else
+      call('UNLINK', key) -- damaged
+    end
     write()
   end
   if unique then
     local holder = call('HGET', P .. 'u', unique)
-    if holder then
+    local held = holder and look(holder)
+    if held and held.s ~= 'd' then
       return holder
     end
     call('HSET', P .. 'u', unique, id)
@@ -262,10 +278,10 @@ end
 
 -- Hands a task to a worker, and appends what the worker is told to out. v holds the task's fields
 -- in the order of HANDED; to has the lists that the leases go to, see leases_of().
-local HANDED = { 'm', 'x', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd' }
+local HANDED = { 'm', 'x', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd', 's', 'q' }
 local function hand_out(id, queue, v, claim, to, out)
   local token = string.format('%.0f', stamp())
-  local count = v[4] and v[4] + 1 or '1'
+  local count = v[4] and (whole(v[4]) or 0) + 1 or '1'
   call('HSET', key_of(id), 's', 'l', 'k', token, 'w', claim.worker, 'sa', now_text, 'n', count,
     'cn', claim.nonce)
   collect(to.leases, to.over, id)
