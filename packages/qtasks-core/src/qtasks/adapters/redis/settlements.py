@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from qtasks.schemas import Settlement
 
-__all__ = ["Batch"]
+__all__ = ["FIRST_BLOB", "Batch"]
 
 #: The number of the first byte string that a script gets.
-_FIRST: Final = 3
+FIRST_BLOB: Final = 3
 
 
 class Batch:
@@ -68,4 +68,4 @@ class Batch:
         if blob is None:
             return 0
         self.blobs.append(blob)
-        return len(self.blobs) + _FIRST - 1
+        return len(self.blobs) + FIRST_BLOB - 1
