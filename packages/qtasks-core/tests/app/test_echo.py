@@ -13,6 +13,7 @@ import qtasks.asyncio
 from qtasks import AsyncTask, SyncTask
 from qtasks.exc import RegistrationError, TaskArgumentsError, UnknownTaskError
 from qtasks.executors import SyncTaskExecutor
+from qtasks.middlewares import TaskMiddleware
 from qtasks.plugins import BasePlugin
 
 if TYPE_CHECKING:
@@ -317,3 +318,57 @@ def test_adding_a_task_that_nobody_knows_works_by_name(harness: Harness) -> None
     harness.do(harness.app.flush_all())
     with pytest.raises(UnknownTaskError):
         harness.do(found.refresh())
+
+
+def test_self_outlives_a_middleware_that_replaces_the_executor(harness: Harness) -> None:
+    class Replace(TaskMiddleware):
+        def __call__(self) -> SyncTaskExecutor:
+            old = self.task_executor
+            assert (old.args, old.echo.task_name) == ((1,), "plain")
+            new = SyncTaskExecutor(old.task_func, old.task_broker)
+            new.args = (2,)
+            return new
+
+    @harness.app.task(echo=True, middlewares_before=[Replace])
+    def plain(self: SyncTask, x: int) -> tuple[str, int]:
+        return self.task_name, x
+
+    assert result(harness, harness.do(plain.add_task(1))) == ("plain", 2)
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+def test_echo_tasks_run_inline(colour: str, kind: str) -> None:
+    app: Any = (qtasks if colour == "sync" else qtasks.asyncio).QueueTasks(broker_url="memory://")
+
+    @app.task
+    def leaf(x: int) -> int:
+        return 2 * x
+
+    @app.task(echo=True, name="coroutine")
+    async def coroutine(self: AsyncTask, x: int) -> int:
+        self.ctx.progress(1, 2)
+        child = await self.add_task(x, task_name="leaf")
+        assert child.record.parent_id == str(self.ctx.task_uuid)
+        assert (await self.ctx.get_task()).status == "process"
+        return await child.result() + 1
+
+    @app.task(echo=True, name="function")
+    def function(self: SyncTask, x: int) -> int:
+        self.ctx.progress(1, 2)
+        child = self.add_task(x, task_name="leaf")
+        assert child.record.parent_id == str(self.ctx.task_uuid)
+        assert self.ctx.get_task().status == "process"
+        return child.result() + 1  # type: ignore[no-any-return]  # it was asked for by name
+
+    task = {"coroutine": coroutine, "function": function}[kind]
+
+    async def inline() -> Any:
+        async with app.inline(raises=True):
+            return await task.add_task(4)
+
+    if colour == "sync":
+        with app.inline(raises=True):
+            handle = task.add_task(4)
+    else:
+        handle = asyncio.run(inline())
+    assert (handle.returning, handle.progress.fraction) == (9, 0.5)

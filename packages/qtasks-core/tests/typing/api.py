@@ -86,6 +86,8 @@ with app.inline(raises=True) as inline:
     assert_type(inline.advance(timedelta(hours=1)), None)
 assert_type(SyncStats(app).inspect().app(json=True), str)
 SyncStats(async_app)  # type: ignore[arg-type]  # an app of the other colour
+
+
 @app.task(echo=True)
 def echo(self: SyncTask, x: int) -> str:
     assert_type(self.ctx, SyncContext)
