@@ -24,12 +24,14 @@ PAIRS = [
     ("qtasks.asyncio:AsyncTaskHandle", "qtasks:TaskHandle"),
     ("qtasks.stats:AsyncStats", "qtasks.stats:SyncStats"),
     ("qtasks.app.inline:AsyncInline", "qtasks.app.inline:Inline"),
+    ("qtasks.contexts:AsyncContext", "qtasks.contexts:SyncContext"),
 ]
 
 #: What a word of the async façade is called in the sync one.
 SYNC_WORDS = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncBoundTask": "BoundTask",
+    "AsyncContext": "SyncContext",
     "AsyncGenerator": "Generator",
     "AsyncInline": "Inline",
     "AsyncIterable": "Iterable",

@@ -268,7 +268,7 @@ class Colourless(SyncTaskExecutor):
         ({"pool": "fiber"}, "pool='fiber'; a function runs in 'thread' or 'process' or 'loop'"),
         ({"ack": "never"}, "ack='never'; use 'group' or 'immediate'"),
         ({"retry": 3}, "pip install qtasks-plugin-retry"),
-        ({"echo": True}, "echo= is not supported by this version"),
+        ({"echo": "yes"}, "echo='yes'; use True or False"),
         ({"executor": AsyncTaskExecutor}, "needs a subclass of qtasks.executors.SyncTaskExecutor"),
         ({"executor": "x"}, "needs a subclass"),
         ({"executor": Colourless}, "Colourless.decode must be `def` in this executor"),

@@ -41,6 +41,11 @@ def send(to: str) -> None:
 @app.task
 def skip() -> None:
     raise Discard("not today")
+
+
+@app.task(echo=True)
+def scan(self, done: int, total: int | None) -> None:
+    self.ctx.progress(done, total, "looking at shelves")
 """
 
 

@@ -122,7 +122,10 @@ def test_a_wait_says_nothing_of_workers_if_one_is_alive(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["resise"], "no task 'resise'. Did you mean 'resize'? Its tasks: resize, send, skip."),
+        (
+            ["resise"],
+            "no task 'resise'. Did you mean 'resize'? Its tasks: resize, scan, send, skip.",
+        ),
         (["resize"], "missing a required argument: 'path'; the task is resize(path: str, width:"),
         (["resize", "--args", "cat.jpg"], "--args 'cat.jpg' is not JSON"),
         (["resize", "--args", '{"x": 1}'], "is no JSON array"),

@@ -32,7 +32,7 @@ def test_it_says_what_it_does(shop: Shop) -> None:
     assert f"tasks are in  {shop.queue.broker.url}" in done.stderr
     assert "queues        mail, default" in done.stderr
     assert "at once       3 tasks, 3 threads" in done.stderr
-    assert "knows         resize, send, skip" in done.stderr
+    assert "knows         resize, scan, send, skip" in done.stderr
     assert done.stdout == ""
 
 

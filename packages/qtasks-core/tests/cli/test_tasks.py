@@ -274,3 +274,23 @@ def test_json_may_stand_before_the_command(shop: Shop) -> None:
     done = shop.run("--json", "tasks", "list")
 
     assert json.loads(done.stdout)[0]["task"] == "resize"
+
+
+def test_progress_is_shown_where_a_task_told_it(shop: Shop) -> None:
+    half, some, silent = shop.add("scan", 1000, 2000), shop.add("scan", 7, None), shop.add("skip")
+    bare = shop.run("tasks", "list").stdout
+    shop.work()
+
+    listed = shop.run("tasks", "list").stdout.splitlines()
+    shown = shop.run("tasks", "show", half).stdout
+    document = {task["id"]: task["progress"] for task in shop.json("tasks", "list")}
+    one = shop.json("tasks", "show", half)["progress"]
+
+    assert "progress" not in bare
+    assert "progress" in listed[0]
+    assert ["1,000 of 2,000 (50%)" in line for line in listed[1:]] == [False, False, True]
+    assert "1,000 of 2,000 (50%), looking at shelves, at " in shown
+    assert (one["done"], one["total"], one["note"]) == (1000, 2000, "looking at shelves")
+    assert (document[some]["done"], document[some]["total"]) == (7, None)
+    assert document[silent] is None
+    assert "progress" not in shop.run("tasks", "show", silent).stdout

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
+from qtasks._core.bridge import drive
 from qtasks._core.worker import pump
 from qtasks._core.worker.keeper import Keeper
 from qtasks.asyncio import QueueTasks
@@ -137,8 +138,9 @@ async def test_a_new_worker_that_waited_for_the_broker_takes_nothing_back_at_onc
 def test_a_keeper_does_not_wait_long_after_a_failure() -> None:
     """A third of a lease later may be too late."""
     keeper = Keeper(MemoryBroker(), Target(), lease=30.0)
-    assert keeper._pause == 10.0
+    drive(keeper._next())
+    assert keeper._pause == 1.0  # a look, and a round in ten seconds
     keeper._note_failure(ServerUnavailableError("gone"))
     assert keeper._pause == 0.5
     keeper._note_success()
-    assert keeper._pause == 10.0
+    assert keeper._pause == 1.0

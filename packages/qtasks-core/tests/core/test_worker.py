@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks._core.worker.keeper import Keeper
 from qtasks.asyncio import QueueTasks
 from qtasks.brokers import MemoryBroker
 from qtasks.configs import QueueConfig
@@ -20,6 +21,7 @@ from qtasks.testing.clock import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qtasks.asyncio import AsyncTask
     from qtasks.schemas import Exchange, Extension, Held, Settlement
 
 
@@ -381,6 +383,55 @@ async def test_a_running_task_can_be_cancelled_from_outside() -> None:
         await worker._keeper.round()
         await handle.wait(10)
     assert (handle.status, handle.reason) == (TaskStatusEnum.CANCEL, "enough")
+
+
+async def test_a_running_task_hears_of_its_end_long_before_its_lease_is_renewed() -> None:
+    app = make_app(lease=3600)
+
+    @app.task(echo=True)
+    async def work(self: AsyncTask) -> None:
+        await self.app.cancel(self.ctx.task_uuid, "enough")
+        await asyncio.Event().wait()
+
+    async with app.worker():
+        handle = await work.add_task(timeout=60)
+    assert (handle.status, handle.reason) == (TaskStatusEnum.CANCEL, "enough")
+
+
+async def test_the_keeper_looks_after_those_alone_that_run_for_longer() -> None:
+    broker = Faulty()
+    app = make_app(broker)
+    gate = asyncio.Event()
+
+    @app.task
+    async def wait() -> None:
+        await gate.wait()
+
+    first = await wait.add_task()
+    async with app.worker() as worker:
+        keeper = Keeper(broker, worker, lease=3600)
+        asked: list[list[str]] = []
+        keeper._broker = broker
+
+        async def extend(held: Sequence[Held], lease: float) -> Extension:
+            asked.append([one.id for one in held])
+            return await Faulty.extend(broker, held, lease)
+
+        broker.extend = extend  # type: ignore[method-assign]  # counts what is asked
+        while not worker.held():
+            await asyncio.sleep(0)
+        await keeper.look()
+        assert asked == []
+        second = await wait.add_task()
+        while len(worker.held()) < 2:
+            await asyncio.sleep(0)
+        await keeper.look()
+        assert asked == [[first.id]]
+        await keeper.look()
+        assert asked == [[first.id], [first.id, second.id]]
+        gate.set()
+    await keeper.look()
+    assert len(asked) == 2
 
 
 async def test_leases_are_renewed_while_the_loop_is_blocked() -> None:

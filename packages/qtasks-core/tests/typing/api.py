@@ -13,6 +13,7 @@ from qtasks.app.inline import AsyncInline, Inline
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
 from qtasks.asyncio import QueueTasks as AsyncQueueTasks
 from qtasks.configs import QueueConfig, Source
+from qtasks.contexts import AsyncContext, SyncContext
 from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
 from qtasks.middlewares import TaskMiddleware
 from qtasks.schemas import TaskCall
@@ -85,6 +86,37 @@ with app.inline(raises=True) as inline:
     assert_type(inline.advance(timedelta(hours=1)), None)
 assert_type(SyncStats(app).inspect().app(json=True), str)
 SyncStats(async_app)  # type: ignore[arg-type]  # an app of the other colour
+
+
+@app.task(echo=True)
+def echo(self: SyncTask, x: int) -> str:
+    assert_type(self.ctx, SyncContext)
+    assert_type(self.app, QueueTasks)
+    self.ctx.progress(1, 2, "half")
+    self.add_task("anything", task_name="bare")
+    return self.task_name * x
+
+
+@async_app.task(echo=True, max_time=30)
+async def async_echo(self: AsyncTask, x: int, *, y: int = 2) -> str:
+    assert_type(self.ctx, AsyncContext)
+    assert_type(self.app, AsyncQueueTasks)
+    await self.ctx.sleep(0.1)
+    await self.add_task("anything", task_name="bare")
+    return self.task_name * x * y
+
+
+@app.task(echo=True)
+async def coroutine_echo(self: AsyncTask, x: int) -> int:
+    await self.add_task(x)
+    return x
+
+
+assert_type(echo(1), str)
+assert_type(echo.add_task(1), TaskHandle[str])
+assert_type(echo.build(x=1), TaskCall)
+assert_type(coroutine_echo.add_task(1).result(), int)
+echo.add_task("a")  # type: ignore[call-overload]  # x is a number
 app.task(team="billing", max_time=3)
 app.task(middlewares_before=[Mine, partial(Mine, limit=3)], executor=SyncTaskExecutor)
 app.task(middlewares_after=[Mine])(len)

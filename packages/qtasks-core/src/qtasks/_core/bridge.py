@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-__all__ = ["Portal", "drive", "is_async_callable"]
+__all__ = ["HopToLoop", "Portal", "drive", "is_async_callable"]
 
 T = TypeVar("T")
 
@@ -100,12 +100,39 @@ class Portal:
             return self._loop
 
 
+class HopToLoop(Portal):
+    """A portal to a loop that runs anyway, for the threads beside it.
+
+    Args:
+        loop: the loop; it belongs to somebody else, and is not closed here.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    @property
+    def running(self) -> bool:
+        """Never: there is no thread of its own to end."""
+        return False
+
+    def close(self) -> None:
+        """Does nothing: the loop is not ours."""
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None  # noqa: S101 - it was given
+        return self._loop
+
+
 def _refuse_inside_a_loop() -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    msg = "this call would block a running event loop: use qtasks.asyncio.QueueTasks there"
+    msg = (
+        "this call would block a running event loop: use qtasks.asyncio.QueueTasks there, and"
+        " pool='thread' for a plain function"
+    )
     raise RuntimeError(msg)
 
 

@@ -60,6 +60,9 @@ class Client:
         registry: the plugins.
         config: the settings.
         clock: the time.
+
+    Attributes:
+        connection: likewise.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Client:
         clock: Clock,
     ) -> None:
         self._owner = owner
-        self._connection = connection
+        self.connection = connection
         self._broker = connection.broker
         self._storage = connection.storage
         self._tasks = tasks
@@ -84,14 +87,14 @@ class Client:
     async def start(self) -> None:
         """Connects once; every other method does it by itself."""
         refuse_while_main_loads()
-        await self._connection.open(self)
+        await self.connection.open(self)
         if self._registry.plugins:
             await self._registry.start(self, "client")
 
     async def stop(self) -> None:
         """Disconnects; the next call connects again."""
         await self._registry.stop(self, "client")
-        await self._connection.close(self)
+        await self.connection.close(self)
 
     async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
         """Checks, encodes and publishes calls in one step; returns their records, in order.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from qtasks.app.awaitable_task import AsyncTaskDecorator
+    from qtasks.app.awaitable_task import AsyncTaskDecorator, AsyncTaskEchoDecorator
     from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
@@ -62,6 +62,7 @@ class QueueTasks(BaseQueueTasks):
         self,
         name: str | None = None,
         *,
+        echo: Literal[False] = ...,
         queue: str = ...,
         priority: int | None = ...,
         max_time: float | None = ...,
@@ -76,6 +77,24 @@ class QueueTasks(BaseQueueTasks):
         tags: Sequence[str] = ...,
         **extra: Any,
     ) -> AsyncTaskDecorator: ...
+    @overload
+    def task(
+        self,
+        name: str | None = None,
+        *,
+        echo: Literal[True],
+        queue: str = ...,
+        priority: int | None = ...,
+        max_time: float | None = ...,
+        pool: Pool | None = ...,
+        store_result: bool = ...,
+        ack: Literal["group", "immediate"] = ...,
+        executor: type[BaseTaskExecutor] | None = ...,
+        decode: Callable[[Any], Any] | None = ...,
+        description: str = ...,
+        tags: Sequence[str] = ...,
+        **extra: Any,
+    ) -> AsyncTaskEchoDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
 

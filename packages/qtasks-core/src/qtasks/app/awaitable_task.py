@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Protocol, overload
+
+from typing_extensions import ParamSpec, TypeVar
 
 from qtasks.app.task import BaseTask, C, make_options
+from qtasks.contracts.context import AsyncContext
 from qtasks.schemas import CallOptions, TaskCall
 
 if TYPE_CHECKING:
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
     from qtasks.app.handles import AsyncTaskHandle
     from qtasks.schemas import TaskDefinition
 
-__all__ = ["AsyncBoundTask", "AsyncTask", "AsyncTaskDecorator"]
+__all__ = ["AsyncBoundTask", "AsyncTask", "AsyncTaskDecorator", "AsyncTaskEchoDecorator"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+P = ParamSpec("P", default=...)
+R = TypeVar("R", default=Any)
 
 
 class AsyncBoundTask(Generic[P, R]):
@@ -43,11 +46,31 @@ class AsyncBoundTask(Generic[P, R]):
 
 
 class AsyncTask(BaseTask[P, R, C]):
-    """A task of an asynchronous app."""
+    """A task seen from asynchronous code: that of an app, or of the task itself.
+
+    A coroutine function that is declared with ``echo=True`` gets one as its first argument,
+    whichever app runs it; it adds tasks to that app, and its ``ctx`` is that of the run.
+    """
 
     def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
         super().__init__(definition)
         self._app = app
+
+    @property
+    def app(self) -> QueueTasks:
+        """The app: the one that runs the task, if it runs."""
+        return self._app
+
+    @property
+    def ctx(self) -> AsyncContext:
+        """What the running task can learn of itself, and do to itself.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        ctx = self._context()
+        assert isinstance(ctx, AsyncContext)  # noqa: S101 - the task's colour decides about both
+        return ctx
 
     @overload
     async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]: ...
@@ -81,11 +104,14 @@ class AsyncTask(BaseTask[P, R, C]):
     async def add_task(
         self, *args: Any, headers: Mapping[str, str], **kwargs: Any
     ) -> AsyncTaskHandle[R]: ...
-    async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[R]:
+    @overload
+    async def add_task(self, *args: Any, task_name: str, **kwargs: Any) -> AsyncTaskHandle[Any]: ...
+    async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[Any]:
         """Adds a call to the queue; with ``timeout=`` also waits for its end.
 
         Besides the task's own arguments it takes the options of
-        :class:`~qtasks.schemas.CallOptions` as keywords.
+        :class:`~qtasks.schemas.CallOptions` as keywords, and ``task_name`` to add another task
+        of the app by its name.
 
         Raises:
             TaskArgumentsError: the arguments do not fit the task; nothing was queued.
@@ -116,3 +142,14 @@ class AsyncTaskDecorator(Protocol):
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
+
+
+class AsyncTaskEchoDecorator(Protocol):
+    """What ``@app.task(echo=True)`` returns: the function's first parameter is not the call's."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> AsyncTask[P, R, R]: ...

@@ -97,6 +97,7 @@ class BaseQueueTasks:
         self._event_plugin: EventPlugin | None = None
         self._inline: InlineBase | None = None
         self.events = Events(self._listen)
+        self._origin = self
         self._wire(options)
 
     @property
@@ -179,12 +180,15 @@ class BaseQueueTasks:
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
     ) -> Worker:
+        from qtasks.app.echo import Echo
+
         return Worker(
             connection,
             self._definitions,
             self._registry,
             self.config,
             clock,
+            echo=Echo(self),
             queues=queues,
             burst=burst,
             plans=self._plans,
@@ -313,7 +317,7 @@ class BaseQueueTasks:
 
     def _client(self, connection: Connection) -> Client:
         return Client(
-            owner=self,
+            owner=self._origin,
             connection=connection,
             tasks=self._definitions,
             registry=self._registry,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from qtasks.app.blocking_task import SyncTaskDecorator
+    from qtasks.app.blocking_task import SyncTaskDecorator, SyncTaskEchoDecorator
     from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
@@ -51,13 +51,16 @@ class QueueTasks(BaseQueueTasks):
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
-        twin = self.broker.client()
+        self._connect(Portal())
+
+    def _connect(self, portal: Portal) -> None:
+        blocking = self.broker.client()
         self._driven = None
-        if twin is not None:
-            self._connections.append(Connection(twin))
+        if blocking is not None:
+            self._connections.append(Connection(blocking))
             self._driven = self._client(self._connections[-1])
         self._hopping = self._client(self._connection)
-        self._portal = Portal()
+        self._portal = portal
 
     @overload
     def task(
@@ -70,6 +73,7 @@ class QueueTasks(BaseQueueTasks):
         self,
         name: str | None = None,
         *,
+        echo: Literal[False] = ...,
         queue: str = ...,
         priority: int | None = ...,
         max_time: float | None = ...,
@@ -84,6 +88,24 @@ class QueueTasks(BaseQueueTasks):
         tags: Sequence[str] = ...,
         **extra: Any,
     ) -> SyncTaskDecorator: ...
+    @overload
+    def task(
+        self,
+        name: str | None = None,
+        *,
+        echo: Literal[True],
+        queue: str = ...,
+        priority: int | None = ...,
+        max_time: float | None = ...,
+        pool: Pool | None = ...,
+        store_result: bool = ...,
+        ack: Literal["group", "immediate"] = ...,
+        executor: type[BaseTaskExecutor] | None = ...,
+        decode: Callable[[Any], Any] | None = ...,
+        description: str = ...,
+        tags: Sequence[str] = ...,
+        **extra: Any,
+    ) -> SyncTaskEchoDecorator: ...
     def task(self, name: Any = None, **options: Any) -> Any:
         """Registers a function as a task; with or without parentheses.
 

@@ -32,6 +32,7 @@ _KNOWN: Final = frozenset(TaskDefinition.__struct_fields__) - {
     "func",
     "colour",
     "signature",
+    "max_attempts",
     "where",
     "extra",
 }
@@ -39,6 +40,12 @@ _POOLS: Final[Mapping[Colour, tuple[Pool, ...]]] = {
     "coroutine": ("loop",),
     "function": ("thread", "process", "loop"),
 }
+#: The kinds of parameter that can take the running task.
+_TAKES_ECHO: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
 _RETRY: Final = frozenset({"retry", "retry_on_exc"})
 
 
@@ -73,7 +80,7 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     ),
 }
 #: Words that mean something in QTasks and must not pass silently as free metadata.
-_RESERVED: Final = frozenset({"echo", "generate_handler"})
+_RESERVED: Final = frozenset({"generate_handler"})
 #: The name that QTasks 1.5 had for ``middlewares_before``.
 _OLD: Final = "middlewares"
 
@@ -101,7 +108,7 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
     colour = _colour(name, function)
     pool = _pool(name, colour, known.pop("pool", None))
     _check_values(name, known)
-    signature = inspect.signature(function)
+    signature = _signature(name, function, pool, echo=known.get("echo", False))
     task = TaskDefinition(
         name=name,
         func=refuse_uninjected(function, name),
@@ -129,6 +136,33 @@ def _colour(name: str, function: Any) -> Colour:
         msg = f"task {name!r} is a generator; a task is a function or a coroutine function"
         raise RegistrationError(msg)
     return "coroutine" if inspect.iscoroutinefunction(function) else "function"
+
+
+def _signature(name: str, function: Any, pool: Pool, *, echo: Any) -> inspect.Signature:
+    """Returns what calls are checked against: an echo task's first argument is not the call's."""
+    signature = inspect.signature(function)
+    if not isinstance(echo, bool):
+        msg = f"task {name!r}: echo={echo!r}; use True or False"
+        raise RegistrationError(msg)
+    if not echo:
+        return signature
+    if pool == "process":
+        msg = (
+            f"task {name!r}: echo=True hands the running task to the function, which cannot cross"
+            " to another process: use pool='thread', or leave echo out"
+        )
+        raise RegistrationError(msg)
+    first = next(iter(signature.parameters.values()), None)
+    if first is None or first.kind not in _TAKES_ECHO:
+        msg = (
+            f"task {name!r}: echo=True hands the running task to the function as its first"
+            f" argument, and {name}{signature} has no parameter for it: write"
+            f" {name}(self, ...), or leave echo out"
+        )
+        raise RegistrationError(msg)
+    if first.kind is inspect.Parameter.VAR_POSITIONAL:
+        return signature
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def _pool(name: str, colour: Colour, pool: Pool | None) -> Pool:

@@ -11,9 +11,11 @@ import msgspec
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
 from qtasks._core.worker.places import Pools
+from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.worker import Worker
+from qtasks.app.echo import Echo
 from qtasks.app.inline_places import Places, ProcessPlaces
 from qtasks.app.view import TaskView
 from qtasks.schemas import (
@@ -126,11 +128,15 @@ class Bench(msgspec.Struct, frozen=True):
         worker: the worker, as plugins see it.
         runner: what runs a delivery.
         places: where plain functions run.
+        echo: makes the first argument of echo tasks.
+        reports: takes what they say of their progress.
     """
 
     worker: Worker
     runner: InlineRunner
     places: Places
+    echo: Echo
+    reports: Reports
 
 
 class Engine:
@@ -200,6 +206,8 @@ class Engine:
         bench = self._benches.pop(asyncio.get_running_loop(), None)
         if bench is not None:
             bench.places.close()
+            await bench.reports.close()
+            await bench.echo.close()
             await self._app._registry.stop(bench.worker, "worker")  # noqa: SLF001 - one concept in two modules
 
     async def close(self) -> None:
@@ -267,7 +275,8 @@ class Engine:
         bench = self._benches.get(loop)
         if bench is None:
             worker = self._app._make_worker(self._connection, self._clock)  # noqa: SLF001 - one concept in two modules
-            places = Places()
+            places, echo = Places(), Echo(self._app)
+            reports = Reports(self._storage, self._clock)
             pools = Pools(threads=places, processes=ProcessPlaces(places))  # type: ignore[arg-type]  # all that is used of it is run()
             runner = InlineRunner(
                 worker=worker,
@@ -278,9 +287,11 @@ class Engine:
                 config=self._app.config,
                 pools=pools,
                 clock=self._clock,
+                echo=echo,
+                reports=reports,
                 on_finished=lambda *_: None,
             )
-            bench = self._benches[loop] = Bench(worker, runner, places)
+            bench = self._benches[loop] = Bench(worker, runner, places, echo, reports)
             await self._app._registry.start(worker, "worker")  # noqa: SLF001 - as above
         return bench
 

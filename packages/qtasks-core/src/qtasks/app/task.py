@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import functools
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
-from typing_extensions import TypeVar
+from typing_extensions import ParamSpec, TypeVar
 
 from qtasks._core.binding import check_arguments, signature_text
 from qtasks.exc import TaskArgumentsError
@@ -15,16 +15,22 @@ from qtasks.schemas import CallOptions, TaskCall, TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Self
+
+    from qtasks.contracts.context import BaseContext
 
 __all__ = ["OPTION_NAMES", "BaseTask", "make_options", "split_options"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+# The defaults let people annotate ``self: AsyncTask`` and no more.
+P = ParamSpec("P", default=...)
+R = TypeVar("R", default=Any)
 #: What calling the function directly gives: a coroutine for coroutine functions, else the result.
 C = TypeVar("C", default=Any)
 
 #: The keywords that ``add_task`` takes for itself.
 OPTION_NAMES = frozenset(CallOptions.__struct_fields__)
+#: These and the name of another task, for tasks that add others.
+_KEYWORDS = OPTION_NAMES | {"task_name"}
 
 
 class BaseTask(Generic[P, R, C]):
@@ -44,11 +50,20 @@ class BaseTask(Generic[P, R, C]):
         functools.update_wrapper(self, definition.func)
         self.definition = definition
         self.task_name = definition.name
-        self._clashes = OPTION_NAMES & definition.signature.parameters.keys()
+        self._clashes = _KEYWORDS & definition.signature.parameters.keys()
+        self._ctx: BaseContext | None = None
+        if definition.echo:
+            self.__signature__ = definition.signature
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
-        """Runs the function here and now, as if it were not a task."""
-        return self.__wrapped__(*args, **kwargs)
+        """Runs the function here and now, as if it were not a task.
+
+        With ``echo=True`` the function gets this object, which has no ``ctx`` then.
+        """
+        function: Callable[..., C] = self.__wrapped__
+        return (
+            function(self, *args, **kwargs) if self.definition.echo else function(*args, **kwargs)
+        )
 
     def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
         """Makes a call for ``app.add_tasks``; all keywords are the task's own.
@@ -65,10 +80,30 @@ class BaseTask(Generic[P, R, C]):
     def _call(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: CallOptions
     ) -> TaskCall:
+        if self._ctx is not None:
+            self._ctx.check()
         check_arguments(self.definition, args, kwargs)
         return TaskCall(self.task_name, args, kwargs, options)
 
+    def _running(self, ctx: BaseContext) -> Self:
+        """Returns this task as its function sees it in a run."""
+        running = object.__new__(type(self))
+        running.__dict__.update(self.__dict__)
+        running._ctx = ctx
+        return running
+
+    def _context(self) -> BaseContext:
+        if self._ctx is None:
+            msg = (
+                f"{self.task_name} does not run here, so it has no ctx: declare the task with"
+                " echo=True, and use ctx of the object that the function gets first"
+            )
+            raise RuntimeError(msg)
+        return self._ctx
+
     def _call_with_options(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> TaskCall:
+        if self._ctx is not None:
+            self._ctx.check()
         if self._clashes and (clash := sorted(self._clashes & keywords.keys())):
             msg = (
                 f"{self.task_name} has a parameter {clash[0]!r} of its own, which is also an"
@@ -77,10 +112,13 @@ class BaseTask(Generic[P, R, C]):
             )
             raise TaskArgumentsError(msg)
         options, kwargs = split_options(keywords)
-        return TaskCall(self.task_name, args, kwargs, options)
+        name = self.task_name
+        if "task_name" in kwargs and "task_name" not in self._clashes:
+            name = kwargs.pop("task_name")
+        return TaskCall(name, args, kwargs, options)
 
 
-def split_options(keywords: Mapping[str, Any]) -> tuple[CallOptions, Mapping[str, Any]]:
+def split_options(keywords: dict[str, Any]) -> tuple[CallOptions, dict[str, Any]]:
     """Separates the options of a call from the task's own keyword arguments."""
     if OPTION_NAMES.isdisjoint(keywords):
         return _NO_OPTIONS, keywords

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from uuid import UUID
+
+import msgspec
 
 from qtasks._core.codec import decode, decode_arguments
 from qtasks._core.decisions.history import read
 from qtasks.exc import TaskCancelledError, TaskFailedError
-from qtasks.schemas import TERMINAL, HistoryEntry, Record, TaskError, TaskStatusEnum
+from qtasks.schemas import TERMINAL, HistoryEntry, Progress, Record, TaskError, TaskStatusEnum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["TaskView", "no_record", "not_over"]
 
 R_co = TypeVar("R_co", covariant=True)
+
+_decode_progress: Final = msgspec.msgpack.Decoder(Progress).decode
 
 
 class TaskView(Generic[R_co]):
@@ -119,6 +123,17 @@ class TaskView(Generic[R_co]):
     def attempts(self) -> int:
         """How many counted attempts failed."""
         return self.record.attempts
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the task said it was; None if it said nothing, or nothing that can be read."""
+        data = self.record.progress
+        if data is None:
+            return None
+        try:
+            return _decode_progress(data)
+        except msgspec.MsgspecError:
+            return None
 
     @property
     def history(self) -> list[HistoryEntry]:

@@ -11,12 +11,14 @@ from qtasks.cli.durations import span_text
 from qtasks.cli.output import Output
 from qtasks.cli.tables import Column
 from qtasks.exc import DecodeError
-from qtasks.schemas import HistoryEntry, Record, TaskStatusEnum
+from qtasks.schemas import HistoryEntry, Progress, Record, TaskStatusEnum
 
 __all__ = ["document", "print_list", "print_one"]
 
 #: The most characters of arguments and result that are shown to people.
 _BOUND = 2000
+#: The place of the column of progress in lists: behind the status.
+_PROGRESS = 3
 
 
 def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
         if task.error is None
         else {"type": task.error.type, "message": task.error.message},
         "attempts": task.attempts,
+        "progress": None if task.progress is None else msgspec.structs.asdict(task.progress),
         "created_at": _moment(record.created_at),
         "started_at": _moment(record.started_at),
         "finished_at": _moment(record.finished_at),
@@ -61,8 +64,9 @@ def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
 
 
 def print_list(out: Output, records: Sequence[Record], now: float) -> None:
-    """Writes one line for each task."""
+    """Writes one line for each task; how far they are, if one of them said so."""
     if records:
+        told = [_progress(TaskView[Any](record).progress) for record in records]
         columns = [
             Column("id", shortens=True),
             Column("task"),
@@ -72,7 +76,12 @@ def print_list(out: Output, records: Sequence[Record], now: float) -> None:
             Column("ran", right=True, spare=1),
             Column("why", wraps=True),
         ]
-        out.table(columns, [_row(record, now) for record in records])
+        rows = [_row(record, now) for record in records]
+        if any(told):
+            columns.insert(_PROGRESS, Column("progress", spare=4))
+            for row, text in zip(rows, told, strict=True):
+                row.insert(_PROGRESS, text)
+        out.table(columns, rows)
 
 
 def print_one(out: Output, record: Record) -> None:
@@ -94,6 +103,7 @@ def print_one(out: Output, record: Record) -> None:
             "started": _started(record),
             "finished": _finished(record),
             "worker": record.worker,
+            "progress": _told(task.progress),
             "attempts": f"{record.attempts} failed, {record.deliveries} handed out"
             if record.deliveries
             else None,
@@ -141,6 +151,21 @@ def _row(record: Record, now: float) -> list[Any]:
     age = span_text(now - record.created_at)
     took = span_text(_took(record))
     return [record.id, record.task, record.status, record.queue, age, took, _why(record)]
+
+
+def _progress(progress: Progress | None) -> str:
+    if progress is None:
+        return ""
+    if progress.fraction is None:
+        return f"{progress.done:,}"
+    return f"{progress.done:,} of {progress.total:,} ({progress.fraction:.0%})"
+
+
+def _told(progress: Progress | None) -> str | None:
+    if progress is None:
+        return None
+    parts = (_progress(progress), progress.note, f"at {_local(progress.at.timestamp())}")
+    return ", ".join(part for part in parts if part)
 
 
 def _why(record: Record) -> str:

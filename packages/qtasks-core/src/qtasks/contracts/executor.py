@@ -41,6 +41,8 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         args: positional arguments; steps, middlewares and plugins may replace them before the run.
         kwargs: keyword arguments, likewise.
         result: what the function returned, once it has.
+        echo: the running task, if the function takes it as its first argument; it is added to
+            ``args`` before the first step.
     """
 
     #: The names of the steps a subclass may override; everything else belongs to the engine.
@@ -54,6 +56,7 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = _NOTHING
     result: Any = None
+    echo: Any = None
 
     def __init__(
         self,

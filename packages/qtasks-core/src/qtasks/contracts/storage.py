@@ -22,6 +22,7 @@ from qtasks.schemas import (
     Held,
     Message,
     Page,
+    Progressed,
     QueueStats,
     Receipt,
     Record,
@@ -91,6 +92,15 @@ class BaseStorage(ABC):
     @abstractmethod
     async def cancel(self, ids: Sequence[str], reason: str) -> dict[str, CancelAnswer]:
         """Cancels tasks: waiting ones at once, running ones by a request their keeper sees."""
+
+    @abstractmethod
+    async def progress(self, entries: Sequence[Progressed]) -> None:
+        """Keeps what running tasks say of their progress, as ``Record.progress``.
+
+        An entry counts only while its task runs under the entry's token; others are dropped
+        without a word. What is kept stays when the task ends or waits for another attempt, and
+        goes when a dead letter is sent back.
+        """
 
     # Beside a broker elsewhere
 

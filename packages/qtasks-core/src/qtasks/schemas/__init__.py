@@ -9,6 +9,7 @@ from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
 from qtasks.schemas.options import CallOptions, TaskCall
 from qtasks.schemas.outcome import Cancel, Fail, Outcome, Release, Retry, Settlement, Success
+from qtasks.schemas.progress import Progress, Progressed
 from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
 from qtasks.schemas.retention import MAX_LOST, Retention
 from qtasks.schemas.stats import Presence, QueueStats
@@ -35,6 +36,8 @@ __all__ = [
     "Outcome",
     "Page",
     "Presence",
+    "Progress",
+    "Progressed",
     "QueueStats",
     "Receipt",
     "Record",

@@ -21,7 +21,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         func: the function itself.
         colour: what kind of function it is.
         pool: where it runs.
-        signature: its signature, against which calls are checked.
+        signature: what calls are checked against; without the first parameter if that is ``echo``.
+        echo: whether the function's first parameter is the running task itself.
         queue: the queue its calls go to unless a call says otherwise.
         priority: −128…127, lower runs earlier; None takes the app's default.
         max_time: seconds a run may take, counted from its start; None for no limit.
@@ -34,6 +35,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         decode: turns the result into the value that is stored, or None.
         description: a sentence for people.
         tags: words for people and plugins.
+        max_attempts: how many attempts a retry policy allows, which plugins set; None without one.
         arity: fewest and most arguments of a call without keywords, so that most calls are checked
             by counting; None if such a call does not fit, or nobody counted.
         where: file and line of the function, for messages.
@@ -45,6 +47,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     colour: Colour
     pool: Pool
     signature: inspect.Signature
+    echo: bool = False
     queue: str = "default"
     priority: int | None = None
     max_time: float | None = None
@@ -56,6 +59,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     decode: Callable[[Any], Any] | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
+    max_attempts: int | None = None
     arity: tuple[int, float] | None = None
     where: str = ""
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)

@@ -45,6 +45,7 @@ class Record(msgspec.Struct, frozen=True):
         token: the newest fencing token.
         worker: id of the worker that holds it or held it last.
         history: the encoded history, or None.
+        progress: the encoded :class:`~qtasks.schemas.Progress` that was last said, or None.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Record(msgspec.Struct, frozen=True):
     token: int = 0
     worker: str = ""
     history: bytes | None = None
+    progress: bytes | None = None
 
 
 class RecordQuery(msgspec.Struct, frozen=True):

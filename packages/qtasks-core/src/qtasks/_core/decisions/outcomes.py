@@ -42,7 +42,8 @@ def after_control(error: TaskControl | TaskCancelError) -> Outcome:
         case Discard():
             return Cancel(safe_text(error.reason))
         case TaskCancelError():
-            return Cancel(describe(error).message or "cancelled by the task")
+            reason = safe_text(error.args[0]) if error.args else ""
+            return Cancel(reason or "cancelled by the task")
         case _:
             return Fail(describe(error), reason="exhausted")
 

@@ -39,7 +39,9 @@ async def execute(
     place = plan.place(pools, begin)
     try:
         if plan.before:
+            echo = executor.echo
             executor = await call_middlewares(plan, plan.before, executor, place)
+            executor.echo = echo  # also of one that a middleware put in its place
         await _run(executor, table, place)
         if plan.bare:
             return executor.result
@@ -61,6 +63,8 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
         }
         values = await emit.replace("task_executor_args_replace", subscribers, values)
         executor.args, executor.kwargs = tuple(values["args"]), values["kw"]
+    if executor.echo is not None:  # last, so that plugins see the arguments of the call
+        executor.args = (executor.echo, *executor.args)
     try:
         if subscribers := table.task_executor_execute:
             arguments = {"task_executor": executor, "task_broker": executor.task_broker}

@@ -31,7 +31,8 @@ log = logging.getLogger("qtasks.worker")
 #: makes new ones, so it goes on for a sixth of a lease, which leaves renewals in time.
 _SWEEP: Final = 250
 _PART_OF_LEASE: Final = 6
-
+#: Seconds between two looks whether somebody wants a running task cancelled, at most.
+_LOOK: Final = 1.0
 #: Seconds until the next round after a failed one: leases may be about to run out.
 _RETRY: Final = 0.5
 
@@ -62,7 +63,8 @@ class Keeper:
     Args:
         broker: the worker's broker; the keeper works through its twin.
         target: the worker.
-        lease: seconds of a lease; every third of it a round is made.
+        lease: seconds of a lease; every third of it a round is made, and in between, once a
+            second, a look at what runs for longer.
         after_outage: whether the server was away just before.
     """
 
@@ -83,6 +85,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._away = False
         self._after_outage = after_outage
+        self._seen: frozenset[Held] = frozenset()
+        self._round_at = 0.0
 
     def start(self) -> None:
         """Begins, in a thread of its own or, without a twin, on the running loop."""
@@ -110,10 +114,22 @@ class Keeper:
             with contextlib.suppress(ServerError):
                 await self._broker.report(self._target.presence(), 0.0)
 
+    async def look(self) -> None:
+        """Asks after the tasks that were here at the last look: has somebody cancelled them?
+
+        Most tasks are over before anybody could ask, so a worker of short ones has no questions.
+        """
+        held = self._target.held()
+        here = [one for one in held if one in self._seen]
+        self._seen = frozenset(held)
+        if here:
+            self._target.kept(here, await self._broker.extend(here, self._lease), Swept())
+
     async def round(self) -> None:
         """Renews, sweeps unless the server was away, and reports once."""
         extension = Extension()
         held = self._target.held()
+        self._seen = frozenset(held)
         if held:
             extension = await self._broker.extend(held, self._lease)
         # Right after an outage the others have not had the time to renew their leases yet.
@@ -131,14 +147,15 @@ class Keeper:
 
     @property
     def _pause(self) -> float:
-        """Seconds until the next round."""
-        third = self._lease / 3
-        return min(third, _RETRY) if self._away else third
+        """Seconds until the next round or look."""
+        if self._away:
+            return min(self._lease / 3, _RETRY)
+        return max(0.0, min(_LOOK, self._round_at - time.monotonic()))
 
     def _keep(self) -> None:
         try:
             while True:
-                self._guarded(lambda: drive(self._connected_round()))
+                self._guarded(lambda: drive(self._connected()))
                 if self._stop.wait(self._pause):
                     break
             self._guarded(lambda: drive(self._broker.report(self._target.presence(), 0.0)))
@@ -146,14 +163,23 @@ class Keeper:
             with contextlib.suppress(ServerError):
                 drive(self._broker.stop())
 
-    async def _connected_round(self) -> None:
+    async def _connected(self) -> None:
         await self._broker.start()
-        await self.round()
+        await self._next()
+
+    async def _next(self) -> None:
+        """Makes a round if it is time for one or the server was away, else a look."""
+        now = time.monotonic()
+        if self._away or now >= self._round_at:
+            self._round_at = now + self._lease / 3
+            await self.round()
+        else:
+            await self.look()
 
     async def _keep_on_loop(self) -> None:
         while True:
             try:
-                await self.round()
+                await self._next()
                 self._note_success()
             except ServerError as error:
                 self._note_failure(error)

@@ -16,6 +16,7 @@ from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import execute
+from qtasks._core.worker.runs import Run
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._core.triggers.table import TriggerTable
     from qtasks._core.worker.places import Pools
-    from qtasks._core.worker.plan import Plans
+    from qtasks._core.worker.plan import Plan, Plans
+    from qtasks._core.worker.reports import Reports
+    from qtasks._core.worker.runs import EchoMaker
+    from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.typing import Clock
 
 __all__ = ["Finished", "Runner"]
@@ -72,6 +76,8 @@ class Runner:
         config: the settings.
         pools: where plain functions run.
         clock: the time.
+        echo: makes the first argument of echo tasks.
+        reports: takes what they say of their progress.
         on_finished: takes each ended run; not called for those that were lost.
     """
 
@@ -86,6 +92,8 @@ class Runner:
         config: QueueConfig,
         pools: Pools,
         clock: Clock,
+        echo: EchoMaker,
+        reports: Reports,
         on_finished: Callable[[Delivery, Finished | None], None],
     ) -> None:
         self._worker = worker
@@ -96,9 +104,12 @@ class Runner:
         self._config = config
         self._pools = pools
         self._clock = clock
+        self._echo = echo
+        self._reports = reports
         self._on_finished = on_finished
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._endings: dict[tuple[str, int], Outcome | None] = {}
+        self._echoes: dict[tuple[str, int], Run] = {}  # the runs that can look at themselves
 
     @property
     def running(self) -> int:
@@ -122,6 +133,8 @@ class Runner:
         if run is None or (task_id, token) in self._endings:
             return False
         self._endings[task_id, token] = ending
+        if echo := self._echoes.get((task_id, token)):
+            echo.end(_why(ending))
         run.cancel()
         return True
 
@@ -213,6 +226,25 @@ class Runner:
         plan = self._plans.plan_for(task)
         executor = plan.executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs
+        if task.echo:
+            return await self._echoing(plan, executor, table)
+        return await self._timed(plan, executor, table)
+
+    async def _echoing(self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable) -> Any:
+        """Runs a task that gets itself as its first argument."""
+        delivery = executor.task_broker
+        run = Run(executor.task_func, delivery, self._worker, self._reports)
+        executor.echo = self._echo.make(run)
+        self._echoes[delivery.id, delivery.token] = run
+        try:
+            return await self._timed(plan, executor, table)
+        finally:
+            del self._echoes[delivery.id, delivery.token]
+            run.end()
+            await self._reports.written(delivery.id)
+
+    async def _timed(self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable) -> Any:
+        task = executor.task_func
         if task.max_time is None:
             return await execute(plan, executor, table, self._pools)
         seconds, loop = task.max_time, asyncio.get_running_loop()
@@ -293,6 +325,13 @@ def _limit(limit: asyncio.Timeout, when: float) -> None:
     # A thread may start in the moment in which its run is given up.
     with contextlib.suppress(RuntimeError):
         limit.reschedule(when)
+
+
+def _why(ending: Outcome | None) -> str:
+    """Says why a run is over, to the code that still runs."""
+    if isinstance(ending, Cancel):
+        return ending.reason
+    return "the lease was lost" if ending is None else "the worker stops"
 
 
 def _malformed(why: str) -> Fail:

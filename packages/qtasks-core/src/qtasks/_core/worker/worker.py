@@ -23,6 +23,7 @@ from qtasks._core.worker.places import Pools
 from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.processes import ProcessPool
 from qtasks._core.worker.pump import Pump
+from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.threads import ThreadPool
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from qtasks._core.channel import Channel
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._core.worker.runs import EchoMaker
     from qtasks.typing import Clock
 
 __all__ = ["Worker"]
@@ -68,6 +70,7 @@ class Worker:
         registry: the plugins.
         config: the settings.
         clock: the time.
+        echo: makes the first argument of echo tasks.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
         plans: how runs of the tasks go; None for a worker without an app.
@@ -87,6 +90,7 @@ class Worker:
         config: QueueConfig,
         clock: Clock,
         *,
+        echo: EchoMaker,
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
         plans: Plans | None = None,
@@ -104,6 +108,7 @@ class Worker:
         self._registry = registry
         self._plans = plans or Plans()
         self._clock = clock
+        self._echo = echo
         self._started_at = 0.0
         self._asked = False
         self._waited = False
@@ -182,6 +187,8 @@ class Worker:
                 await self._keeper.stop()
                 self._pools.threads.close()
                 self._pools.processes.close()
+                await self._reports.close()
+                await self._echo.close()
                 if subscribers := self._registry.table.worker_stop:
                     await emit.notify("worker_stop", subscribers, {"worker": self})
         log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
@@ -216,6 +223,7 @@ class Worker:
             stale=self._drop_stale,
             committed=self._committed,
         )
+        self._reports = Reports(self._connection.storage, self._clock)
         self._runner = Runner(
             worker=self,
             worker_id=self.id,
@@ -225,6 +233,8 @@ class Worker:
             config=self.config,
             pools=self._pools,
             clock=self._clock,
+            echo=self._echo,
+            reports=self._reports,
             on_finished=self._pump.finished,
         )
 

@@ -34,6 +34,7 @@ def requeue(
         row.status = TaskStatusEnum.NEW
         row.finished_at = None
         row.reason = ""
+        row.progress = None
         row.lost = 0
         row.requeues += 1
         if reset_attempts:

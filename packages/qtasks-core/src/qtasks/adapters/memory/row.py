@@ -45,6 +45,7 @@ class Row:
         "lease_until",
         "lost",
         "message",
+        "progress",
         "queue",
         "reason",
         "requeues",
@@ -89,6 +90,7 @@ class Row:
         self.reason = ""
         self.dead = False
         self.history: bytes | None = None
+        self.progress: bytes | None = None
 
     def copy_message(self) -> Message:
         """Returns the message with headers of its own."""
@@ -140,4 +142,5 @@ class Row:
             token=self.token,
             worker=self.worker,
             history=self.history,
+            progress=self.progress,
         )

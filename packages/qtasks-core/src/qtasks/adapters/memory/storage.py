@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Held,
         Message,
         Page,
+        Progressed,
         QueueStats,
         Receipt,
         Record,
@@ -130,6 +131,11 @@ class MemoryStorage(BaseStorage):
         """Cancels waiting tasks at once and asks for the end of running ones."""
         with self._server.lock:
             return self._server.store.cancel(ids, reason, self._clock.time(), self.retention)
+
+    async def progress(self, entries: Sequence[Progressed]) -> None:
+        """Keeps what running tasks say of their progress."""
+        with self._server.lock:
+            self._server.store.note_progress(entries)
 
     # Beside a broker elsewhere
 

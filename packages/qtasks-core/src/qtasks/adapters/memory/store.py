@@ -17,7 +17,7 @@ from qtasks.schemas import Receipt, TaskStatusEnum
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from qtasks.schemas import CancelAnswer, Claim, Delivery, Message, Retention
+    from qtasks.schemas import CancelAnswer, Claim, Delivery, Message, Progressed, Retention
 
 __all__ = ["Store"]
 
@@ -287,6 +287,13 @@ class Store:
                 lanes.dead -= 1
                 del self.died[row.id]
         self.on_end(row.id)
+
+    def note_progress(self, entries: Iterable[Progressed]) -> None:
+        """Keeps what running tasks say of their progress, see :meth:`BaseStorage.progress`."""
+        for entry in entries:
+            row = self.rows.get(entry.id)
+            if row is not None and row.token == entry.token and row.lease_until is not None:
+                row.progress = entry.data
 
     # Cancelling and purging
 

@@ -57,6 +57,7 @@ def record_of(id_: str, answer: Sequence[bytes]) -> Record:
         token=_number(fields, b"k"),
         worker=_text(fields, b"w"),
         history=fields.get(b"h"),
+        progress=fields.get(b"pg"),
     )
 
 

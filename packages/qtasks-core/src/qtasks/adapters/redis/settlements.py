@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from qtasks.schemas import Settlement
 
-__all__ = ["Batch", "in_steps"]
+__all__ = ["FIRST_BLOB", "Batch", "in_steps"]
 
 #: The number of the first byte string that a script gets.
-_FIRST: Final = 3
+FIRST_BLOB: Final = 3
 #: Outcomes of one step; after an outage there may be many more.
 _STEP: Final = 500
 
@@ -82,4 +82,4 @@ class Batch:
         if blob is None:
             return 0
         self.blobs.append(blob)
-        return len(self.blobs) + _FIRST - 1
+        return len(self.blobs) + FIRST_BLOB - 1

@@ -13,6 +13,7 @@ from qtasks.adapters.redis.engine import Engine
 from qtasks.adapters.redis.housekeeping import expire, sweep
 from qtasks.adapters.redis.listing import list_records
 from qtasks.adapters.redis.records import record_of
+from qtasks.adapters.redis.settlements import FIRST_BLOB
 from qtasks.adapters.redis.stats import stats_of
 from qtasks.adapters.redis.times import micros
 from qtasks.adapters.redis.waiting import Ends, LoopEnds, ThreadEnds
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Delivery,
         Message,
         Page,
+        Progressed,
         QueueStats,
         RecordQuery,
         Retention,
@@ -140,6 +142,21 @@ class RedisStorage(BaseStorage):
                     for id_, answer in zip(step, given, strict=True)
                 }
         return answers
+
+    async def progress(self, entries: Sequence[Progressed]) -> None:
+        """Keeps what running tasks say of their progress."""
+        shards: dict[str, builtins.list[Progressed]] = {}
+        for entry in entries:
+            shards.setdefault(self._engine.shard(entry.queue), []).append(entry)
+        for shard, all_of_it in shards.items():
+            for step in _steps(all_of_it):
+                rows = [
+                    value
+                    for number, entry in enumerate(step, FIRST_BLOB)
+                    for value in (entry.id, str(entry.token), number)
+                ]
+                blobs = [entry.data for entry in step]
+                await self._engine.run("progress", shard, *rows, blobs=blobs)
 
     # Beside a broker elsewhere
 

@@ -19,7 +19,8 @@ _HOLDER: Final = "SELECT 1 FROM task INDEXED BY task_unique WHERE unique_key = ?
 _REQUEUE: Final = """
     UPDATE task SET state = ?, status = 'new', turn = 1, due = ?, lease_until = ?,
         attempts = attempts * ?, dead = 0, reason = NULL, lost = 0, requeues = requeues + 1,
-        finished_at = NULL, gc_at = NULL, expires_at = NULL, cancel = NULL
+        finished_at = NULL, gc_at = NULL, expires_at = NULL, cancel = NULL,
+        progress = NULL
     WHERE seq = ?
 """
 

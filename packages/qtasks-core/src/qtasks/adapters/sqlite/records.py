@@ -9,7 +9,14 @@ import msgspec
 from qtasks.adapters.sqlite import ending
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.states import DONE, LEASED
-from qtasks.schemas import CancelAnswer, Record, Retention, TaskError, TaskStatusEnum
+from qtasks.schemas import (
+    CancelAnswer,
+    Progressed,
+    Record,
+    Retention,
+    TaskError,
+    TaskStatusEnum,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,14 +24,14 @@ if TYPE_CHECKING:
 
     from qtasks.adapters.sqlite.unit import Unit
 
-__all__ = ["SELECT", "cancel", "ended", "get", "record_of"]
+__all__ = ["SELECT", "cancel", "ended", "get", "note_progress", "record_of"]
 
 #: What :func:`record_of` reads, in its order.
 SELECT: Final = """
     SELECT seq, gc_at, id, task, queue, status, payload, priority, headers, parent_id, root_id,
         unique_key, created_at, due, started_at, finished_at, result, error_type, error_message,
         error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token,
-        worker, history
+        worker, history, progress
     FROM task
 """
 
@@ -32,6 +39,8 @@ _GET: Final = f"{SELECT} WHERE id IN"
 _STANDING: Final = "SELECT id, state, gc_at FROM task WHERE id IN"
 _FOR_CANCEL: Final = "SELECT id, seq, queue, state, gc_at FROM task WHERE id IN"
 _ASK: Final = "UPDATE task SET cancel = ? WHERE seq = ? AND cancel IS NULL"
+
+_PROGRESS: Final = "UPDATE task SET progress = ? WHERE id = ? AND token = ? AND state = 5"
 
 _STATUS: Final = {status.value: status for status in TaskStatusEnum}
 
@@ -44,7 +53,7 @@ def record_of(row: Any) -> Record:
         _, _, id_, task, queue, status, payload, priority, packed, parent_id, root_id, unique_key,
         created_at, due, started_at, finished_at, result, error_type, error_message,
         error_traceback, reason, dead, attempts, deliveries, lost, snoozes, requeues, token,
-        worker, history,
+        worker, history, progress,
     ) = row  # fmt: skip
     error = None
     if error_type is not None:
@@ -53,6 +62,7 @@ def record_of(row: Any) -> Record:
         id_, task, queue, _STATUS[status], payload, priority, _headers(packed), parent_id, root_id,
         unique_key, created_at, due, started_at, finished_at, result, error, reason or "",
         bool(dead), attempts, deliveries, lost, snoozes, requeues, token, worker or "", history,
+        progress,
     )  # fmt: skip
 
 
@@ -101,3 +111,8 @@ def cancel(
             ending.cancel(unit, seq, queue, state, reason=reason, ttl=retention.result_ttl)
             answers[id_] = "cancelled"
     return answers
+
+
+def note_progress(unit: Unit, entries: Sequence[Progressed]) -> None:
+    """Keeps what running tasks say of their progress; what a stale run says is dropped."""
+    unit.conn.executemany(_PROGRESS, [(entry.data, entry.id, entry.token) for entry in entries])

@@ -130,10 +130,12 @@ _FIRST: Final = (
     """,
 )
 
+_PROGRESS: Final = ("ALTER TABLE task ADD COLUMN progress BLOB",)
+
 _TABLES: Final = ("task", "token", "queue", "state", "bucket", "counter", "presence")
 
 #: The statements of each version, oldest first; a released entry is never changed again.
-MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST,)
+MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS)
 
 
 def check(conn: sqlite3.Connection, path: str, newest: int) -> int:

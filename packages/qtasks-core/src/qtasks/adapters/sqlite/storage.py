@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Held,
         Message,
         Page,
+        Progressed,
         QueueStats,
         Receipt,
         Record,
@@ -119,6 +120,10 @@ class SqliteStorage(BaseStorage):
         return await self._engine.write(
             partial(records.cancel, ids=ids, reason=reason, retention=self.retention)
         )
+
+    async def progress(self, entries: Sequence[Progressed]) -> None:
+        """Keeps what running tasks say of their progress."""
+        await self._engine.write(partial(records.note_progress, entries=entries))
 
     # Beside a broker elsewhere
 

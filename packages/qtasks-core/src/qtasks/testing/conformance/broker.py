@@ -18,6 +18,7 @@ from qtasks.testing.conformance.life import Life
 from qtasks.testing.conformance.lines import JoinedLine, Line
 from qtasks.testing.conformance.outcomes import Outcomes
 from qtasks.testing.conformance.overview import Overview
+from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.publishing import Publishing
 from qtasks.testing.conformance.records import Records
 from qtasks.testing.conformance.state import State
@@ -49,6 +50,7 @@ class BrokerConformance(
     Records,
     Waiting,
     Cancelling,
+    Progressing,
     Letters,
     Uniqueness,
     State,

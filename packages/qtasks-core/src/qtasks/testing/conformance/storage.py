@@ -14,6 +14,7 @@ from qtasks.testing.conformance.letters import Letters
 from qtasks.testing.conformance.life import Life
 from qtasks.testing.conformance.lines import Line, SplitLine
 from qtasks.testing.conformance.outcomes import Outcomes
+from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.records import Records
 from qtasks.testing.conformance.split import Split
 from qtasks.testing.conformance.state import State
@@ -39,6 +40,7 @@ class StorageConformance(
     Records,
     Waiting,
     Cancelling,
+    Progressing,
     Letters,
     Uniqueness,
     State,

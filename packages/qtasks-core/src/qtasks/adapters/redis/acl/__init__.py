@@ -23,7 +23,7 @@ ROLES: Final = {
     "worker": (
         *_PRODUCER,
         *("begin", "clear", "counter", "dispatched", "due", "exchange", "expire", "extend"),
-        *("ready", "report", "state", "stats", "sweep", "workers"),
+        *("progress", "ready", "report", "state", "stats", "sweep", "workers"),
     ),
     "exporter": _EXPORTER,
 }

@@ -26,6 +26,7 @@ NAMES = (
     "know",
     "list",
     "pause",
+    "progress",
     "publish",
     "purge",
     "queues",

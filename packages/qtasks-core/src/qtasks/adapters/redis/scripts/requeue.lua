@@ -19,7 +19,7 @@ for place, id in ipairs(moved) do
   local t = letters[id]
   local key = key_of(id)
   call('PERSIST', key)
-  call('HDEL', key, 'x', 'de', 'rn', 'f', 'g', 'cx')
+  call('HDEL', key, 'x', 'de', 'rn', 'f', 'g', 'cx', 'pg')
   call('HSET', key, 'rq', (whole(call('HGET', key, 'rq')) or 0) + 1)
   zrem(P .. 'f:' .. t.q, id)
   zrem(P .. 'd', id)
