@@ -26,16 +26,15 @@ from qtasks._core.worker.pump import Pump
 from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
+from qtasks._core.worker.stopping import shut_down
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
-from qtasks.exc import ServerError
 from qtasks.schemas import (
     Cancel,
     Delivery,
     Extension,
     Held,
     Presence,
-    Release,
     Swept,
     TaskDefinition,
 )
@@ -48,14 +47,12 @@ if TYPE_CHECKING:
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._core.worker.runs import EchoMaker
+    from qtasks.exc import ServerError
     from qtasks.typing import Clock
 
 __all__ = ["Worker"]
 
 log = logging.getLogger("qtasks.worker")
-
-#: Seconds a stopping worker may take to settle what it has stopped, beyond ``shutdown_timeout``.
-_LAST_COMMIT = 5.0
 
 
 class Worker:
@@ -180,7 +177,15 @@ class Worker:
         """Stops: see :meth:`run`."""
         async with self._cleanup:
             try:
-                await self._shut_down()
+                assert self._main is not None  # noqa: S101 - set where the worker was entered
+                await shut_down(
+                    self._main,
+                    self._pump,
+                    self._runner,
+                    hurry=self._hurry,
+                    patience=self.config.shutdown_timeout,
+                    doomed=self._doom is not None,
+                )
             finally:
                 self._loop, self._asked = None, False
                 self._unfollow()
@@ -361,42 +366,3 @@ class Worker:
                     await self._stopping.wait()
             except TimeoutError:
                 continue
-
-    async def _shut_down(self) -> None:
-        """Stops claiming, lets running tasks end, gives back the rest, settles everything."""
-        assert self._main is not None  # noqa: S101 - set where the worker was entered
-        self._pump.drain()
-        if self._runner.running:
-            log.info(
-                "Stopping: %d tasks still run, up to %g s; stop again to give them back at once",
-                self._runner.running,
-                self.config.shutdown_timeout,
-            )
-        try:
-            if not self._main.done() and self._doom is None:
-                await self._patience(self._main)
-            self._runner.interrupt_all(Release())
-            async with asyncio.timeout(0 if self._doom else _LAST_COMMIT):
-                await asyncio.shield(self._main)
-        except TimeoutError:
-            log.error("The broker did not take the last outcomes; their leases will run out")  # noqa: TRY400 - the trace says nothing more
-        except ServerError as error:
-            log.error("The broker failed: %s", error)  # noqa: TRY400 - the caller gets the traceback
-            raise
-        finally:
-            # Also when the stop itself is cancelled, nothing may run on behind it.
-            self._runner.interrupt_all(None)
-            self._main.cancel()
-            await asyncio.gather(self._main, return_exceptions=True)
-
-    async def _patience(self, main: asyncio.Task[None]) -> None:
-        """Waits for running tasks: until they ended, time ran out, or a second signal came."""
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        try:
-            await asyncio.wait(
-                [hurry, main],
-                timeout=self.config.shutdown_timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            hurry.cancel()
