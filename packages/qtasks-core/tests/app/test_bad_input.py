@@ -217,6 +217,12 @@ def test_payloads_over_the_limit_are_refused(make_harness: Callable[..., Harness
         ({"expires": -1}, "expires=-1"),
         ({"eta": datetime(2030, 1, 1)}, "has no time zone"),  # noqa: DTZ001 - the mistake under test
         ({"eta": "tomorrow"}, "eta='tomorrow': use an aware datetime"),
+        ({"eta": float("nan")}, "eta=nan: use an aware datetime"),
+        ({"eta": 10**400}, "use an aware datetime"),
+        ({"delay": 10**400}, "use seconds from 0 up"),
+        ({"unique_key": 7}, "unique_key=7 is not text"),
+        ({"unique_key": "\ud800"}, "is not text"),
+        ({"headers": {"a": "\ud800"}}, "is not text"),
         ({"task_id": "7"}, "task_id='7' is not a uuid"),
         ({"headers": {"a": 1}}, "'a': 1 is not text"),
         ({"headers": {"a": "b" * 20_000}}, "headers take 20,001 bytes, over the limit of 16,384"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -60,7 +61,7 @@ def make_message(
         delay=_seconds("delay", options.delay) or 0.0,
         eta=_moment(options.eta),
         expires=_seconds("expires", options.expires),
-        unique_key=options.unique_key,
+        unique_key=_unique_key(options.unique_key),
         headers=_headers(options.headers),
         parent_id=parent.id if parent else None,
         root_id=(parent.message.root_id or parent.id) if parent else None,
@@ -120,11 +121,11 @@ def resolve_priority(given: Any, task: TaskDefinition | None, config: QueueConfi
 def _seconds(name: str, given: Any) -> float | None:
     if given is None:
         return None
-    seconds = given.total_seconds() if isinstance(given, timedelta) else given
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+    seconds = _number(given.total_seconds() if isinstance(given, timedelta) else given)
+    if seconds is None or seconds < 0:
         msg = f"{name}={given!r}: use seconds from 0 up, or a timedelta"
         raise TaskArgumentsError(msg)
-    return float(seconds)
+    return seconds
 
 
 def _moment(given: Any) -> float | None:
@@ -135,17 +136,46 @@ def _moment(given: Any) -> float | None:
             msg = f"eta={given!r} has no time zone: use datetime.now(timezone.utc) + ..."
             raise TaskArgumentsError(msg)
         return given.timestamp()
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    moment = _number(given)
+    if moment is None:
         msg = f"eta={given!r}: use an aware datetime or seconds since the epoch"
         raise TaskArgumentsError(msg)
-    return float(given)
+    return moment
+
+
+def _number(given: Any) -> float | None:
+    """Returns a number as a float; None if it is no number, or none that a float can be."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    try:
+        value = float(given)
+    except OverflowError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _unique_key(given: Any) -> str | None:
+    if given is None or (isinstance(given, str) and _is_text(given)):
+        return given
+    msg = f"unique_key={given!r} is not text: use for example f'order-{{number}}'"
+    raise TaskArgumentsError(msg)
+
+
+def _is_text(given: str) -> bool:
+    """Tells whether a text can be encoded: lone surrogates cannot."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _headers(given: Mapping[Any, Any] | None) -> dict[str, str]:
     if not given:
         return {}
     for key, value in given.items():
-        if not isinstance(key, str) or not isinstance(value, str):
+        texts = isinstance(key, str) and isinstance(value, str)
+        if not texts or not _is_text(key + value):
             msg = f"headers: {key!r}: {value!r} is not text; headers are text to text"
             raise TaskArgumentsError(msg)
     if (size := sum(len(k.encode()) + len(v.encode()) for k, v in given.items())) > MAX_HEADERS:

@@ -199,6 +199,20 @@ async def test_a_unique_key_whose_task_is_gone_is_free(
     assert (receipt.id, receipt.created) == ("next", True)
 
 
+async def test_a_scheduled_message_that_cannot_be_read_holds_up_no_other(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    storage = broker.storage
+    await storage.put([STATES["waiting"], Message("fine", "t", "q", b"p")], scheduled=True)
+    client.hset(KEY, "m", b"\x81")
+
+    due = await storage.due(10, 15.0)
+    begun = await storage.begin([Delivery(message, 0) for message in due], "w", 15.0)
+
+    assert [message.id for message in due] == ["bad", "fine"]
+    assert [bool(delivery.malformed) for delivery in begun.deliveries] == [True, False]
+
+
 async def test_a_report_that_cannot_be_read_hides_no_other(
     broker: RedisBroker, client: redis.Redis
 ) -> None:

@@ -12,7 +12,7 @@ from qtasks.schemas import Delivery, Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["decode_headers", "deliveries", "encode", "ids", "message_of", "rows"]
+__all__ = ["decode_headers", "deliveries", "encode", "ids", "message_of", "messages", "rows"]
 
 encode: Final = msgspec.msgpack.Encoder().encode
 _decode_message: Final = msgspec.msgpack.Decoder(Message).decode
@@ -78,6 +78,19 @@ def _message(
     if message.queue != queue:  # where it was found is where its lease is
         message = msgspec.structs.replace(message, queue=queue)
     return message, None
+
+
+def messages(answer: Sequence[Any]) -> list[Message]:
+    """Returns messages on their way to another broker.
+
+    Args:
+        answer: for each its id, message, headers and queue. One that cannot be read is on its way
+            without a task, so that the worker which gets it finds out.
+    """
+    groups = zip(answer[::4], answer[1::4], answer[2::4], answer[3::4], strict=True)
+    return [
+        _message(blob, headers, _text(id_), _text(queue))[0] for id_, blob, headers, queue in groups
+    ]
 
 
 def message_of(blob: bytes, headers: bytes | None) -> Message:

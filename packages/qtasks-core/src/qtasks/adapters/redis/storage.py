@@ -239,8 +239,8 @@ class RedisStorage(BaseStorage):
         """Takes scheduled tasks that are due, for ``lease`` seconds."""
         answer = await self._engine.run("due", self._engine.main, limit, micros(lease))
         return [
-            msgspec.structs.replace(packing.message_of(blob, headers), delay=0.0, eta=None)
-            for blob, headers in zip(answer[::2], answer[1::2], strict=True)
+            msgspec.structs.replace(message, delay=0.0, eta=None)
+            for message in packing.messages(answer)
         ]
 
     async def dispatched(self, ids: Sequence[str]) -> None:

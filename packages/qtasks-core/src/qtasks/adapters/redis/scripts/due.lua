@@ -1,5 +1,5 @@
 -- Takes scheduled tasks that are due, for publishing elsewhere. A: { limit, lease }.
--- Returns { message, headers, ... }.
+-- Returns { id, message, headers, queue, ... }.
 insist()
 local out, room = {}, A[1]
 for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
@@ -15,7 +15,8 @@ for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do
       call('HSET', key_of(id), 'hh', 1)
       sadd(P .. 'oh:' .. queue, id)
       zadd(key, now + A[2], id)
-      out[#out + 1], out[#out + 2] = v[1], v[2]
+      local n = #out
+      out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, v[1], v[2], queue
       room = room - 1
     end
   end
