@@ -128,15 +128,11 @@ class Bench(msgspec.Struct, frozen=True):
         worker: the worker, as plugins see it.
         runner: what runs a delivery.
         places: where plain functions run.
-        echo: makes the first argument of echo tasks.
-        reports: takes what they say of their progress.
     """
 
     worker: Worker
     runner: InlineRunner
     places: Places
-    echo: Echo
-    reports: Reports
 
 
 class Engine:
@@ -206,8 +202,7 @@ class Engine:
         bench = self._benches.pop(asyncio.get_running_loop(), None)
         if bench is not None:
             bench.places.close()
-            await bench.reports.close()
-            await bench.echo.close()
+            await bench.runner.close()
             await self._app._registry.stop(bench.worker, "worker")  # noqa: SLF001 - one concept in two modules
 
     async def close(self) -> None:
@@ -275,8 +270,7 @@ class Engine:
         bench = self._benches.get(loop)
         if bench is None:
             worker = self._app._make_worker(self._connection, self._clock)  # noqa: SLF001 - one concept in two modules
-            places, echo = Places(), Echo(self._app)
-            reports = Reports(self._storage, self._clock)
+            places = Places()
             pools = Pools(threads=places, processes=ProcessPlaces(places))  # type: ignore[arg-type]  # all that is used of it is run()
             runner = InlineRunner(
                 worker=worker,
@@ -287,11 +281,11 @@ class Engine:
                 config=self._app.config,
                 pools=pools,
                 clock=self._clock,
-                echo=echo,
-                reports=reports,
+                echo=Echo(self._app),
+                reports=Reports(self._storage, self._clock),
                 on_finished=lambda *_: None,
             )
-            bench = self._benches[loop] = Bench(worker, runner, places, echo, reports)
+            bench = self._benches[loop] = Bench(worker, runner, places)
             await self._app._registry.start(worker, "worker")  # noqa: SLF001 - as above
         return bench
 

@@ -143,6 +143,11 @@ class Runner:
         for task_id, token in list(self._running):
             self.interrupt(task_id, token, ending)
 
+    async def close(self) -> None:
+        """Closes what runs have opened; only when none is left."""
+        await self._reports.close()
+        await self._echo.close()
+
     def unrun(self, delivery: Delivery, outcome: Outcome) -> Finished:
         """Ends a delivery without running it."""
         task = self._tasks.get(delivery.message.task)

@@ -192,8 +192,7 @@ class Worker:
                 await self._keeper.stop()
                 self._pools.threads.close()
                 self._pools.processes.close()
-                await self._reports.close()
-                await self._echo.close()
+                await self._runner.close()
                 if subscribers := self._registry.table.worker_stop:
                     await emit.notify("worker_stop", subscribers, {"worker": self})
         log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
@@ -228,7 +227,6 @@ class Worker:
             stale=self._drop_stale,
             committed=self._committed,
         )
-        self._reports = Reports(self._connection.storage, self._clock)
         self._runner = Runner(
             worker=self,
             worker_id=self.id,
@@ -239,7 +237,7 @@ class Worker:
             pools=self._pools,
             clock=self._clock,
             echo=self._echo,
-            reports=self._reports,
+            reports=Reports(self._connection.storage, self._clock),
             on_finished=self._pump.finished,
         )
 
