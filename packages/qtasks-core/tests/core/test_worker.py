@@ -342,7 +342,7 @@ async def test_a_task_that_waits_in_the_worker_can_be_cancelled() -> None:
 async def test_a_worker_that_stops_while_the_broker_is_away_gives_up_in_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("qtasks._core.worker.worker._LAST_COMMIT", 0.3)
+    monkeypatch.setattr("qtasks._core.worker.stopping._LAST_COMMIT", 0.3)
     broker = Faulty()
     app = make_app(broker, shutdown_timeout=0)
     started = asyncio.Event()
