@@ -74,7 +74,9 @@ class Shop:
         """Makes a worker known."""
         twin = self.queue.broker.client()
         assert twin is not None
+        drive(twin.start())
         drive(twin.report(Presence("here-1", "here", 1, ("mail",), slots=8, running=2), 60))
+        drive(twin.stop())
 
     def add(self, name: str, *args: Any) -> str:
         """Adds a task and returns its id."""
@@ -87,13 +89,20 @@ def shop(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shop]:
     """A shop whose app is of either kind."""
-    url = f"memory://{uuid4().hex}"
+    in_file = "shop_in_a_file" in request.fixturenames
+    url = f"sqlite:///{tmp_path}/shop.db" if in_file else f"memory://{uuid4().hex}"
     text = SHOP.format(module=request.param, url=url)
     (tmp_path / "shop.py").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     made = Shop(url)
     yield made
     made.queue.close()
+
+
+@pytest.fixture
+def shop_in_a_file(shop: Shop) -> Shop:
+    """The same shop, whose queue is a file that several processes can share."""
+    return shop
 
 
 @pytest.fixture(autouse=True)

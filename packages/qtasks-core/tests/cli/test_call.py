@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
+
+from qtasks.cli.commands import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Shop
+
+#: What is added to a queue in memory is lost with the command.
+pytestmark = pytest.mark.usefixtures("shop_in_a_file")
 
 ID = "6a0b7a5e-7c1b-4b43-8d5e-3f6a0f0e9c11"
 
@@ -61,7 +68,7 @@ def test_a_wait_prints_the_result(working: Shop) -> None:
 
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {"path": "cät.jpg", "size": [256, 256]}
-    assert "is queued in memory://" in done.stderr
+    assert "is queued in SQLite file " in done.stderr
 
 
 def test_a_wait_as_json(working: Shop) -> None:
@@ -158,3 +165,19 @@ def test_a_task_of_another_program_can_be_added(shop: Shop) -> None:
     task = shop.queue.get(done.stdout.strip())
     assert task is not None
     assert task.task_name == "elsewhere"
+
+
+def test_a_queue_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from qtasks import QueueTasks\napp = QueueTasks(broker_url='memory://')\n"
+    (tmp_path / "warehouse.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(
+        cli, ["-A", "warehouse:app", "call", "skip", "--unknown", "--wait", "1"]
+    )
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "memory:// is a queue in the memory of one process, so the task would be lost" in (
+        done.stderr
+    )
+    assert "no worker is alive" not in done.stderr

@@ -34,6 +34,9 @@ COMMANDS = {
     "queues resume": "default mail",
     "queues purge": "default --yes",
 }
+#: `call` does not take a queue in memory.
+pytestmark = pytest.mark.usefixtures("shop_in_a_file")
+
 #: Exit codes other than 0; the doctor does not like a queue in memory.
 CODES = {"doctor": 1}
 

@@ -93,7 +93,7 @@ def test_a_running_worker_answers_and_stops_on_a_signal(terminal: Terminal) -> N
 
     assert result == "8\n"
     assert worker.returncode == 0
-    assert "has stopped after 1 settled runs" in logged
+    assert "has stopped: 1 runs finished, 0 given back" in logged
 
 
 def test_dead_letters_come_back(terminal: Terminal) -> None:

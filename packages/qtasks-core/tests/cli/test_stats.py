@@ -63,3 +63,20 @@ def test_living_workers_are_listed(shop: Shop) -> None:
     assert "here-1" in done.stdout
     assert "no worker" not in done.stdout
     assert document["workers"][0]["running"] == 2
+
+
+def test_an_unknown_queue_is_refused(shop: Shop) -> None:
+    done = shop.run("stats", "mial")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"there is no queue 'mial' in {shop.queue.broker.url}. Did you mean 'mail'?" in (
+        done.stderr
+    )
+
+
+def test_a_queue_that_only_the_broker_knows_is_shown(shop: Shop) -> None:
+    shop.queue.add_task("resize", "cat.jpg", queue="slow")
+
+    document = shop.json("stats", "slow")
+
+    assert [queue["ready"] for queue in document["queues"]] == [1]

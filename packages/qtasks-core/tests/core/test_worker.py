@@ -503,6 +503,32 @@ async def test_a_second_stop_gives_back_at_once() -> None:
     assert (await handle.refresh()).status == "new"
 
 
+async def test_runs_that_were_given_back_are_not_counted_as_finished(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = make_app(shutdown_timeout=0)
+    started = asyncio.Event()
+
+    @app.task
+    async def short() -> None: ...
+
+    @app.task
+    async def long() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    await long.add_task()
+    done = await short.add_task()
+    with caplog.at_level(logging.INFO, "qtasks.worker"):
+        async with app.worker() as worker:
+            await started.wait()
+            await done.wait(30)
+            while not worker.settled:
+                await asyncio.sleep(0)
+    assert (worker.settled, worker.given_back) == (1, 1)
+    assert f"Worker {worker.id} has stopped: 1 runs finished, 1 given back" in caplog.messages
+
+
 async def test_what_was_given_back_runs_first_next_time() -> None:
     app = make_app(max_tasks_process=1, prefetch=0, shutdown_timeout=0)
     order: list[int] = []

@@ -61,7 +61,7 @@ class State(msgspec.Struct, frozen=True):
     """How a child is; sent every second, and last when its worker has stopped.
 
     Attributes:
-        settled: runs it has settled.
+        settled: runs it has settled, without those that it gave back.
         running: tasks that run.
         memory: bytes of memory it takes, or None where that cannot be measured.
     """

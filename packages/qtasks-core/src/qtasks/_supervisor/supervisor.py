@@ -47,7 +47,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     Attributes:
         started: how many children were started.
-        settled: runs they settled; those of the last second of a killed child are missing.
+        settled: runs they settled, without those that they gave back; those of the last second
+            of a killed child are missing.
     """
 
     started: int

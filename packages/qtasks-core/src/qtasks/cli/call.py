@@ -15,7 +15,7 @@ from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.output import json_safe
 from qtasks.cli.values import parse_seconds, parse_whole, queue_names
-from qtasks.exc import ServerError, TaskArgumentsError
+from qtasks.exc import ConfigError, ServerError, TaskArgumentsError
 from qtasks.schemas import CallOptions, Record, TaskCall, TaskStatusEnum
 
 __all__ = ["call"]
@@ -59,6 +59,7 @@ def call(
 ) -> None:
     """Add a task to its queue and print its id; with --wait print its result.
 
+    A queue in memory is refused, because it ends with this command.
     The result is printed as JSON. With --wait the exit code is 1 if the task
     failed or was cancelled, and 3 if the time ran out; then the task goes on.
 
@@ -72,6 +73,7 @@ def call(
         queue_names("--queue", [queue])
     if not unknown:
         _check_known(asked.app, name)
+    _check_shared(asked)
     options = CallOptions(
         queue=queue,
         priority=None if priority is None else parse_whole("--priority", priority, -128, 127),
@@ -118,6 +120,18 @@ def _check_known(app: BaseQueueTasks, name: str) -> None:
         " To add it for workers that run other code, say --unknown"
     )
     raise TaskArgumentsError(msg)
+
+
+def _check_shared(asked: Invocation) -> None:
+    """Refuses a queue that ends with this process, before anybody could run the task."""
+    if asked.app.broker.capabilities.processes:
+        return
+    msg = (
+        f"{asked.place} is a queue in the memory of one process, so the task would be lost when"
+        " this command ends: use another broker_url, for example 'sqlite:///qtasks.db', or add"
+        " the task in the program that runs the worker"
+    )
+    raise ConfigError(msg)
 
 
 def _read(option: str, text: str, kind: type[Any]) -> Any:

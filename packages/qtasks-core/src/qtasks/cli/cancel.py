@@ -11,6 +11,7 @@ from qtasks.cli.asking import Yes, confirm
 from qtasks.cli.filters import EveryOne, Filters, QueueName, Since, TaskName, check, pages
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import note_no_match
 from qtasks.cli.tables import Column
 from qtasks.cli.values import parse_choice
 from qtasks.exc import TaskArgumentsError
@@ -80,6 +81,8 @@ def cancel(
     with asked.output.progress("cancelled", None) as advance:
         answers = asked.ask(lambda client: _cancel_all(client, query, statuses, why, advance))
     _print_counts(asked, answers)
+    if not answers:
+        note_no_match(asked, filters, "unfinished tasks")
 
 
 def _statuses(wanted: TaskStatusEnum | None) -> Sequence[TaskStatusEnum]:

@@ -24,6 +24,7 @@ from qtasks.cli.filters import (
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import note_no_match
 from qtasks.cli.records import document, print_one
 from qtasks.cli.tasks import find, list_and_print
 from qtasks.cli.values import parse_whole
@@ -178,6 +179,8 @@ def _handle(
         asked.output.line(f"{done} {count:,} in {asked.place}")
         for task_id in others:
             asked.output.note(f"not a dead letter: {task_id}")
+    if filters is not None and not count:
+        note_no_match(asked, filters, "dead letters")
     if others:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """``qtasks queues``: looks after queues."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,12 +11,13 @@ from qtasks.cli.asking import Yes, confirm
 from qtasks.cli.durations import span_text
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import known_queues, unknown_queue
 from qtasks.cli.tables import Column
 from qtasks.cli.values import queue_names
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import Presence, QueueStats
 
-__all__ = ["known_queues", "queues"]
+__all__ = ["queues"]
 
 queues = typer.Typer(
     cls=Group, no_args_is_help=True, help="Look at queues; pause, resume or empty them."
@@ -126,15 +126,6 @@ def purge(ctx: typer.Context, names: Names, *, yes: Yes = False, as_json: AsJson
         asked.output.line(f"removed {count:,} from {name} in {asked.place}")
 
 
-async def known_queues(asked: Invocation, client: Client) -> list[QueueStats]:
-    """Counts the tasks of all queues that the broker, the settings or the app's tasks name."""
-    found = {queue.queue: queue for queue in await client.stats()}
-    named = {task.queue for task in asked.app.tasks.values()} - found.keys()
-    if named:
-        found |= {queue.queue: queue for queue in await client.stats(sorted(named))}
-    return [found[name] for name in sorted(found)]
-
-
 def _switch(asked: Invocation, names: Sequence[str], *, paused: bool, new: bool = False) -> None:
     """Pauses or resumes queues, and says which of them were so before."""
     found = _named(asked, names, pausing=paused, new=new)
@@ -178,14 +169,8 @@ def _named(
     for queue in found:
         if not (new or queue.paused or queue.queue in listed):
             hint = " To pause it before its first task, add --new." if pausing else ""
-            raise TaskArgumentsError(_unknown(asked, queue.queue, listed) + hint)
+            raise TaskArgumentsError(unknown_queue(asked, queue.queue, listed) + hint)
     return found
-
-
-def _unknown(asked: Invocation, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
-    return f"there is no queue {name!r} in {asked.place}.{guess} Its queues: {', '.join(known)}."
 
 
 def _served(queue: QueueStats, workers: Sequence[Presence]) -> int:

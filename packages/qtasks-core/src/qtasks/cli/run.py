@@ -15,6 +15,7 @@ from qtasks._version import __version__
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.running import make_supervisor, needs_supervisor
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import note_unknown_queues
 from qtasks.cli.logs import TaskFormatter
 from qtasks.cli.values import choices, parse_choice, parse_whole, queue_names
 from qtasks.exc import ConfigError, ServerUnavailableError
@@ -115,6 +116,7 @@ def run(
     if wish.concurrency is not None:
         app.config.max_tasks_process = wish.concurrency
     children = needs_supervisor(app, count) or int(reload)
+    note_unknown_queues(asked, wish.queues or ())
     try:
         document = _supervise(asked, wish, children) if children else _run_here(asked, wish)
     except ServerUnavailableError as error:

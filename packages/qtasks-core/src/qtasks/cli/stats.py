@@ -9,8 +9,10 @@ import typer
 from qtasks._core.client import Client
 from qtasks.cli.durations import span_text
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import known_queues, unknown_queue
 from qtasks.cli.tables import Column
 from qtasks.cli.values import queue_names
+from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["stats"]
@@ -28,6 +30,7 @@ def stats(
 
     Ready tasks may run now, delayed ones later, and running ones are in the
     hands of a worker. Finished ones count as long as their records are kept.
+    A queue that nobody knows is refused.
 
     Examples:
     qtasks -A shop:app stats
@@ -37,7 +40,13 @@ def stats(
     names = queue_names("QUEUE", queues or ())
 
     async def look(client: Client) -> tuple[list[QueueStats], list[Presence]]:
-        return await client.stats(names or None), await client.workers()
+        found = await client.stats(names or None)
+        if unsure := [queue.queue for queue in found if names and not _holds(queue)]:
+            known = [queue.queue for queue in await known_queues(asked, client)]
+            for name in unsure:
+                if name not in known:
+                    raise TaskArgumentsError(unknown_queue(asked, name, known))
+        return found, await client.workers()
 
     found, workers = asked.ask(look)
     if asked.as_json:
@@ -83,6 +92,12 @@ def _print(asked: Invocation, found: list[QueueStats], workers: list[Presence]) 
         ],
         [_worker_row(worker) for worker in workers],
     )
+
+
+def _holds(queue: QueueStats) -> bool:
+    """Whether a queue is surely known, because something is in it or it is paused."""
+    counts = (queue.ready, queue.delayed, queue.leased, queue.dead, queue.finished)
+    return queue.paused or any(counts)
 
 
 def _queue_row(queue: QueueStats) -> list[Any]:

@@ -9,6 +9,7 @@ from qtasks.cli.filters import All, Filters, Limit, QueueName, Since, Status, Ta
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.known import note_no_match
 from qtasks.cli.records import document, print_list, print_one
 from qtasks.cli.values import parse_choice, parse_whole
 from qtasks.exc import UnknownTaskError
@@ -78,11 +79,11 @@ def list_and_print(asked: Invocation, filters: Filters, limit: int | None, what:
     records, more = asked.ask(read)
     if asked.as_json:
         asked.output.document([document(record) for record in records])
-        return
-    print_list(asked.output, records, asked.app.clock.time())
+    else:
+        print_list(asked.output, records, asked.app.clock.time())
     if not records:
-        asked.output.note(f"no {what} match in {asked.place}")
-    elif more:
+        note_no_match(asked, filters, what)
+    elif more and not asked.as_json:
         asked.output.note(f"there are more than these {len(records):,}; see --limit and --all")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtasks._version import __version__
 from qtasks.cli.durations import span_text
-from qtasks.cli.queues import known_queues
+from qtasks.cli.known import known_queues
 from qtasks.schemas import Finding, RecordQuery, TaskStatusEnum
 
 if TYPE_CHECKING:

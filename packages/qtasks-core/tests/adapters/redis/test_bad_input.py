@@ -167,10 +167,11 @@ async def test_a_user_without_rights(
     server = make_server(redis_program, aclfile=users)
     error = await start(server.url_of("bob", SECRET))
     assert isinstance(error, ConfigError)
-    assert str(error).startswith(
-        f"Redis at 127.0.0.1:{server.port}: user 'bob' may not do what QTasks does ("
+    assert str(error).startswith(f"Redis at 127.0.0.1:{server.port}: user 'bob' may not do this (")
+    assert "use an account that may, or give this one the right; the page redis-accounts" in (
+        str(error)
     )
-    assert str(error).endswith("give it the rights of the accounts in qtasks.adapters.redis.acl")
+    assert str(error).endswith("with keys that begin with 'qtasks:'")
 
 
 async def test_a_user_without_our_keys(
@@ -180,7 +181,7 @@ async def test_a_user_without_our_keys(
     users = f"user default on nopass ~* &* +@all\nuser bob on >{SECRET} ~shop:* &* +@all\n"
     server = make_server(redis_program, aclfile=users)
     error = await refusal(server.url_of("bob", SECRET))
-    assert "user 'bob' may not do what QTasks does" in str(error)
+    assert "user 'bob' may not do this" in str(error)
     broker = RedisBroker(f"{server.url_of('bob', SECRET)}?prefix=shop")
     await broker.start()
     await broker.stop()
@@ -193,7 +194,7 @@ async def test_a_right_that_is_taken_away_while_we_work(make_server: Callable[..
     await broker.start()
     try:
         server.execute("ACL", "SETUSER", "bob", "-hset")
-        with pytest.raises(ServerError, match="user 'bob' may not do what QTasks does") as caught:
+        with pytest.raises(ServerError, match="user 'bob' may not do this") as caught:
             await broker.report(Presence("w"), 10.0)
         assert not caught.value.retriable
         checked(caught.value)

@@ -74,7 +74,8 @@ class Worker:
 
     Attributes:
         id: names this worker in leases, records and statistics.
-        settled: how many runs it has settled.
+        settled: how many runs it has settled, without those that it gave back.
+        given_back: how many runs it stopped and gave back to their queues.
         channel: the way to its supervisor, or None if it has none.
         on_settled: called after each settled run.
     """
@@ -99,6 +100,7 @@ class Worker:
         self.queues = queues or config.queues
         self.burst = burst
         self.settled = 0
+        self.given_back = 0
         self.channel: Channel | None = None
         self.on_settled: Callable[[], None] | None = None
         self._tasks = tasks
@@ -195,7 +197,8 @@ class Worker:
                 await self._runner.close()
                 if subscribers := self._registry.table.worker_stop:
                     await emit.notify("worker_stop", subscribers, {"worker": self})
-        log.info("Worker %s has stopped after %d settled runs", self.id, self.settled)
+        text = "Worker %s has stopped: %d runs finished, %d given back"
+        log.info(text, self.id, self.settled, self.given_back)
         if self._doom is not None:
             raise self._doom
 
@@ -339,7 +342,10 @@ class Worker:
         self._runner.start(delivery)
 
     async def _committed(self, finished: Finished, fenced: bool) -> None:  # noqa: FBT001 - the pump's answer
-        self.settled += not fenced
+        if not fenced:
+            back = isinstance(finished.settlement.outcome, Release)
+            self.given_back += back
+            self.settled += not back
         if self.on_settled is not None:
             self.on_settled()
         await tell_settled(self, self._registry, finished, fenced=fenced)

@@ -69,8 +69,9 @@ def translate(error: BaseException, target: Target) -> ServerError:
         return ServerError(f"{where} refused {_who(target)}: {_refusal(text, target)}")
     if lacks_rights(error):
         msg = (
-            f"{where}: {_who(target)} may not do what QTasks does ({text}): give it the rights of"
-            " the accounts in qtasks.adapters.redis.acl"
+            f"{where}: {_who(target)} may not do this ({text}): use an account that may, or give"
+            " this one the right; the page redis-accounts of the documentation says what each"
+            f" role may do, with keys that begin with {target.prefix + ':'!r}"
         )
         return ServerError(msg)
     code = _code(error, text)
