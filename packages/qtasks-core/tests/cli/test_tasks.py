@@ -66,6 +66,37 @@ def test_all_reads_page_after_page(shop: Shop) -> None:
     assert len({task["id"] for task in document}) == 1201
 
 
+@pytest.mark.parametrize("width", [60, 120, None])
+def test_a_long_list_is_written_page_by_page(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, width: int | None
+) -> None:
+    """The longest name stands on the second page, so the columns grow there."""
+    if width is None:
+        monkeypatch.delenv("COLUMNS")
+    else:
+        monkeypatch.setenv("COLUMNS", str(width))
+    failed = shop.add("send", "who is not an address")
+    shop.work()
+    late = shop.queue.add_task("a_longer_name").id
+    shop.queue.add_tasks(TaskCall("resize", (str(number),)) for number in range(600))
+
+    done = shop.run("tasks", "list", "--all")
+
+    lines = done.stdout.splitlines()
+    rows = [line.split() for line in lines]
+    short = slice(-8, None) if width == 60 else slice(None)
+    assert rows[0][:3] == ["id", "task", "status"]
+    assert [row[1:3] for row in rows[1:601]] == [["resize", "new"]] * 600
+    assert rows[601][:3] == [late[short], "a_longer_name", "new"]
+    assert rows[602][:3] == [failed[short], "send", "error"]
+    start = lines[602].index("ValueError")
+    why = " ".join(line[start:] for line in lines[602:])
+    whole = "ValueError: 'who is not an address' is no address"
+    assert why == whole or (why.endswith("…") and whole.startswith(why[:-1]))
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(map(len, lines)) <= (width or 10_000)
+
+
 def test_an_empty_list_says_where_it_looked(shop: Shop) -> None:
     done = shop.run("tasks", "list")
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from qtasks._core.errors import printable
-from qtasks.cli.tables import Column, print_table
+from qtasks.cli.tables import Column, LongTable, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +57,10 @@ class Output:
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
         """Writes a table that fits the terminal."""
         print_table(_console(), columns, rows)
+
+    def long_table(self, columns: Sequence[Column]) -> LongTable:
+        """Returns a table that is written page by page."""
+        return LongTable(_console(), columns)
 
     def hanging(self, label: str, style: str, width: int, *texts: str) -> None:
         """Writes texts below each other beside a label, wrapped to the terminal.

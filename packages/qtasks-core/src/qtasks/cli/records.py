@@ -9,16 +9,27 @@ import msgspec
 from qtasks.app.view import TaskView
 from qtasks.cli.durations import span_text
 from qtasks.cli.output import Output
-from qtasks.cli.tables import Column
+from qtasks.cli.tables import Column, LongTable
 from qtasks.exc import DecodeError
 from qtasks.schemas import HistoryEntry, Progress, Record, TaskStatusEnum
 
-__all__ = ["document", "print_list", "print_one"]
+__all__ = ["Listing", "document", "print_one"]
 
 #: The most characters of arguments and result that are shown to people.
 _BOUND = 2000
 #: The place of the column of progress in lists: behind the status.
 _PROGRESS = 3
+#: The columns of a list.
+_COLUMNS = (
+    Column("id", shortens=True),
+    Column("task"),
+    Column("status"),
+    Column("progress", spare=4),
+    Column("queue", spare=2),
+    Column("age", right=True, spare=3),
+    Column("ran", right=True, spare=1),
+    Column("why", wraps=True),
+)
 
 
 def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
@@ -63,25 +74,45 @@ def document(record: Record, *, whole: bool = False) -> dict[str, Any]:
     return shown
 
 
-def print_list(out: Output, records: Sequence[Record], now: float) -> None:
-    """Writes one line for each task; how far they are, if one of them said so."""
-    if records:
-        told = [_progress(TaskView[Any](record).progress) for record in records]
-        columns = [
-            Column("id", shortens=True),
-            Column("task"),
-            Column("status"),
-            Column("queue", spare=2),
-            Column("age", right=True, spare=3),
-            Column("ran", right=True, spare=1),
-            Column("why", wraps=True),
-        ]
-        rows = [_row(record, now) for record in records]
-        if any(told):
-            columns.insert(_PROGRESS, Column("progress", spare=4))
-            for row, text in zip(rows, told, strict=True):
-                row.insert(_PROGRESS, text)
-        out.table(columns, rows)
+class Listing:
+    """Writes one line for each task: short lists as one table, long ones page by page.
+
+    How far tasks are is shown if one of them said so; of a long list, one of the first two pages.
+
+    Args:
+        out: where to write.
+        now: the time that ages are counted to, seconds since the epoch.
+    """
+
+    def __init__(self, out: Output, now: float) -> None:
+        self._out = out
+        self._now = now
+        self._first: list[list[Any]] = []
+        self._long: LongTable | None = None
+        self._told = False
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Takes the next page; the first one waits until it is clear whether more follows."""
+        rows = [_row(record, self._now) for record in records]
+        if self._long is None:
+            self._told = self._told or any(row[_PROGRESS] for row in rows)
+        if not self._first:
+            self._first = rows
+        elif rows:
+            if self._long is None:
+                self._long = self._out.long_table(self._wanted(_COLUMNS))
+                self._long.write([self._wanted(row) for row in self._first])
+            self._long.write([self._wanted(row) for row in rows])
+
+    def close(self) -> None:
+        """Writes what has waited for more."""
+        if self._first and self._long is None:
+            rows = [self._wanted(row) for row in self._first]
+            self._out.table(self._wanted(_COLUMNS), rows)
+
+    def _wanted(self, row: Sequence[Any]) -> list[Any]:
+        """Leaves out the progress, if nobody told any."""
+        return [cell for place, cell in enumerate(row) if self._told or place != _PROGRESS]
 
 
 def print_one(out: Output, record: Record) -> None:
@@ -150,7 +181,8 @@ def _contents(task: TaskView[Any]) -> dict[str, Any]:
 def _row(record: Record, now: float) -> list[Any]:
     age = span_text(now - record.created_at)
     took = span_text(_took(record))
-    return [record.id, record.task, record.status, record.queue, age, took, _why(record)]
+    told = _progress(TaskView[Any](record).progress)
+    return [record.id, record.task, record.status, told, record.queue, age, took, _why(record)]
 
 
 def _progress(progress: Progress | None) -> str:

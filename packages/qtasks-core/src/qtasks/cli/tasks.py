@@ -1,6 +1,6 @@
 """``qtasks tasks``: lists tasks and shows one; cancel.py cancels."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,7 @@ from qtasks.cli.grammar import Command, Group
 from qtasks.cli.ids import whole_ids
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.known import note_no_match
-from qtasks.cli.records import document, print_list, print_one
+from qtasks.cli.records import Listing, document, print_one
 from qtasks.cli.values import parse_choice, parse_whole
 from qtasks.exc import UnknownTaskError
 from qtasks.schemas import Record, TaskStatusEnum
@@ -67,24 +67,30 @@ def show(
 
 def list_and_print(asked: Invocation, filters: Filters, limit: int | None, what: str) -> None:
     """Lists records and prints them; ``limit`` None means all."""
-    query = filters.query(asked.app.clock.time())
+    now = asked.app.clock.time()
+    query = filters.query(now)
+    documents: list[dict[str, Any]] = []
+    listing = Listing(asked.output, now)
 
-    async def read(client: Client) -> tuple[list[Record], bool]:
-        found: list[Record] = []
+    async def read(client: Client) -> tuple[int, bool]:
+        count, more = 0, False
         async for page in pages(client, query, limit):
-            found += page.records
+            count += len(page.records)
             more = page.cursor is not None
-        return found, more
+            if asked.as_json:
+                documents.extend(map(document, page.records))
+            else:
+                listing.add(page.records)
+        listing.close()
+        return count, more
 
-    records, more = asked.ask(read)
+    count, more = asked.ask(read)
     if asked.as_json:
-        asked.output.document([document(record) for record in records])
-    else:
-        print_list(asked.output, records, asked.app.clock.time())
-    if not records:
+        asked.output.document(documents)
+    if not count:
         note_no_match(asked, filters, what)
     elif more and not asked.as_json:
-        asked.output.note(f"there are more than these {len(records):,}; see --limit and --all")
+        asked.output.note(f"there are more than these {count:,}; see --limit and --all")
 
 
 def find(asked: Invocation, task_id: str, *, dead: bool | None = None) -> Record:
