@@ -124,3 +124,17 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 2
     assert done.stderr.startswith("error: setting lease = 'soon' (from QTASKS_LEASE): use a")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_names_of_settings_are_whole_in_any_terminal(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    done = CliRunner().invoke(cli, ["config"])
+
+    lines = done.stdout.splitlines()[3:]
+    assert SETTINGS.keys() <= {line.split()[0] for line in lines}
+    assert max(map(len, lines)) <= width
+    assert not [line for line in lines if "…" in line]

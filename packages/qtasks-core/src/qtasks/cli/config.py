@@ -44,10 +44,10 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     out.line()
     out.table(
         [
-            Column("setting"),
+            Column("setting", copied=True),
             Column("value", wraps=True),
             Column("unit", spare=2),
-            Column("from", wraps=True),
+            Column("from", wraps=True, spare=3),
             Column("changes apply", spare=1),
         ],
         [_row(settings, name) for name in SETTINGS],

@@ -39,6 +39,7 @@ class Column:
         right: whether its values stand right.
         wraps: whether it holds sentences, which may take several lines.
         shortens: whether it holds ids, of which the last characters are enough.
+        copied: whether its values are there to be copied, so that they are never cut.
         spare: in which turn it is left out where there is no room, from 1; 0 is never.
     """
 
@@ -46,6 +47,7 @@ class Column:
     right: bool = False
     wraps: bool = False
     shortens: bool = False
+    copied: bool = False
     spare: int = 0
 
 
@@ -64,7 +66,7 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
         table.add_column(
             column.name,
             justify="right" if column.right else "left",
-            no_wrap=column.shortens,  # ids are there to be copied
+            no_wrap=column.shortens or column.copied,  # others shrink first
             overflow="fold" if column.wraps else "ellipsis",
         )
     room = console.width - _width([c for c in kept if not c.wraps], _without_wrapping(kept, texts))
