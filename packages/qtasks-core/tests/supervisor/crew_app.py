@@ -95,6 +95,12 @@ def speak(text: str) -> None:
 
 
 @app.task
+def count(name: str, most: int) -> None:
+    for number in range(most):
+        print("did", name, number)  # noqa: T201 - the writes of print are under test
+
+
+@app.task
 def grow(size: int) -> int:
     app.kept = b"x" * size  # type: ignore[attr-defined]  # it is there to be kept
     note("S")

@@ -31,6 +31,17 @@ def test_every_line_of_a_child_names_it(crew: Crew) -> None:
     assert sum(line.endswith("] second") for line in lines) == 8
 
 
+def test_prints_of_many_threads_do_not_mix(crew: Crew) -> None:
+    for name in "abcdefgh":
+        crew.queue.add_task("count", name, 500)
+
+    crew.start("--processes", "2", "--concurrency", "4", "--burst")
+
+    assert crew.end() == 0
+    said = sorted(line.partition("] ")[2] for line in crew.lines if "did" in line)
+    assert said == sorted(f"did {name} {number}" for name in "abcdefgh" for number in range(500))
+
+
 def test_the_log_level_reaches_the_children(crew: Crew) -> None:
     crew.start("--processes", "2", "--burst", "--log-level", "warning")
 

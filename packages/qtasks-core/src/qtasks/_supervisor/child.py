@@ -30,6 +30,7 @@ from qtasks._supervisor.messages import (
     State,
     Stop,
 )
+from qtasks._supervisor.prints import collect_prints, flush_prints
 from qtasks.exc import QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def main() -> None:
     child = Child(answers)
     threading.Thread(target=child.listen, args=(requests,), daemon=True).start()
     code = child.serve()
-    sys.stdout.flush()
+    flush_prints()
     sys.exit(code)
 
 
@@ -68,8 +69,7 @@ def _take_pipes() -> tuple[int, int]:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
+    collect_prints()
     return requests, answers
 
 
