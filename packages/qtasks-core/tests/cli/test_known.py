@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Shop
 
-QUEUE = "there is no queue 'mial' in memory://"
+QUEUE = "there is no queue 'maill' in memory://"
 TASK = "neither the app nor a record knows a task 'resise'. Did you mean 'resize'?"
 
 
@@ -26,7 +26,7 @@ TASK = "neither the app nor a record knows a task 'resise'. Did you mean 'resize
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_misspelt_filters_are_named(shop: Shop, command: str, form: list[str]) -> None:
-    done = shop.run(*command.split(), "--queue", "mial", "--task", "resise", *form)
+    done = shop.run(*command.split(), "--queue", "maill", "--task", "resise", *form)
 
     assert done.exit_code == 0
     assert " match in memory://" in done.stderr
@@ -66,7 +66,7 @@ def test_an_error_that_no_dead_letter_has_matches_nothing(shop: Shop, command: s
 
 
 def test_a_worker_says_that_it_takes_from_an_unknown_queue(shop: Shop) -> None:
-    done = shop.run("run", "--burst", "--queues", "mial,default")
+    done = shop.run("run", "--burst", "--queues", "maill,default")
 
     assert done.exit_code == 0
     assert QUEUE in done.stderr

@@ -66,10 +66,10 @@ def test_living_workers_are_listed(shop: Shop) -> None:
 
 
 def test_an_unknown_queue_is_refused(shop: Shop) -> None:
-    done = shop.run("stats", "mial")
+    done = shop.run("stats", "maill")
 
     assert (done.exit_code, done.stdout) == (2, "")
-    assert f"there is no queue 'mial' in {shop.queue.broker.url}. Did you mean 'mail'?" in (
+    assert f"there is no queue 'maill' in {shop.queue.broker.url}. Did you mean 'mail'?" in (
         done.stderr
     )
 
