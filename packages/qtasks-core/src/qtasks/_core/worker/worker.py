@@ -35,6 +35,7 @@ from qtasks.schemas import (
     Extension,
     Held,
     Presence,
+    Release,
     Swept,
     TaskDefinition,
 )
