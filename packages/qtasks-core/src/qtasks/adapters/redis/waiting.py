@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -107,7 +108,7 @@ async def _pop_one(engine: Engine, names: Sequence[str], timeout: float) -> byte
     return None if answer is None else answer[1]
 
 
-class Ends:
+class Ends(ABC):
     """Waits for the ends of tasks.
 
     Args:
@@ -117,11 +118,11 @@ class Ends:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @abstractmethod
     async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
         """Waits as ``BaseStorage.wait`` does."""
-        raise NotImplementedError
 
-    async def stop(self) -> None:
+    async def stop(self) -> None:  # noqa: B027 - where nothing is shared there is nothing to end
         """Ends all waits."""
 
     async def look(
