@@ -3,7 +3,14 @@
 insist()
 local limit, limits = A[1], A[2]
 local back, convicted = {}, {}
-local queues = call('SMEMBERS', P .. 'qs')
+-- Of very many queues each sweep looks at some, and the next goes on from there.
+local scan = call('SSCAN', P .. 'qs', call('GET', P .. 'qc') or '0', 'COUNT', 200)
+local queues = scan[2]
+if scan[1] ~= '0' then
+  call('SET', P .. 'qc', scan[1])
+else
+  call('UNLINK', P .. 'qc')
+end
 local overdue_leases = call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(overdue_leases) do
   local t = look(id)
