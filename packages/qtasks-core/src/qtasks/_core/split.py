@@ -75,6 +75,7 @@ class SplitBroker(BaseBroker):
         self._clock = clock
         self._held: dict[str, Delivery] = {} if held is None else held
         self._look_at = 0.0
+        self._early: dict[str, tuple[Message, float]] = {}
         # An instance's own value: what the pair can do depends on the two.
         self.capabilities: Capabilities = msgspec.structs.replace(  # type: ignore[misc]  # see above
             broker.capabilities,
@@ -247,10 +248,18 @@ class SplitBroker(BaseBroker):
             return
         self._look_at = now + _SCHEDULE_INTERVAL
         due = await self._records.due(_DUE_LIMIT, _DUE_LEASE)
-        if due:
-            at_once = [msgspec.structs.replace(m, delay=0.0, eta=None) for m in due]
-            await self._broker.publish(at_once)
-            await self._records.dispatched([message.id for message in due])
+        early = [message for message, until in self._early.values() if now < until]
+        at_once = [*early, *(msgspec.structs.replace(m, delay=0.0, eta=None) for m in due)]
+        self._early.clear()
+        if not at_once:
+            return
+        receipts = await self._broker.publish(at_once)
+        for message, receipt in zip(at_once, receipts, strict=True):
+            if not receipt.created:
+                # Its last run is written, but the broker has yet to hear of that, from us or from
+                # another worker, and takes this for the message of then.
+                self._early[message.id] = message, now + _DUE_LEASE
+        await self._records.dispatched([m.id for m in at_once if m.id not in self._early])
 
     async def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
