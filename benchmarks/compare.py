@@ -19,10 +19,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
-from peers.catalogue import PEERS  # noqa: E402
-from peers.environment import Environment  # noqa: E402
-from peers.measure import measure  # noqa: E402
-from servers import find_programs  # noqa: E402
+from peers.catalogue import PEERS  # noqa: E402 - the path is set first
+from peers.environment import Environment  # noqa: E402 - the path is set first
+from peers.measure import measure  # noqa: E402 - the path is set first
+from servers import find_programs  # noqa: E402 - the path is set first
 
 #: Columns of the table: the key in the JSON, the heading, the digits after the point.
 COLUMNS = (

@@ -17,7 +17,7 @@ app = Ardiq(URL, concurrency=SLOTS, prefetch=256, result_ttl_ms=3_600_000)
 
 
 @app.task
-async def noop(number: int, text: str) -> int:  # noqa: ARG001
+async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
     note(number)
     return number
 

@@ -17,7 +17,7 @@ app = QueueTasks(broker_url=URL, config=QueueConfig(max_tasks_process=SLOTS, pre
 
 
 @app.task
-async def noop(number: int, text: str) -> int:  # noqa: ARG001
+async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
     note(number)
     return number
 

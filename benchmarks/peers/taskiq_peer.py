@@ -15,7 +15,7 @@ broker = RedisStreamBroker(URL, consumer_id="0", xread_count=64).with_result_bac
 
 
 @broker.task
-async def noop(number: int, text: str) -> int:  # noqa: ARG001
+async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
     note(number)
     return number
 

@@ -344,7 +344,7 @@ def test_what_does_not_fit_is_refused(harness: Harness) -> None:
     events = harness.app.events
 
     with pytest.raises(AttributeError, match=r"'task_succes' \(did you mean 'task_success'\?"):
-        events.on.task_succes  # noqa: B018
+        events.on.task_succes  # noqa: B018 - the look-up raises
     with pytest.raises(RegistrationError, match=r"no event 'startng' \(did you mean 'starting'\?"):
         events.add("startng", print)
     with pytest.raises(RegistrationError, match="event starting: 5 is no function"):

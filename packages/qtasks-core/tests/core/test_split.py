@@ -38,18 +38,23 @@ async def claimed(split: SplitBroker) -> Sequence[Delivery]:
     return await split.claim(CLAIM)
 
 
+async def settle_around_a_sweep(
+    one: SplitBroker, other: SplitBroker, inner: MemoryBroker, storage: MemoryStorage
+) -> None:
+    """Lets ``other`` see that a retry is due between the two halves of its settlement."""
+    await one.publish([MESSAGE])
+    (delivery,) = await claimed(one)
+    assert await storage.finish([settlement(delivery, Retry(), attempts=1)]) == []
+    await other.sweep()
+    (held,) = one._held.values()
+    await inner.settle([settlement(held, Success(), ttl=0.0)])
+
+
 async def test_a_retry_that_is_due_before_its_message_is_acknowledged_runs_again(
     inner: MemoryBroker, storage: MemoryStorage, clock: FakeClock
 ) -> None:
     one, other = SplitBroker(inner, storage, clock), SplitBroker(inner, storage, clock)
-    await one.publish([MESSAGE])
-    (delivery,) = await claimed(one)
-    # The first half of a settlement; then another worker sees that the task is due.
-    assert await storage.finish([settlement(delivery, Retry(), attempts=1)]) == []
-    await other.sweep()
-    # The second half.
-    (held,) = one._held.values()
-    await inner.settle([settlement(held, Success(), ttl=0.0)])
+    await settle_around_a_sweep(one, other, inner, storage)
 
     clock.advance(1)
     (again,) = await claimed(other)
@@ -64,12 +69,7 @@ async def test_a_worker_that_dies_with_such_a_retry_leaves_it_to_the_schedule(
     inner: MemoryBroker, storage: MemoryStorage, clock: FakeClock
 ) -> None:
     one, other = SplitBroker(inner, storage, clock), SplitBroker(inner, storage, clock)
-    await one.publish([MESSAGE])
-    (delivery,) = await claimed(one)
-    assert await storage.finish([settlement(delivery, Retry(), attempts=1)]) == []
-    await other.sweep()
-    (held,) = one._held.values()
-    await inner.settle([settlement(held, Success(), ttl=0.0)])
+    await settle_around_a_sweep(one, other, inner, storage)
 
     third = SplitBroker(inner, storage, clock)
     clock.advance(31)
