@@ -272,6 +272,8 @@ class QueueTasks(AwaitableUpkeep):
         await self.close()
 
     async def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        if not self._discovery.registered:
+            self._discovery.register()
         if self._inline is not None:
             return await self._inline.run(make)
         return await make(self._calls)

@@ -286,6 +286,8 @@ class QueueTasks(BlockingUpkeep):
 
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
+        if not self._discovery.registered:
+            self._discovery.register()
         if self._inline is not None:
             return self._inline.call(make)
         driven = self._driven
