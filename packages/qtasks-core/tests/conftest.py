@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qtasks
 import qtasks.asyncio
+from qtasks._core.discovery.entries import forget
 from qtasks.configs import QueueConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -104,3 +108,72 @@ def make_harness(colour: str, url: str) -> Iterator[Callable[..., Harness]]:
 def harness(make_harness: Callable[..., Harness]) -> Harness:
     """A harness with default settings."""
     return make_harness()
+
+
+class Site:
+    """A directory on ``sys.path`` that looks as if packages had been installed into it.
+
+    Attributes:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        self.path = path
+        self._before = set(sys.modules)
+
+    def add(
+        self,
+        name: str,
+        code: str = "",
+        *,
+        entry: str = "Plugin",
+        distribution: str = "",
+        version: str = "1.0",
+        requires: Iterable[str] = (),
+        points: str | None = None,
+        metadata: str = "",
+    ) -> str:
+        """Installs a plugin and returns the name of its module.
+
+        Args:
+            name: the name of its entry point.
+            code: the text of its module.
+            entry: what the entry point leads to in there; empty for the module itself.
+            distribution: the package's name.
+            version: its version.
+            requires: what it requires.
+            points: the whole text of its entry_points.txt, instead.
+            metadata: further lines of its metadata.
+        """
+        distribution = distribution or f"acme-{name}"
+        module = distribution.replace("-", "_")
+        (self.path / f"{module}.py").write_text(textwrap.dedent(code), encoding="utf-8")
+        info = self.path / f"{module}-{version}.dist-info"
+        info.mkdir()
+        needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
+        text = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (info / "METADATA").write_text(text + needs + metadata, encoding="utf-8")
+        leads = f"{module}:{entry}" if entry else module
+        points = f"[qtasks]\n{name} = {leads}\n" if points is None else points
+        (info / "entry_points.txt").write_text(points, encoding="utf-8")
+        importlib.invalidate_caches()
+        forget()
+        return module
+
+    def close(self) -> None:
+        """Forgets what was imported from it."""
+        for name in set(sys.modules) - self._before:
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if file.startswith(str(self.path)):
+                del sys.modules[name]
+        forget()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A place into which plugins can be installed for one test."""
+    made = Site(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(made.path))
+    yield made
+    made.close()

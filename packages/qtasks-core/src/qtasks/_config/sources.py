@@ -35,10 +35,10 @@ TABLE: Final = "[tool.qtasks]"
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG_FILE"
 
 _FILE_NAME: Final = "pyproject.toml"
-#: What stands in the table and belongs to others.
-_OTHERS: Final = frozenset({"plugins"})
+#: What stands in the table, and in variables, and says which plugins are used.
+_OF_PLUGINS: Final = ("plugins", "disable_plugins", "required_plugins", "strict_plugins")
 #: Variables of everybody that are no settings.
-_OTHER_VARIABLES: Final = ("app", "config_file", "plugins")
+_OTHER_VARIABLES: Final = ("app", "config_file", *_OF_PLUGINS)
 #: How much alike a variable and a setting are if one is a slip of the other, from 0 to 1.
 _NEAR: Final = 0.8
 
@@ -73,11 +73,13 @@ class SettingsFile(msgspec.Struct, frozen=True):
 
     Attributes:
         source: the file as a source.
-        values: what its table says, by name; what belongs to others is left out.
+        values: what its table says of settings, by name.
+        plugins: what it says of plugins, by name; it is not checked yet.
     """
 
     source: Source
     values: dict[str, Any]
+    plugins: dict[str, Any] = {}
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Source]]:
@@ -180,7 +182,8 @@ def _table_in(path: Path, content: bytes) -> dict[str, Any] | None:
 
 def _checked(path: Path, table: dict[str, Any]) -> SettingsFile:
     source = Source("file", str(path))
-    values = {name: value for name, value in table.items() if name not in _OTHERS}
+    values = {name: value for name, value in table.items() if name not in _OF_PLUGINS}
     for name in values.keys() - SETTINGS.keys():
-        raise ConfigError(unknown_setting(name, source.phrase, also=_OTHERS))
-    return SettingsFile(source, values)
+        raise ConfigError(unknown_setting(name, source.phrase, also=_OF_PLUGINS))
+    plugins = {name: value for name, value in table.items() if name in _OF_PLUGINS}
+    return SettingsFile(source, values, plugins)

@@ -15,10 +15,10 @@ from qtasks.exc import ConfigError, RegistrationError
 if TYPE_CHECKING:
     from qtasks._config.sources import Source
 
-__all__ = ["accept", "show"]
+__all__ = ["NO", "YES", "accept", "show"]
 
-_YES: Final = frozenset({"1", "true", "yes", "on"})
-_NO: Final = frozenset({"0", "false", "no", "off"})
+YES: Final = frozenset({"1", "true", "yes", "on"})
+NO: Final = frozenset({"0", "false", "no", "off"})
 _NONE: Final = frozenset({"none", "null"})
 #: The most characters of a wrong value that are shown.
 _SHOWN: Final = 200
@@ -80,7 +80,7 @@ def _read(setting: Setting, text: str) -> Any:
             case Kind.BYTES:
                 value = read_size(word)
             case Kind.SWITCH:
-                value = True if word in _YES else False if word in _NO else None
+                value = True if word in YES else False if word in NO else None
             case Kind.NAMES:
                 value = tuple(filter(None, map(str.strip, text.split(","))))
             case Kind.URL:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack
 from qtasks._core.client import Client
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.awaitable_task import AsyncTask
-from qtasks.app.base import AppOptions, BaseQueueTasks
+from qtasks.app.awaitable_upkeep import AwaitableUpkeep
 from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.waiting import wait_until_ended
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks.app.awaitable_task import AsyncTaskDecorator, AsyncTaskEchoDecorator
+    from qtasks.app.base import AppOptions
     from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.schemas import (
         CancelAnswer,
-        Presence,
-        QueueStats,
         TaskCall,
         TaskStatusEnum,
     )
@@ -39,7 +38,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class QueueTasks(BaseQueueTasks):
+class QueueTasks(AwaitableUpkeep):
     """The app for asynchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
     Its calls are coroutines. ``async with app.worker():`` runs a worker in the same loop.
@@ -239,95 +238,6 @@ class QueueTasks(BaseQueueTasks):
         wanted = as_id(task_id)
         return (await self._run(lambda client: client.cancel([wanted], reason)))[wanted]
 
-    async def requeue(
-        self,
-        task_ids: Sequence[str | UUID],
-        *,
-        reset_attempts: bool = True,
-        spread: float = 0.0,
-    ) -> Sequence[str]:
-        """Sends dead letters back to their queues; returns the ids that moved.
-
-        Args:
-            task_ids: their ids.
-            reset_attempts: whether counted attempts start from 0 again.
-            spread: seconds over which they become due, against a stampede.
-        """
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return await self._run(
-            lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
-        )
-
-    async def discard(self, task_ids: Sequence[str | UUID]) -> Sequence[str]:
-        """Removes dead letters for good; returns the ids that were removed."""
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return await self._run(lambda client: client.discard(wanted))
-
-    async def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
-        """Counts tasks by state.
-
-        Args:
-            queues: the queues; None for all that are known.
-        """
-        return await self._run(lambda client: client.stats(queues))
-
-    async def pause_queue(self, queue: str) -> None:
-        """Stops workers from taking tasks of a queue; adding and finishing tasks go on.
-
-        Args:
-            queue: its name; it may be one that nobody has added to yet.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot pause queues.
-        """
-        await self._run(lambda client: client.pause(queue))
-
-    async def resume_queue(self, queue: str) -> None:
-        """Lets workers take tasks of a paused queue again; of any other it changes nothing.
-
-        Args:
-            queue: its name.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot pause queues.
-        """
-        await self._run(lambda client: client.resume(queue))
-
-    async def purge_queue(self, queue: str) -> int:
-        """Removes the tasks that wait in a queue, with their records; returns how many.
-
-        Delayed tasks and those that wait for a retry are removed too; running ones go on. Where
-        records are kept on another server than the queue, they stay, as cancelled.
-
-        Args:
-            queue: its name.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot empty queues.
-        """
-        return await self._run(lambda client: client.purge(queue))
-
-    async def workers(self) -> list[Presence]:
-        """Lists the worker processes that are alive."""
-        return await self._run(lambda client: client.workers())
-
-    async def ping(self, server: bool = True) -> bool:  # noqa: FBT001, FBT002 - the predecessor's signature
-        """Tells whether anybody is there.
-
-        Args:
-            server: True asks for a living worker, False only for the broker.
-        """
-        if server:
-            return bool(await self.workers())
-        return await self._run(lambda client: client.reachable())
-
-    async def flush_all(self) -> None:
-        """Removes everything: waiting tasks, records, results, dead letters, state."""
-        await self._run(lambda client: client.flush())
-
     def inline(self, *, raises: bool = False, delays: bool = False) -> AsyncInline:
         """Runs tasks where they are added, at once, with no worker and no server; for tests.
 
@@ -362,6 +272,8 @@ class QueueTasks(BaseQueueTasks):
         await self.close()
 
     async def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        if not self._discovery.registered:
+            self._discovery.register()
         if self._inline is not None:
             return await self._inline.run(make)
         return await make(self._calls)

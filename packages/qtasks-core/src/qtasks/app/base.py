@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 from qtasks._config import SETTINGS, QueueConfig
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
+from qtasks._core.discovery.discovery import Discovery
 from qtasks._core.loops import run_on_loop
 from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.registry import TriggerRegistry
@@ -17,6 +18,7 @@ from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
 from qtasks.app.events import Events
 from qtasks.app.middleware_checks import check_middleware
+from qtasks.app.plugins import named_plugins, prepare, required_plugins, task_options
 from qtasks.app.servers import check_place, make_broker, make_from, make_storage
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
@@ -25,7 +27,7 @@ from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError
 from qtasks.schemas import Retention, TaskDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qtasks._supervisor.supervisor import Supervisor
     from qtasks.app.inline import InlineBase
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
+    from qtasks.schemas import PluginReport
     from qtasks.typing import Clock
 
 __all__ = ["BaseQueueTasks"]
@@ -47,6 +50,8 @@ class AppOptions(TypedDict, total=False):
     broker: BaseBroker | None
     storage: BaseStorage | None
     config: QueueConfig | None
+    plugins: Sequence[str | BasePlugin] | None
+    required_plugins: Sequence[str]
     clock: Clock | None
 
 
@@ -61,6 +66,9 @@ class BaseQueueTasks:
         broker: a broker object instead of a URL.
         storage: a storage object instead of a URL.
         config: settings; default: from the environment and ``[tool.qtasks]``.
+        plugins: names of installed plugins, and instances; no others are used. None for all that
+            are installed.
+        required_plugins: plugins without which the app must not run, as ``sentry>=1.0``.
         clock: the source of time; for tests.
 
     Raises:
@@ -91,6 +99,11 @@ class BaseQueueTasks:
         self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
         self._registry = TriggerRegistry()
+        names, instances = named_plugins(options.get("plugins"))
+        required = required_plugins(options.get("required_plugins", ()))
+        self._discovery = Discovery(self._registry, names, required)
+        for instance in instances:
+            self.add_plugin(instance)
         self._plans = Plans()
         self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
@@ -107,8 +120,17 @@ class BaseQueueTasks:
 
     @property
     def plugins(self) -> Mapping[str, BasePlugin]:
-        """The registered plugins by name, in order."""
+        """The plugins by name, in order; the installed ones are looked for."""
+        self._discovery.register()
         return self._registry.plugins
+
+    def plugin_reports(self) -> list[PluginReport]:
+        """Tells what became of every plugin: those in use in their order, then the others.
+
+        Raises:
+            ConfigError: a required plugin is not there, or a setting about plugins is wrong.
+        """
+        return self._discovery.reports()
 
     @property
     def storage(self) -> BaseStorage:
@@ -123,7 +145,9 @@ class BaseQueueTasks:
         trigger_names: Iterable[str] | None = None,
         component: str | None = None,
     ) -> None:
-        """Adds a plugin.
+        """Adds a plugin; it takes the place of an installed one of its name or class.
+
+        One that is switched off from outside, as by ``QTASKS_DISABLE_PLUGINS``, is left out.
 
         Args:
             plugin: an instance.
@@ -133,7 +157,8 @@ class BaseQueueTasks:
         Raises:
             RegistrationError: it does not fit, or its name is taken.
         """
-        self._registry.add(plugin, trigger_names, component)
+        if prepare(plugin, self._discovery):
+            self._registry.add(plugin, trigger_names, component)
 
     def add_middleware(
         self,
@@ -182,6 +207,7 @@ class BaseQueueTasks:
     ) -> Worker:
         from qtasks.app.echo import Echo
 
+        self._discovery.register()
         return Worker(
             connection,
             self._definitions,
@@ -253,7 +279,7 @@ class BaseQueueTasks:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
-        task = declare(function, name, options)
+        task = declare(function, name, options, self._task_options)
         existing = self._definitions.get(task.name)
         if existing is not None:
             msg = (
@@ -263,6 +289,10 @@ class BaseQueueTasks:
             raise DuplicateTaskError(msg)
         self._definitions[task.name] = task
         return task
+
+    def _task_options(self) -> dict[str, Callable[[Any], object]]:
+        """Asks the plugins which keywords of ``@app.task`` are theirs."""
+        return task_options(self._discovery)
 
     def _wire(self, options: AppOptions) -> None:
         broker, storage = options.get("broker"), options.get("storage")

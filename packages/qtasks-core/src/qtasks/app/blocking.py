@@ -9,8 +9,8 @@ from qtasks._core.bridge import Portal, drive
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
-from qtasks.app.base import AppOptions, BaseQueueTasks
 from qtasks.app.blocking_task import SyncTask
+from qtasks.app.blocking_upkeep import BlockingUpkeep
 from qtasks.app.handles import TaskHandle
 from qtasks.app.waiting import wait_until_ended
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from qtasks.app.base import AppOptions
     from qtasks.app.blocking_task import SyncTaskDecorator, SyncTaskEchoDecorator
     from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.schemas import (
         CancelAnswer,
-        Presence,
-        QueueStats,
         TaskCall,
         TaskStatusEnum,
     )
@@ -41,7 +40,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class QueueTasks(BaseQueueTasks):
+class QueueTasks(BlockingUpkeep):
     """The app for synchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
     Its calls block the calling thread. It may be used from many threads and after a fork.
@@ -248,93 +247,6 @@ class QueueTasks(BaseQueueTasks):
         wanted = as_id(task_id)
         return self._run(lambda client: client.cancel([wanted], reason))[wanted]
 
-    def requeue(
-        self,
-        task_ids: Sequence[str | UUID],
-        *,
-        reset_attempts: bool = True,
-        spread: float = 0.0,
-    ) -> Sequence[str]:
-        """Sends dead letters back to their queues; returns the ids that moved.
-
-        Args:
-            task_ids: their ids.
-            reset_attempts: whether counted attempts start from 0 again.
-            spread: seconds over which they become due, against a stampede.
-        """
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return self._run(
-            lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
-        )
-
-    def discard(self, task_ids: Sequence[str | UUID]) -> Sequence[str]:
-        """Removes dead letters for good; returns the ids that were removed."""
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return self._run(lambda client: client.discard(wanted))
-
-    def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
-        """Counts tasks by state.
-
-        Args:
-            queues: the queues; None for all that are known.
-        """
-        return self._run(lambda client: client.stats(queues))
-
-    def pause_queue(self, queue: str) -> None:
-        """Stops workers from taking tasks of a queue; adding and finishing tasks go on.
-
-        Args:
-            queue: its name; it may be one that nobody has added to yet.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot pause queues.
-        """
-        self._run(lambda client: client.pause(queue))
-
-    def resume_queue(self, queue: str) -> None:
-        """Lets workers take tasks of a paused queue again; of any other it changes nothing.
-
-        Args:
-            queue: its name.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot pause queues.
-        """
-        self._run(lambda client: client.resume(queue))
-
-    def purge_queue(self, queue: str) -> int:
-        """Removes the tasks that wait in a queue, with their records; returns how many.
-
-        Delayed tasks and those that wait for a retry are removed too; running ones go on. Where
-        records are kept on another server than the queue, they stay, as cancelled.
-
-        Args:
-            queue: its name.
-
-        Raises:
-            RegistrationError: it cannot be the name of a queue.
-            UnsupportedError: the broker cannot empty queues.
-        """
-        return self._run(lambda client: client.purge(queue))
-
-    def workers(self) -> list[Presence]:
-        """Lists the worker processes that are alive."""
-        return self._run(lambda client: client.workers())
-
-    def ping(self, server: bool = True) -> bool:  # noqa: FBT001, FBT002 - the predecessor's signature
-        """Tells whether anybody is there.
-
-        Args:
-            server: True asks for a living worker, False only for the broker.
-        """
-        return bool(self.workers()) if server else self._run(lambda client: client.reachable())
-
-    def flush_all(self) -> None:
-        """Removes everything: waiting tasks, records, results, dead letters, state."""
-        self._run(lambda client: client.flush())
-
     def inline(self, *, raises: bool = False, delays: bool = False) -> Inline:
         """Runs tasks where they are added, at once, with no worker and no server; for tests.
 
@@ -374,6 +286,8 @@ class QueueTasks(BaseQueueTasks):
 
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
+        if not self._discovery.registered:
+            self._discovery.register()
         if self._inline is not None:
             return self._inline.call(make)
         driven = self._driven

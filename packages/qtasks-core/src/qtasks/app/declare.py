@@ -85,13 +85,20 @@ _RESERVED: Final = frozenset({"generate_handler"})
 _OLD: Final = "middlewares"
 
 
-def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
+def declare(
+    function: Any,
+    name: Any,
+    options: Mapping[str, Any],
+    declared: Callable[[], Mapping[str, Callable[[Any], object]]] = dict,
+) -> TaskDefinition:
     """Makes the definition of a task.
 
     Args:
         function: the function.
         name: its name as a task; None takes the function's.
         options: the decorator's keywords; unknown ones become ``extra``.
+        declared: returns the keywords that plugins declare, and their checks; called only if
+            there are unknown ones.
 
     Raises:
         RegistrationError: something does not fit; the message says what and where.
@@ -103,7 +110,8 @@ def declare(function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinit
     name = check_name("task", name if name is not None else getattr(function, "__name__", None))
     options = _with_middlewares(name, options)
     extra = {key: value for key, value in options.items() if key not in _KNOWN}
-    _check_extra(name, extra)
+    if extra:
+        _check_extra(name, extra, declared())
     known = {key: value for key, value in options.items() if key in _KNOWN}
     colour = _colour(name, function)
     pool = _pool(name, colour, known.pop("pool", None))
@@ -186,17 +194,32 @@ def _with_middlewares(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _check_extra(name: str, extra: Mapping[str, Any]) -> None:
-    for key in extra:
+def _check_extra(
+    name: str, extra: Mapping[str, Any], declared: Mapping[str, Callable[[Any], object]]
+) -> None:
+    for key, value in extra.items():
+        if key in declared:
+            _check_declared(name, key, value, declared[key])
+            continue
         if key in _RETRY:
             msg = f"task {name!r}: {key}= needs a plugin: pip install qtasks-plugin-retry"
             raise RegistrationError(msg)
         if key in _RESERVED:
             msg = f"task {name!r}: {key}= is not supported by this version of qtasks-core"
             raise RegistrationError(msg)
-        if close := difflib.get_close_matches(key, sorted({*_KNOWN, _OLD}), n=1, cutoff=0.8):
+        if close := difflib.get_close_matches(
+            key, sorted({*_KNOWN, *declared, _OLD}), n=1, cutoff=0.8
+        ):
             msg = f"task {name!r}: unknown option {key!r}, did you mean {close[0]!r}?"
             raise RegistrationError(msg)
+
+
+def _check_declared(name: str, key: str, value: Any, check: Callable[[Any], object]) -> None:
+    try:
+        check(value)
+    except (TypeError, ValueError) as error:
+        msg = f"task {name!r}: {key}={value!r}; {error}"
+        raise RegistrationError(msg) from None
 
 
 def _check_values(name: str, options: Mapping[str, Any]) -> None:

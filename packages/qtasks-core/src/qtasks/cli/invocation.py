@@ -80,6 +80,7 @@ class Invocation:
             QTasksError: what the client raises.
         """
         app = self.app
+        app._discovery.register()  # noqa: SLF001 - as below
 
         async def run() -> T:
             client = app._client(app._connection)  # noqa: SLF001 - the one door for both kinds of app

@@ -5,15 +5,29 @@ Triggers, which are hot, are declared in ``qtasks.contracts.triggers``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import ModuleType
+
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
+    from qtasks.schemas import CommandOption, Finding
 
-__all__ = ["hookimpl", "hookspec", "qtasks_make_broker", "qtasks_make_storage"]
+__all__ = [
+    "hookimpl",
+    "hookspec",
+    "qtasks_add_triggers",
+    "qtasks_command_options",
+    "qtasks_commands",
+    "qtasks_health_checks",
+    "qtasks_make_broker",
+    "qtasks_make_storage",
+    "qtasks_task_options",
+]
 
 hookspec = pluggy.HookspecMarker("qtasks")
 hookimpl = pluggy.HookimplMarker("qtasks")
@@ -36,4 +50,59 @@ def qtasks_make_storage(scheme: str, url: str) -> BaseStorage | None:
     Args:
         scheme: the part before ``://``, lower case.
         url: the whole URL.
+    """
+
+
+@hookspec
+def qtasks_task_options() -> Mapping[str, Callable[[Any], object]] | None:
+    """Declares keywords of ``@app.task`` that belong to the plugin.
+
+    They are kept in ``extra`` of the task's definition, where the plugin finds them.
+
+    Returns:
+        For each keyword a function that takes its value, and raises ``ValueError`` or
+        ``TypeError`` with what is allowed; what it returns is not used.
+    """
+
+
+@hookspec
+def qtasks_health_checks(app: Any) -> Iterable[Finding] | None:
+    """Looks at what the plugin depends on, for ``qtasks doctor`` and ``qtasks plugins doctor``.
+
+    It only reads, and takes a second at most.
+
+    Args:
+        app: the app.
+
+    Returns:
+        What was found, also if all is well.
+    """
+
+
+@hookspec
+def qtasks_commands(group: Any) -> None:
+    """Adds commands to the command line.
+
+    Args:
+        group: a ``typer.Typer`` whose commands and groups stand beside those of QTasks; names of
+            those are taken. A command that has a parameter ``ctx: typer.Context`` finds the app
+            of ``-A`` in ``ctx.obj.app``.
+    """
+
+
+@hookspec
+def qtasks_command_options() -> Iterable[CommandOption] | None:
+    """Adds options to commands of QTasks; each gives one of the plugin's own options.
+
+    Returns:
+        The options.
+    """
+
+
+@hookspec
+def qtasks_add_triggers() -> ModuleType | Iterable[ModuleType] | None:
+    """Declares triggers that the plugin fires, so that others can listen to them.
+
+    Returns:
+        The module that declares them, or several.
     """

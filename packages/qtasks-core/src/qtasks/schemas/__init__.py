@@ -1,6 +1,7 @@
 """What crosses a boundary: frozen structs without behaviour or I/O."""
 
 from qtasks.schemas.capabilities import Capabilities
+from qtasks.schemas.command_option import CommandOption
 from qtasks.schemas.definition import TaskDefinition
 from qtasks.schemas.delivery import Begun, Claim, Delivery, Exchange, Extension, Held, Swept
 from qtasks.schemas.error import TaskError
@@ -9,6 +10,7 @@ from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
 from qtasks.schemas.options import CallOptions, TaskCall
 from qtasks.schemas.outcome import Cancel, Fail, Outcome, Release, Retry, Settlement, Success
+from qtasks.schemas.plugin_report import PluginReport, PluginState
 from qtasks.schemas.progress import Progress, Progressed
 from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
 from qtasks.schemas.retention import MAX_LOST, Retention
@@ -25,6 +27,7 @@ __all__ = [
     "CancelAnswer",
     "Capabilities",
     "Claim",
+    "CommandOption",
     "Delivery",
     "Exchange",
     "Extension",
@@ -35,6 +38,8 @@ __all__ = [
     "Message",
     "Outcome",
     "Page",
+    "PluginReport",
+    "PluginState",
     "Presence",
     "Progress",
     "Progressed",

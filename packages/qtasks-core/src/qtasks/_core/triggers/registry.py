@@ -9,6 +9,7 @@ import msgspec
 import pluggy
 
 from qtasks._core.bridge import is_async_callable
+from qtasks._core.discovery.hooks import holder_of
 from qtasks._core.triggers.life import PluginLife, Role
 from qtasks._core.triggers.subscription import Subscribers, Subscription
 from qtasks._core.triggers.table import TriggerTable
@@ -82,7 +83,7 @@ class TriggerRegistry:
             msg = f"a plugin named {name!r} is registered: give this one another name="
             raise RegistrationError(msg)
         if existing is None:
-            self.manager.register(plugin, name)
+            self.manager.register(holder_of(plugin), name)
         self._registrations.append(_Registration(plugin, name, triggers))
         self.table = self._compile(self._registrations)
         self._tables = {}

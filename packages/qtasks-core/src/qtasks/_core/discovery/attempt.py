@@ -1,0 +1,150 @@
+"""One entry point: whether it becomes a plugin, and if not, why and what to type."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qtasks._core.discovery.api import api_mismatch, newer_api, shown_api
+from qtasks._core.discovery.hooks import hook_mistakes
+from qtasks._core.discovery.making import make_plugin
+from qtasks._core.discovery.options import OptionSources, options_class, read_options
+from qtasks._core.discovery.requirements import unmet
+from qtasks._core.errors import safe_text, trace_of_import
+from qtasks.contracts.plugin import BasePlugin
+from qtasks.exc import ConfigError
+from qtasks.schemas import PluginReport
+
+if TYPE_CHECKING:
+    from qtasks._config import PluginSettings
+    from qtasks._core.discovery.entries import Entry
+    from qtasks._core.discovery.switches import Switches
+
+__all__ = ["Attempt", "attempt", "report_of"]
+
+log = logging.getLogger("qtasks.plugins")
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """What came of an entry point.
+
+    Attributes:
+        report: what is said about it.
+        plugin: the plugin, or None if there is none.
+    """
+
+    report: PluginReport
+    plugin: Any = None
+
+
+def report_of(entry: Entry, **fields: Any) -> PluginReport:
+    """Returns what is known about an entry without importing it.
+
+    Args:
+        entry: the entry.
+        **fields: what is known besides.
+    """
+    known = {
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "source": entry.source,
+        "url": entry.url,
+    }
+    return PluginReport(entry.name, **{**known, **fields})
+
+
+def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attempt:
+    """Makes a plugin of an entry point; whatever goes wrong is told in the report.
+
+    Args:
+        entry: the entry.
+        settings: where its options are.
+        switches: likewise.
+    """
+    if entry.damage:
+        return _refused(entry, entry.damage, _reinstall(entry))
+    if missing := unmet(entry.requires):
+        needs = "; ".join(f"it needs {one}" for one in missing)
+        wanted = " ".join(f"'{one.requirement}'" for one in missing)
+        return _refused(entry, needs, f"pip install {wanted}")
+    try:
+        found = entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+        return _failed(entry, error, *_why_not_imported(entry, error))
+    declared = getattr(found, "plugin_api", None)
+    if mismatch := api_mismatch(declared):
+        reason, fix = mismatch
+        return _refused(entry, reason, _upgrade(entry, fix), api=shown_api(declared))
+    return _make(entry, found, settings, switches)
+
+
+def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches) -> Attempt:
+    def options() -> msgspec.Struct | None:
+        declared = options_class(found)
+        if declared is None:
+            return None
+        return read_options(entry.name, declared, OptionSources.of(entry.name, settings, switches))
+
+    try:
+        plugin = make_plugin(found, options)
+        # A factory may declare nothing, and what it makes may.
+        declared = getattr(plugin, "plugin_api", None)
+        mismatch, mistakes = api_mismatch(declared), hook_mistakes(plugin)
+        if isinstance(plugin, BasePlugin) and plugin.name != entry.name:
+            plugin.name = entry.name
+    except ConfigError as error:
+        return _refused(entry, str(error), "correct or set that option")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+        return _failed(entry, error, f"making it failed: {_text(error)}", _report_it(entry))
+    api = shown_api(declared)
+    if mismatch:
+        return _refused(entry, mismatch[0], _upgrade(entry, mismatch[1]), api=api)
+    if mistakes:
+        fix = f"pip install --upgrade qtasks-core {entry.distribution}".rstrip()
+        return _refused(entry, "; ".join(mistakes), fix, api=api)
+    if note := newer_api(declared):
+        fix = "pip install --upgrade qtasks-core"
+        log.warning("Plugin %s: %s: %s", entry.name, note, fix)
+        return Attempt(report_of(entry, state="active", api=api, reason=note, fix=fix), plugin)
+    return Attempt(report_of(entry, state="active", api=api), plugin)
+
+
+def _refused(entry: Entry, reason: str, fix: str, **fields: Any) -> Attempt:
+    return Attempt(report_of(entry, state="refused", reason=reason, fix=fix, **fields))
+
+
+def _failed(entry: Entry, error: BaseException, reason: str, fix: str) -> Attempt:
+    trace = trace_of_import(error)
+    return Attempt(report_of(entry, state="failed", reason=reason, fix=fix, trace=trace))
+
+
+def _why_not_imported(entry: Entry, error: BaseException) -> tuple[str, str]:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        own = entry.module.partition(".")[0]
+        fix = _reinstall(entry) if top == own else f"perhaps pip install {top}"
+        return f"importing it failed: {_text(error)}", fix
+    if isinstance(error, AttributeError) and not error.__traceback__:
+        return f"importing it failed: {_text(error)}", _reinstall(entry)
+    return f"importing it failed: {_text(error)}", _report_it(entry)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {safe_text(error)}"
+
+
+def _upgrade(entry: Entry, fix: str) -> str:
+    if fix != "upgrade the plugin" or not entry.distribution:
+        return fix
+    return f"pip install --upgrade {entry.distribution}"
+
+
+def _reinstall(entry: Entry) -> str:
+    return f"pip install --force-reinstall {entry.distribution}".rstrip()
+
+
+def _report_it(entry: Entry) -> str:
+    name = entry.distribution or entry.module
+    return f"pip install --upgrade {name}, or report it to its author"

@@ -1,0 +1,272 @@
+"""The plugins of one app: those added by hand, and those that are installed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pluggy
+
+from qtasks._config import read_plugin_settings
+from qtasks._core.discovery.attempt import Attempt, attempt, report_of
+from qtasks._core.discovery.entries import Entry, installed
+from qtasks._core.discovery.hooks import ask, holder_of
+from qtasks._core.discovery.required import check_required
+from qtasks._core.discovery.selection import Selection
+from qtasks._core.discovery.switches import current_switches
+from qtasks.contracts import hookspecs
+from qtasks.contracts.plugin import BasePlugin
+from qtasks.contracts.triggers import CATALOGUE
+from qtasks.exc import ConfigError, QTasksError
+from qtasks.schemas import PluginReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from qtasks._core.triggers.registry import TriggerRegistry
+
+__all__ = ["Discovery"]
+
+log = logging.getLogger("qtasks.plugins")
+
+
+class Discovery:
+    """Finds the installed plugins when they are needed, and registers those that are wanted.
+
+    It goes in two steps. :meth:`look` imports and makes them, so that their hooks can be asked
+    while tasks are still being declared. :meth:`register` has them listen, in the order of their
+    names, behind those that were added by hand; from then on nothing changes.
+
+    Args:
+        registry: the plugins of the app.
+        names: the installed plugins that the code wants; None for all.
+        required: what the code cannot do without, as ``sentry>=1.0``.
+
+    Attributes:
+        registered: whether the plugins listen.
+    """
+
+    def __init__(
+        self,
+        registry: TriggerRegistry,
+        names: Sequence[str] | None = None,
+        required: Sequence[str] = (),
+    ) -> None:
+        self.registered = False
+        self._registry = registry
+        self._names = names
+        self._required = tuple(required)
+        self._lock = threading.RLock()
+        self._manager = _manager()
+        self._attempts: list[Attempt] | None = None
+        self._looking = False
+        self._left_out: list[PluginReport] = []
+        self._replaced: set[str] = set()
+        self._reports: tuple[PluginReport, ...] = ()
+        self._error: QTasksError | None = None
+
+    def look(self) -> None:
+        """Imports and makes the installed plugins that are wanted; once.
+
+        Raises:
+            ConfigError: what the environment or the settings file says cannot be used.
+        """
+        with self._lock:
+            if self._attempts is not None or self._looking:
+                return
+            self._looking = True  # a plugin may import the app while it is imported itself
+            try:
+                self._attempts = self._attempted(installed())
+            finally:
+                self._looking = False
+
+    def register(self) -> None:
+        """Has the plugins listen; once.
+
+        Raises:
+            ConfigError: a required plugin is not there, or, in strict mode, one is not used
+                because of a mistake; also what :meth:`look` raises.
+        """
+        if self.registered:
+            return
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            self.look()
+            if self._attempts is None or self.registered:
+                return
+            added = self._registry.plugins
+            settled = [self._settled(each, added) for each in self._attempts]
+            try:
+                known = [*settled, *(_by_hand(name, plugin) for name, plugin in added.items())]
+                check_required(self._required, self._settings.required, known, self._replaced)
+                if self._settings.strict:
+                    _refuse_mistakes(settled)
+            except QTasksError as error:
+                self._error = error
+                raise
+            self._reports = tuple(settled)
+            self.registered = True
+
+    def ask(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """Asks those that were added by hand, then those that were found.
+
+        Args:
+            hook: the name of a hook.
+            **arguments: its arguments.
+
+        Returns:
+            The names of the plugins, and their answers other than None.
+        """
+        self.look()
+        answers = ask(self._registry.manager, hook, **arguments)
+        if not self.registered:
+            mine = set(self._registry.plugins)
+            found = ask(self._manager, hook, **arguments)
+            answers += [(name, answer) for name, answer in found if name not in mine]
+        return answers
+
+    def reports(self) -> list[PluginReport]:
+        """Tells what became of every plugin: first those in use, in their order.
+
+        Raises:
+            ConfigError: as :meth:`register` does.
+        """
+        self.register()
+        found = {report.name: report for report in self._reports if report.state == "active"}
+        order = list(self._registry.plugins)
+        order += [name for name in found if name not in order]  # those that have hooks alone
+        used = [self._in_use(name, place, found) for place, name in enumerate(order, start=1)]
+        unused = [report for report in self._reports if report.state != "active"]
+        return [*used, *self._left_out, *unused]
+
+    def wants(self, plugin: BasePlugin, name: str) -> bool:
+        """Tells whether a plugin that is added by hand is to be used.
+
+        Args:
+            plugin: the plugin.
+            name: its name.
+
+        Returns:
+            False if somebody switches it off; its report says who.
+        """
+        settings = read_plugin_settings(os.environ)
+        selection = Selection(None, settings, current_switches())
+        unwanted = selection.unwanted(name, added=True)
+        if unwanted is not None:
+            fields = {"state": "disabled", "reason": unwanted.reason, "fix": unwanted.fix}
+            self._left_out.append(msgspec.structs.replace(_by_hand(name, plugin), **fields))
+        return unwanted is None
+
+    def _attempted(self, entries: Sequence[Entry]) -> list[Attempt]:
+        self._settings = read_plugin_settings(os.environ)
+        switches = current_switches()
+        selection = Selection(self._names, self._settings, switches)
+        attempts: list[Attempt] = []
+        taken: dict[str, Entry] = {}
+        for entry in entries:
+            if entry.name in taken:
+                made = _duplicate(entry, taken[entry.name])
+            elif unwanted := selection.unwanted(entry.name, entry.distribution):
+                fields = {"reason": unwanted.reason, "fix": unwanted.fix}
+                made = Attempt(report_of(entry, state="disabled", **fields))
+            elif entry.name in self._registry.plugins:
+                made = Attempt(report_of(entry, state="disabled"))
+            else:
+                taken[entry.name] = entry
+                made = attempt(entry, self._settings, switches)
+                if made.plugin is not None:
+                    self._manager.register(holder_of(made.plugin), entry.name)
+            attempts.append(made)
+        for name, why in selection.absent(entries).items():
+            report = PluginReport(name, "failed", reason=why.reason, fix=why.fix)
+            attempts.append(Attempt(report))
+        return attempts
+
+    def _settled(self, made: Attempt, added: Mapping[str, BasePlugin]) -> PluginReport:
+        """Registers a plugin unless one of its name or class was added by hand."""
+        report, plugin = made.report, made.plugin
+        if report.name in added:
+            reason = "an instance that was added in code is used"
+            return msgspec.structs.replace(
+                report, state="active", origin="code", reason=reason, fix=""
+            )
+        if plugin is None:
+            if report.state in ("refused", "failed"):
+                _log(report)
+            return report
+        for name, other in added.items():
+            if type(other) is type(plugin):
+                self._replaced.add(report.name)
+                reason = f"{name}, which was added in code, is used instead"
+                return msgspec.structs.replace(report, state="disabled", reason=reason, fix="")
+        try:
+            self._add(plugin, report.name)
+        except QTasksError as error:
+            fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
+            refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
+            _log(refused)
+            return refused
+        return report
+
+    def _add(self, plugin: Any, name: str) -> None:
+        if isinstance(plugin, BasePlugin):
+            self._registry.add(plugin, trigger_names=getattr(plugin, "TRIGGERS", None))
+        else:
+            self._registry.manager.register(holder_of(plugin), name)
+
+    def _in_use(self, name: str, place: int, found: dict[str, PluginReport]) -> PluginReport:
+        plugin = self._registry.plugins.get(name)
+        table = self._registry.table
+        triggers = tuple(
+            trigger
+            for trigger in CATALOGUE
+            if any(subscription.plugin == name for subscription in getattr(table, trigger, ()))
+        )
+        hooks = tuple(
+            caller.name
+            for caller in self._registry.manager.get_hookcallers(
+                self._registry.manager.get_plugin(name)
+            )
+            or ()
+        )
+        report = found.get(name) or _by_hand(name, plugin)
+        return msgspec.structs.replace(report, order=place, triggers=triggers, hooks=hooks)
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("qtasks")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _duplicate(entry: Entry, first: Entry) -> Attempt:
+    reason = (
+        f"{first.distribution} {first.version} and {entry.distribution} {entry.version} both bring"
+        f" a plugin named {entry.name}; that of {first.distribution} is used"
+    )
+    fix = f"pip uninstall {entry.distribution}, or pip uninstall {first.distribution}"
+    return Attempt(report_of(entry, state="refused", reason=reason, fix=fix))
+
+
+def _by_hand(name: str, plugin: Any) -> PluginReport:
+    kind = type(plugin)
+    api = getattr(plugin, "plugin_api", None)
+    source = f"{kind.__module__}:{kind.__qualname__}"
+    return PluginReport(name, "active", "code", api=str(api or ""), source=source)
+
+
+def _log(report: PluginReport) -> None:
+    package = f" ({report.distribution} {report.version})" if report.distribution else ""
+    log.warning("Plugin %s%s is not used: %s: %s", report.name, package, report.reason, report.fix)
+
+
+def _refuse_mistakes(reports: Iterable[PluginReport]) -> None:
+    bad = [report for report in reports if report.state in ("refused", "failed")]
+    if bad:
+        lines = "".join(f"\n- {each.name}: {each.reason}: {each.fix}" for each in bad)
+        msg = f"strict mode (QTASKS_STRICT_PLUGINS) allows no plugin that is not used:{lines}"
+        raise ConfigError(msg)

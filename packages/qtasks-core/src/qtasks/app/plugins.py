@@ -1,0 +1,118 @@
+"""What an app is told about plugins: its arguments, and instances that are added by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qtasks._config import read_plugin_settings
+from qtasks._core.discovery.api import api_mismatch
+from qtasks._core.discovery.hooks import hook_mistakes
+from qtasks._core.discovery.options import OptionSources, options_class, read_options, retyped
+from qtasks._core.discovery.requirements import parse_requirement
+from qtasks._core.discovery.switches import current_switches
+from qtasks.contracts.plugin import BasePlugin
+from qtasks.exc import ConfigError, RegistrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtasks._core.discovery.discovery import Discovery
+
+__all__ = ["named_plugins", "prepare", "required_plugins", "task_options"]
+
+
+def named_plugins(given: Any) -> tuple[list[str] | None, list[BasePlugin]]:
+    """Separates names and instances of ``plugins=``.
+
+    Returns:
+        The names of installed plugins, or None for all of them; and the instances.
+
+    Raises:
+        ConfigError: it is no list of such.
+    """
+    if given is None:
+        return None, []
+    if isinstance(given, str | BasePlugin) or not isinstance(given, Sequence):
+        msg = f"plugins={given!r}: give a list of names and instances, such as ['sentry', Audit()]"
+        raise ConfigError(msg)
+    for plugin in given:
+        if not isinstance(plugin, str | BasePlugin):
+            call = f"; call the class: {plugin.__name__}()" if isinstance(plugin, type) else ""
+            msg = f"plugins=: {plugin!r} is neither a name nor an instance of BasePlugin{call}"
+            raise ConfigError(msg)
+    names = [plugin for plugin in given if isinstance(plugin, str)]
+    return names, [plugin for plugin in given if isinstance(plugin, BasePlugin)]
+
+
+def required_plugins(given: Any) -> list[str]:
+    """Checks ``required_plugins=``.
+
+    Raises:
+        ConfigError: it is no list of requirements.
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        msg = f"required_plugins={given!r}: give a list, such as ['sentry>=1.0']"
+        raise ConfigError(msg)
+    for text in given:
+        if not isinstance(text, str) or parse_requirement(text) is None:
+            msg = f"required_plugins=: {text!r} is no requirement; write for example 'sentry>=1.0'"
+            raise ConfigError(msg)
+    return list(given)
+
+
+def prepare(plugin: Any, discovery: Discovery) -> bool:
+    """Gets a plugin ready that was made in code: checks it, and gives it its options.
+
+    Options that the code gave are kept whole; only the command line changes single ones.
+
+    Args:
+        plugin: the plugin.
+        discovery: the app's.
+
+    Returns:
+        Whether it is wanted; the command line or the environment may switch it off.
+
+    Raises:
+        RegistrationError: it needs another version of the plugin API, or implements hooks that
+            do not exist.
+        ConfigError: an option cannot be used.
+    """
+    if not isinstance(plugin, BasePlugin):
+        return True  # the registry says what is wrong with it
+    name = plugin.name or type(plugin).__name__
+    if not discovery.wants(plugin, name):
+        return False
+    if mismatch := api_mismatch(getattr(plugin, "plugin_api", None)):
+        msg = f"plugin {name!r}: {mismatch[0]}: {mismatch[1]}"
+        raise RegistrationError(msg)
+    if mistakes := hook_mistakes(plugin):
+        msg = f"plugin {name!r}: {'; '.join(mistakes)}"
+        raise RegistrationError(msg)
+    _give_options(plugin, name)
+    return True
+
+
+def _give_options(plugin: Any, name: str) -> None:
+    declared = options_class(plugin)
+    if declared is None:
+        return
+    sources = OptionSources.of(name, read_plugin_settings(os.environ), current_switches())
+    options = getattr(plugin, "options", None)
+    if not isinstance(options, declared):
+        plugin.options = read_options(name, declared, sources)
+    elif sources.typed:
+        plugin.options = retyped(name, options, sources.typed)
+
+
+def task_options(discovery: Discovery) -> dict[str, Callable[[Any], object]]:
+    """Asks the plugins which keywords of ``@app.task`` are theirs.
+
+    Returns:
+        The check of each keyword; the first plugin that declares one has it.
+    """
+    found: dict[str, Callable[[Any], object]] = {}
+    for _, answer in reversed(discovery.ask("qtasks_task_options")):
+        found |= answer
+    return found
