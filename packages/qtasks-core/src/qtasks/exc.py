@@ -18,6 +18,7 @@
     │   ├── UnsupportedError                     this broker or storage cannot do that
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
+    │   ├── StreamBrokenError                    a stream of values cannot be read on
     │   ├── TaskFailedError                      ``result()`` of a task that ended as ``error``
     │   ├── TaskCancelledError                   ``result()`` of a task that ended as ``cancel``
     │   ├── TaskTimeoutError (TimeoutError)      a run exceeded ``max_time``
@@ -56,6 +57,7 @@ __all__ = [
     "ServerError",
     "ServerUnavailableError",
     "Snooze",
+    "StreamBrokenError",
     "TaskArgumentsError",
     "TaskCancelError",
     "TaskCancelledError",
@@ -144,6 +146,10 @@ class WaitTimeoutError(QTasksError, TimeoutError):
     def __init__(self, message: str, task: Any = None) -> None:
         super().__init__(message)
         self.task = task
+
+
+class StreamBrokenError(QTasksError):
+    """The values of a task cannot be read on: it runs anew, or some of them are gone."""
 
 
 class TaskFailedError(QTasksError):

@@ -13,7 +13,15 @@ from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.waiting import wait_until_ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Generator,
+        Iterable,
+        Iterator,
+        Sequence,
+    )
     from datetime import timedelta
     from types import TracebackType
     from uuid import UUID
@@ -55,6 +63,20 @@ class QueueTasks(AwaitableUpkeep):
         self, name: Callable[P, Coroutine[Any, Any, R]], /
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
     @overload
+    def task(
+        self, name: Callable[P, AsyncIterator[R]], /
+    ) -> AsyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def task(
+        self, name: Callable[P, Generator[R, Any, None]], /
+    ) -> AsyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def task(  # type: ignore[overload-overlap]  # what a generator returns is its result
+        self, name: Callable[P, Generator[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def task(self, name: Callable[P, Iterator[R]], /) -> AsyncTask[P, list[R], Iterator[R]]: ...
+    @overload
     def task(self, name: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
     @overload
     def task(
@@ -72,6 +94,8 @@ class QueueTasks(AwaitableUpkeep):
         middlewares_before: Sequence[Callable[[Any], TaskMiddleware]] = ...,
         middlewares_after: Sequence[Callable[[Any], TaskMiddleware]] = ...,
         decode: Callable[[Any], Any] | None = ...,
+        generate_handler: Callable[[Any], Any] | None = ...,
+        stream: bool = ...,
         description: str = ...,
         tags: Sequence[str] = ...,
         **extra: Any,
@@ -90,6 +114,8 @@ class QueueTasks(AwaitableUpkeep):
         ack: Literal["group", "immediate"] = ...,
         executor: type[BaseTaskExecutor] | None = ...,
         decode: Callable[[Any], Any] | None = ...,
+        generate_handler: Callable[[Any], Any] | None = ...,
+        stream: bool = ...,
         description: str = ...,
         tags: Sequence[str] = ...,
         **extra: Any,

@@ -11,7 +11,7 @@ from qtasks.contracts.context import AsyncContext
 from qtasks.schemas import CallOptions, TaskCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -141,6 +141,22 @@ class AsyncTaskDecorator(Protocol):
         self, function: Callable[P, Coroutine[Any, Any, R]], /
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
     @overload
+    def __call__(
+        self, function: Callable[P, AsyncIterator[R]], /
+    ) -> AsyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Generator[R, Any, None]], /
+    ) -> AsyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # what a generator returns is its result
+        self, function: Callable[P, Generator[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Iterator[R]], /
+    ) -> AsyncTask[P, list[R], Iterator[R]]: ...
+    @overload
     def __call__(self, function: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
 
 
@@ -151,5 +167,21 @@ class AsyncTaskEchoDecorator(Protocol):
     def __call__(
         self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], AsyncIterator[R]], /
+    ) -> AsyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Generator[R, Any, None]], /
+    ) -> AsyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Generator[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Iterator[R]], /
+    ) -> AsyncTask[P, list[R], Iterator[R]]: ...
     @overload
     def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> AsyncTask[P, R, R]: ...

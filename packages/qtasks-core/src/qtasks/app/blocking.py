@@ -15,7 +15,15 @@ from qtasks.app.handles import TaskHandle
 from qtasks.app.waiting import wait_until_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Generator,
+        Iterable,
+        Iterator,
+        Sequence,
+    )
     from datetime import timedelta
     from types import TracebackType
     from uuid import UUID
@@ -66,6 +74,20 @@ class QueueTasks(BlockingUpkeep):
         self, name: Callable[P, Coroutine[Any, Any, R]], /
     ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
     @overload
+    def task(
+        self, name: Callable[P, AsyncIterator[R]], /
+    ) -> SyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def task(
+        self, name: Callable[P, Generator[R, Any, None]], /
+    ) -> SyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def task(  # type: ignore[overload-overlap]  # what a generator returns is its result
+        self, name: Callable[P, Generator[Any, Any, R]], /
+    ) -> SyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def task(self, name: Callable[P, Iterator[R]], /) -> SyncTask[P, list[R], Iterator[R]]: ...
+    @overload
     def task(self, name: Callable[P, R], /) -> SyncTask[P, R, R]: ...
     @overload
     def task(
@@ -83,6 +105,8 @@ class QueueTasks(BlockingUpkeep):
         middlewares_before: Sequence[Callable[[Any], TaskMiddleware]] = ...,
         middlewares_after: Sequence[Callable[[Any], TaskMiddleware]] = ...,
         decode: Callable[[Any], Any] | None = ...,
+        generate_handler: Callable[[Any], Any] | None = ...,
+        stream: bool = ...,
         description: str = ...,
         tags: Sequence[str] = ...,
         **extra: Any,
@@ -101,6 +125,8 @@ class QueueTasks(BlockingUpkeep):
         ack: Literal["group", "immediate"] = ...,
         executor: type[BaseTaskExecutor] | None = ...,
         decode: Callable[[Any], Any] | None = ...,
+        generate_handler: Callable[[Any], Any] | None = ...,
+        stream: bool = ...,
         description: str = ...,
         tags: Sequence[str] = ...,
         **extra: Any,

@@ -83,7 +83,7 @@ class Echo:
         return task._running(SyncContext(run, task.app))  # noqa: SLF001 - as above
 
     def _task(self, task: TaskDefinition) -> AsyncTask[..., Any, Any] | SyncTask[..., Any, Any]:
-        if task.colour == "coroutine":
+        if task.is_async:
             return AsyncTask(task, self._awaitable_app())
         return SyncTask(task, self._blocking_app())
 

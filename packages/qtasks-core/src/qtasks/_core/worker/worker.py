@@ -15,6 +15,7 @@ from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
 from qtasks._core.triggers import emit
+from qtasks._core.worker.attendance import Attendance
 from qtasks._core.worker.burst import more_to_do
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
@@ -27,6 +28,7 @@ from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.stopping import shut_down
+from qtasks._core.worker.streams import Streams
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
 from qtasks.schemas import (
@@ -240,8 +242,13 @@ class Worker:
             config=self.config,
             pools=self._pools,
             clock=self._clock,
-            echo=self._echo,
-            reports=Reports(self._connection.storage, self._clock),
+            attendance=Attendance(
+                worker=self,
+                config=self.config,
+                echo=self._echo,
+                reports=Reports(self._connection.storage, self._clock),
+                streams=Streams(self._connection.storage, self.config, self._clock),
+            ),
             on_finished=self._pump.finished,
         )
 

@@ -43,6 +43,17 @@ def task_executor_run_task(task_executor: Any, result: Any) -> Any:
     """
 
 
+@trigger(Kind.FILTER, returns=("results",), since="1.0")
+def task_executor_run_task_gen(task_executor: Any, results: Any) -> Any:
+    """Fires when a generator is exhausted; may replace the result.
+
+    Args:
+        task_executor: the executor of the run.
+        results: the values in the order they were yielded, each as the task's
+            ``generate_handler`` left it; or what the generator returned, if it returned something.
+    """
+
+
 @trigger(Kind.LAST, returns=("result",), since="1.0")
 def task_executor_run_task_trigger_error(
     task_executor: Any, task_func: Any, task_broker: Any, e: Any
