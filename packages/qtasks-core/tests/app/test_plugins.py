@@ -15,6 +15,8 @@ from qtasks.plugins.base import BasePlugin as SameBasePlugin
 from qtasks.schemas import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Harness
 
 
@@ -125,7 +127,11 @@ def test_every_trigger_fires_with_its_arguments(harness: Harness) -> None:
     def fail() -> None:
         raise ValueError
 
-    handles = [harness.do(task.add_task()) for task in (fine, ask, fail)]
+    @harness.app.task
+    def give() -> Iterator[int]:
+        yield 1
+
+    handles = [harness.do(task.add_task()) for task in (fine, ask, fail, give)]
     harness.work()
     for handle in handles:
         harness.do(harness.app.get(handle.id))
