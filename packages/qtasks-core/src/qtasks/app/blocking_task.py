@@ -52,9 +52,15 @@ class SyncTask(BaseTask[P, R, C]):
     whichever app runs it; it adds tasks to that app, and its ``ctx`` is that of the run.
     """
 
-    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
+    def __init__(self, definition: TaskDefinition, app: QueueTasks | None) -> None:
         super().__init__(definition)
-        self._app = app
+        self._bound = app
+
+    @property
+    def _app(self) -> QueueTasks:
+        app = self._bound
+        assert app is not None  # noqa: S101 - tasks without an app look for theirs
+        return app
 
     @property
     def app(self) -> QueueTasks:

@@ -282,6 +282,7 @@ class Engine:
             runner = InlineRunner(
                 worker=worker,
                 worker_id=worker.id,
+                owner=self._app,
                 tasks=self._app.tasks,
                 registry=self._app._registry,  # noqa: SLF001 - as above
                 plans=self._app._plans,  # noqa: SLF001 - as above

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qtasks._core.codec import decode_arguments, encode
-from qtasks._core.current import current_delivery
+from qtasks._core.current import current_app, current_delivery
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
@@ -68,6 +68,7 @@ class Runner:
     Args:
         worker: the worker, as plugins see it.
         worker_id: its id, for the history.
+        owner: the app.
         tasks: the registered tasks by name.
         registry: the plugins.
         plans: how runs of the tasks go.
@@ -83,6 +84,7 @@ class Runner:
         *,
         worker: Any,
         worker_id: str,
+        owner: object,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
         plans: Plans,
@@ -94,6 +96,7 @@ class Runner:
     ) -> None:
         self._worker = worker
         self._worker_id = worker_id
+        self._owner = owner
         self._tasks = tasks
         self._registry = registry
         self._plans = plans
@@ -148,10 +151,12 @@ class Runner:
 
     async def finish(self, delivery: Delivery) -> Finished | None:
         """Runs a delivery in the calling asyncio task, whose context it changes; tells nobody."""
+        current_app.set(self._owner)
         current_delivery.set(delivery)
         return await self._finished(self._tasks.get(delivery.message.task), delivery)
 
     async def _run(self, delivery: Delivery) -> None:
+        current_app.set(self._owner)
         current_delivery.set(delivery)
         key = (delivery.id, delivery.token)
         task = self._tasks.get(delivery.message.task)

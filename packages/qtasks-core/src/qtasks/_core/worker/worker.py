@@ -71,6 +71,7 @@ class Worker:
         config: the settings.
         clock: the time.
         echo: makes the first argument of echo tasks.
+        owner: the app, for code that asks which app runs it.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
         plans: how runs of the tasks go; None for a worker without an app.
@@ -92,6 +93,7 @@ class Worker:
         clock: Clock,
         *,
         echo: EchoMaker,
+        owner: object,
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
         plans: Plans | None = None,
@@ -111,6 +113,7 @@ class Worker:
         self._plans = plans or Plans()
         self._clock = clock
         self._echo = echo
+        self._owner = owner
         self._started_at = 0.0
         self._asked = False
         self._waited = False
@@ -236,6 +239,7 @@ class Worker:
         self._runner = Runner(
             worker=self,
             worker_id=self.id,
+            owner=self._owner,
             tasks=self._tasks,
             registry=self._registry,
             plans=self._plans,
