@@ -76,16 +76,16 @@ class Streams:
     async def _look(self, query: tuple[Any, ...], name: str) -> Looked[Streamed]:
         """Returns what there is, and the shard in which the task will tell ``name`` of more."""
         id_, token, after, _ = query
-        known = self._places.get(id_)
-        for shard in () if known is None else (known,):
-            answer = await self._engine.run("read", shard, *query, name or False)
-            if answer[0] != _UNKNOWN:
-                return _looked(shard, answer)
-        for shard in await self._engine.shards():
-            answer = await self._engine.run("read", shard, *query, name or False)
+        place = self._places.get(id_)
+        shards = (place,) if place is not None else await self._engine.shards()
+        for shard in shards:
+            answer = await self._engine.repeat("read", shard, *query, name or False)
             if answer[0] != _UNKNOWN:
                 self._remember(id_, shard)
                 return _looked(shard, answer)
+        if place is not None:  # it may have come back elsewhere
+            self._places.pop(id_, None)
+            return await self._look(query, name)
         return Streamed(token, after, ended=True), ()
 
     def _remember(self, id_: str, shard: str) -> None:
