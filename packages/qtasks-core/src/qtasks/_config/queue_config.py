@@ -47,6 +47,7 @@ class ConfigFields(TypedDict, total=False):
     max_payload: int
     commit_interval: float
     unknown_task_grace: float
+    plugin_timeout: float
     task_default_priority: int
 
 
@@ -77,6 +78,7 @@ class QueueConfig:
         max_payload: most bytes of encoded arguments or result; default 1048576, 1 MiB.
         commit_interval: seconds outcomes may wait for company; default 0.
         unknown_task_grace: seconds a task waits for a worker that knows it; default 600.
+        plugin_timeout: seconds a plugin may take where it is waited for; default 30.
         task_default_priority: priority of tasks that name none; default 0.
 
     Raises:
@@ -101,6 +103,7 @@ class QueueConfig:
     max_payload: int
     commit_interval: float
     unknown_task_grace: float
+    plugin_timeout: float
     task_default_priority: int
 
     def __init__(self, **values: Unpack[ConfigFields]) -> None:
