@@ -16,6 +16,7 @@
     │   ├── ServerError                          a broker or storage failed; see ``retriable``
     │   │   └── ServerUnavailableError           it cannot be reached now (retriable)
     │   ├── UnsupportedError                     this broker or storage cannot do that
+    │   ├── PluginError                          a plugin's answer cannot be used, or took too long
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
     │   ├── StreamBrokenError                    a stream of values cannot be read on
@@ -49,6 +50,7 @@ __all__ = [
     "DuplicateTaskError",
     "EncodeError",
     "PayloadTooLargeError",
+    "PluginError",
     "ProcessCrashedError",
     "QTasksError",
     "RegistrationError",
@@ -130,6 +132,10 @@ class ServerUnavailableError(ServerError):
 
 class UnsupportedError(QTasksError):
     """The broker or storage in use cannot do what was asked."""
+
+
+class PluginError(QTasksError):
+    """A plugin answered what its trigger cannot use, or took longer than ``plugin_timeout``."""
 
 
 class UnknownTaskError(QTasksError, LookupError):

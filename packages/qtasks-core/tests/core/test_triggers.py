@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qtasks._core.triggers import emit
+from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.triggers.subscription import Subscribers, Subscription
 from qtasks._core.triggers.table import TriggerTable
 from qtasks.contracts.triggers import CATALOGUE, COMPONENTS, Kind
 from qtasks.exc import RegistrationError, Reject
 from qtasks.plugins import BasePlugin
+from qtasks.schemas import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 BEFORE = "qtasks_add_task_before_broker"
 ERROR = "task_executor_run_task_trigger_error"
+RETRY = "worker_task_error_retry"
 RESULT = "task_executor_run_task"
 
 
@@ -50,8 +54,9 @@ class AsyncRecorder(Recorder):
         return super().trigger(name, *args, **kwargs)
 
 
-def subscribers(*answers: Any) -> Subscribers:
+def subscribers(*answers: Any, trigger: str = RESULT, policy: Policy | None = None) -> Subscribers:
     """Subscribers that give these answers; exceptions are raised, callables asked."""
+    shared = policy or Policy()
 
     def subscribe(number: int, answer: Any) -> Subscription:
         def call(arguments: Mapping[str, Any]) -> Any:
@@ -59,7 +64,8 @@ def subscribers(*answers: Any) -> Subscribers:
                 raise answer
             return answer(arguments) if callable(answer) else answer
 
-        return Subscription(f"p{number}", call, is_async=False)
+        spec = CATALOGUE[trigger]
+        return Subscription(f"p{number}", Recorder(), spec, call, shared)
 
     return tuple(subscribe(number, answer) for number, answer in enumerate(answers))
 
@@ -99,7 +105,7 @@ def test_a_global_plugin_gets_all_triggers_a_named_one_its_own() -> None:
         for trigger in ("worker_start", BEFORE, RESULT)
     }
     assert names == {
-        "worker_start": ["all", "one", "worker"],
+        "worker_start": ["one", "all", "worker"],
         BEFORE: ["all"],
         RESULT: ["all", "worker"],
     }
@@ -188,16 +194,16 @@ async def test_notify_tells_everybody_in_order_whatever_they_answer() -> None:
 
 
 async def test_a_failing_plugin_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    before = emit.plugin_errors["p0", "worker_start"]
-    await emit.notify("worker_start", subscribers(ValueError("broken")), {})
-    assert emit.plugin_errors["p0", "worker_start"] == before + 1
-    assert "Plugin p0 failed in trigger worker_start" in caplog.text
+    policy = Policy()
+    await emit.notify("worker_start", subscribers(ValueError("broken"), policy=policy), {})
+    assert policy.errors == {("p0", "worker_start"): 1}
+    assert re.search(r"Plugin p0 \(from .*test_triggers\) failed in worker_start", caplog.text)
     assert "broken" in caplog.text
 
 
 async def test_control_exceptions_pass() -> None:
     with pytest.raises(Reject):
-        await emit.notify("worker_execute_before", subscribers(Reject("no")), {}, steers=True)
+        await emit.notify("worker_execute_before", subscribers(Reject("no")), {})
     await emit.notify("worker_outcome", subscribers(Reject("nothing to steer")), {})
 
 
@@ -207,6 +213,7 @@ async def test_filters_see_what_the_one_before_left() -> None:
         None,
         ValueError("skipped"),
         lambda a: {"priority": a["priority"] * 10, "args": (1,)},
+        trigger=BEFORE,
     )
     values = await emit.replace(BEFORE, chain, {"priority": 1, "args": (), "kw": {"k": 1}})
     assert values == {"priority": 20, "args": (1,), "kw": {"k": 1}}
@@ -217,7 +224,7 @@ async def test_several_keys_need_a_documented_dict(
     answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = {"priority": 1}
-    assert await emit.replace(BEFORE, subscribers(answer), before) == before
+    assert await emit.replace(BEFORE, subscribers(answer, trigger=BEFORE), before) == before
     assert "expected a dict with some of the keys" in caplog.text
 
 
@@ -239,13 +246,14 @@ async def test_one_key_takes_any_value(answer: Any, expected: Any) -> None:
     values = await emit.replace(RESULT, subscribers(answer), {"result": "before"})
     assert values["result"] == expected
     if answer != {"result": None}:
-        assert await emit.last(ERROR, subscribers(answer), {}) == expected
+        assert await emit.last(ERROR, subscribers(answer, trigger=ERROR), {}) == expected
 
 
 async def test_first_stops_at_the_first_answer() -> None:
     asked: list[int] = []
-    chain = subscribers(None, ValueError("x"), "yes", lambda _: asked.append(1))
-    assert await emit.first("worker_task_error_retry", chain, {}) == "yes"
+    yes = Verdict("retry")
+    chain = subscribers(None, ValueError("x"), "no", yes, lambda _: asked.append(1), trigger=RETRY)
+    assert await emit.first("worker_task_error_retry", chain, {}) == yes
     assert asked == []
     assert await emit.first("worker_task_error_retry", subscribers(None), {}) is None
 

@@ -48,6 +48,7 @@ class ConfigFields(TypedDict, total=False):
     max_stream: int
     commit_interval: float
     unknown_task_grace: float
+    plugin_timeout: float
     task_default_priority: int
 
 
@@ -79,6 +80,7 @@ class QueueConfig:
         max_stream: most bytes of all the values that one run yields; default 67108864, 64 MiB.
         commit_interval: seconds outcomes may wait for company; default 0.
         unknown_task_grace: seconds a task waits for a worker that knows it; default 600.
+        plugin_timeout: seconds a plugin may take where it is waited for; default 30.
         task_default_priority: priority of tasks that name none; default 0.
 
     Raises:
@@ -104,6 +106,7 @@ class QueueConfig:
     max_stream: int
     commit_interval: float
     unknown_task_grace: float
+    plugin_timeout: float
     task_default_priority: int
 
     def __init__(self, **values: Unpack[ConfigFields]) -> None:

@@ -108,6 +108,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         _bytes("max_stream", 67108864, _AT_ONCE),
         _seconds("commit_interval", 0.0, above=False, applies=_AT_ONCE),
         _seconds("unknown_task_grace", 600.0, above=False, applies=_AT_ONCE),
+        _seconds("plugin_timeout", 30.0, above=True, applies=_AT_ONCE),
         Setting("task_default_priority", 0, Kind.WHOLE, -128, 127, unit="−128 to 127"),
     )
 }

@@ -12,6 +12,7 @@ from qtasks._core.connection import Connection
 from qtasks._core.discovery.discovery import Discovery
 from qtasks._core.loops import run_on_loop
 from qtasks._core.split import SplitBroker
+from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
@@ -31,6 +32,7 @@ from qtasks.schemas import Retention, TaskDefinition
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from qtasks._core.triggers.registry import AddOptions
     from qtasks._supervisor.supervisor import Supervisor
     from qtasks.app.inline import InlineBase
     from qtasks.app.routing import BaseRouter
@@ -55,6 +57,7 @@ class AppOptions(TypedDict, total=False):
     config: QueueConfig | None
     plugins: Sequence[str | BasePlugin] | None
     required_plugins: Sequence[str]
+    strict_plugins: bool
     clock: Clock | None
 
 
@@ -72,6 +75,7 @@ class BaseQueueTasks:
         plugins: names of installed plugins, and instances; no others are used. None for all that
             are installed.
         required_plugins: plugins without which the app must not run, as ``sentry>=1.0``.
+        strict_plugins: raise whatever a plugin does wrong, also if no setting says so; for tests.
         clock: the source of time; for tests.
 
     Raises:
@@ -101,7 +105,8 @@ class BaseQueueTasks:
         self.name = name
         self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
-        self._registry = TriggerRegistry()
+        strict = bool(options.get("strict_plugins"))
+        self._registry = TriggerRegistry(Policy(self.config, strict=strict))
         names, instances = named_plugins(options.get("plugins"))
         required = required_plugins(options.get("required_plugins", ()))
         self._discovery = Discovery(self._registry, names, required)
@@ -149,6 +154,7 @@ class BaseQueueTasks:
         plugin: BasePlugin,
         trigger_names: Iterable[str] | None = None,
         component: str | None = None,
+        **how: Unpack[AddOptions],
     ) -> None:
         """Adds a plugin; it takes the place of an installed one of its name or class.
 
@@ -158,12 +164,15 @@ class BaseQueueTasks:
             plugin: an instance.
             trigger_names: the triggers it gets; None for all of the component.
             component: ``worker``, ``broker``, ``storage``, ...; None for all.
+            **how: ``order="first"`` or ``"last"``; ``before`` and ``after``, names of plugins
+                that are asked later and earlier; ``on_error="raise"``, to raise its failures
+                where they happen instead of logging them.
 
         Raises:
             RegistrationError: it does not fit, or its name is taken.
         """
         if prepare(plugin, self._discovery):
-            self._registry.add(plugin, trigger_names, component)
+            self._registry.add(plugin, trigger_names, component, **how)
 
     def add_middleware(
         self,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from qtasks.contracts.on import choose, find_marks
 
 if TYPE_CHECKING:
-    from qtasks.schemas import TaskDefinition
+    from qtasks.schemas import Delivery, TaskDefinition
 
-__all__ = ["PLUGIN_API_VERSION", "BasePlugin"]
+__all__ = ["PLUGIN_API_VERSION", "BasePlugin", "Plugin"]
 
 #: Version of the contract between core and plugins. A minor step adds, a major step breaks.
 PLUGIN_API_VERSION = "1.0"
@@ -25,9 +29,19 @@ class BasePlugin(ABC):
             def trigger(self, name, **kwargs):
                 print(name, sorted(kwargs))
 
+    :class:`Plugin` is more convenient to derive from.
+
     Args:
         name: its name, unique within an app; by default the class's name.
+
+    Attributes:
+        name: likewise.
+        on_error: what follows when it fails: ``"log"`` it and go on, or ``"raise"`` it where the
+            trigger fires.
     """
+
+    on_error: ClassVar[Literal["log", "raise"]] = "log"
+    name: str | None = None  # also of a class that does not call __init__
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -57,3 +71,55 @@ class BasePlugin(ABC):
     @abstractmethod
     def stop(self, *args: Any, **kwargs: Any) -> Any:
         """Puts everything away; called once after the last trigger."""
+
+
+class Plugin(BasePlugin):
+    """The base of a plugin whose methods are marked with :func:`~qtasks.plugins.on`.
+
+    ``start`` and ``stop`` are optional, and take the keyword ``role`` or nothing::
+
+        class Audit(Plugin):
+            @on("worker_start")
+            def greet(self, worker):
+                print(worker.id, "begins")
+
+            @on("worker_task_error_retry", order="last")
+            async def judge(self, e, attempt):
+                if isinstance(e, OSError) and attempt < 3:
+                    return Verdict("retry", delay=10)
+    """
+
+    def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the signature is fixed
+        """Hands a trigger to the method that is marked for it; None if there is none.
+
+        Args:
+            name: the trigger's name.
+            *args: not used.
+            **kwargs: the trigger's arguments.
+        """
+        for attribute, marks in find_marks(type(self)).items():
+            if any(mark.trigger == name for mark in marks):
+                method = getattr(self, attribute)
+                return method(**choose(method, kwargs))
+        return None
+
+    def start(self, *args: Any, **kwargs: Any) -> Any:
+        """Gets ready; called once before the first trigger."""
+
+    def stop(self, *args: Any, **kwargs: Any) -> Any:
+        """Puts everything away; called once after the last trigger."""
+
+    def state(self, task_broker: Delivery) -> SimpleNamespace:
+        """Returns the plugin's own memory of one run; it is gone when the run is.
+
+        Args:
+            task_broker: the delivery that is run: the argument of that name, or
+                ``task_executor.task_broker``.
+        """
+        states: dict[int, tuple[object, SimpleNamespace]] = vars(self).setdefault("_states", {})
+        key = id(task_broker)
+        found = states.get(key)
+        if found is None:
+            forget = weakref.ref(task_broker, lambda _: states.pop(key, None))
+            found = states.setdefault(key, (forget, SimpleNamespace()))
+        return found[1]

@@ -1,9 +1,10 @@
 """What plugin authors import."""
 
 from qtasks.contracts.hookspecs import hookimpl
-from qtasks.contracts.plugin import PLUGIN_API_VERSION, BasePlugin
+from qtasks.contracts.on import on
+from qtasks.contracts.plugin import PLUGIN_API_VERSION, BasePlugin, Plugin
 
-__all__ = ["PLUGIN_API_VERSION", "BasePlugin", "hookimpl"]
+__all__ = ["PLUGIN_API_VERSION", "BasePlugin", "Plugin", "hookimpl", "on"]
 
 
 def __dir__() -> list[str]:

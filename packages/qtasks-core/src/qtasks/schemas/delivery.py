@@ -9,7 +9,7 @@ from qtasks.schemas.message import Message
 __all__ = ["Begun", "Claim", "Delivery", "Exchange", "Extension", "Held", "Swept"]
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, weakref=True):
     """One hand-out of a task, under a lease.
 
     Attributes:

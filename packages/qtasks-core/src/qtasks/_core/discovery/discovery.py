@@ -103,7 +103,7 @@ class Discovery:
             try:
                 known = [*settled, *(_by_hand(name, plugin) for name, plugin in added.items())]
                 check_required(self._required, self._settings.required, known, self._replaced)
-                if self._settings.strict:
+                if self._registry.policy.strict:
                     _refuse_mistakes(settled)
             except QTasksError as error:
                 self._error = error
@@ -163,6 +163,7 @@ class Discovery:
 
     def _attempted(self, entries: Sequence[Entry]) -> list[Attempt]:
         self._settings = read_plugin_settings(os.environ)
+        self._registry.policy.strict |= self._settings.strict
         switches = current_switches()
         selection = Selection(self._names, self._settings, switches)
         attempts: list[Attempt] = []
@@ -204,7 +205,7 @@ class Discovery:
                 reason = f"{name}, which was added in code, is used instead"
                 return msgspec.structs.replace(report, state="disabled", reason=reason, fix="")
         try:
-            self._add(plugin, report.name)
+            self._add(plugin, report)
         except QTasksError as error:
             fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
             refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
@@ -212,11 +213,13 @@ class Discovery:
             return refused
         return report
 
-    def _add(self, plugin: Any, name: str) -> None:
+    def _add(self, plugin: Any, report: PluginReport) -> None:
         if isinstance(plugin, BasePlugin):
-            self._registry.add(plugin, trigger_names=getattr(plugin, "TRIGGERS", None))
+            triggers = getattr(plugin, "TRIGGERS", None)
+            origin = f"{report.distribution} {report.version}".strip() or None
+            self._registry.add(plugin, triggers, origin=origin)
         else:
-            self._registry.manager.register(holder_of(plugin), name)
+            self._registry.manager.register(holder_of(plugin), report.name)
 
     def _in_use(self, name: str, place: int, found: dict[str, PluginReport]) -> PluginReport:
         plugin = self._registry.plugins.get(name)

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from qtasks._core.triggers.emit import plugin_errors
+from qtasks._core.triggers.limits import call_once
+from qtasks.contracts.on import choose
+from qtasks.contracts.plugin import BasePlugin, Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qtasks.contracts.plugin import BasePlugin
+    from qtasks._core.triggers.policy import Policy
 
 __all__ = ["PluginLife", "Role"]
-
-log = logging.getLogger("qtasks.plugins")
 
 #: What a process does with a plugin.
 Role = Literal["client", "worker"]
 
 
 class PluginLife:
-    """Knows which plugins have started, and who still needs them."""
+    """Knows which plugins have started, and who still needs them.
 
-    def __init__(self) -> None:
+    Args:
+        policy: what happens when one fails.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
         self._users: dict[str, set[object]] = {}
 
     async def start(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Starts the plugins that have not started, in order.
 
-        One that fails is logged and counted; the others start, and its triggers still fire.
+        One that fails, or takes too long, is logged and counted; the others start, and its
+        triggers still fire.
 
         Args:
             user: who needs them.
@@ -42,7 +47,11 @@ class PluginLife:
             first = not users
             users.add(user)
             if first:
-                await _call(name, plugin, "start", role)
+                try:
+                    await self._call(name, plugin, "start", role)
+                except BaseException:
+                    users.discard(user)
+                    raise
 
     async def stop(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Stops the plugins that nobody needs any more, the last one first."""
@@ -51,14 +60,20 @@ class PluginLife:
             if user in users:
                 users.remove(user)
                 if not users:
-                    await _call(name, plugin, "stop", role)
+                    await self._call(name, plugin, "stop", role)
+        if not any(self._users.values()):
+            self._policy.threads.close()
 
-
-async def _call(name: str, plugin: BasePlugin, step: Literal["start", "stop"], role: Role) -> None:
-    try:
-        answer = getattr(plugin, step)(role=role)
-        if inspect.isawaitable(answer):
-            await answer
-    except Exception:
-        plugin_errors[name, step] += 1
-        log.exception("Plugin %s failed to %s; it is used all the same", name, step)
+    async def _call(
+        self, name: str, plugin: BasePlugin, step: Literal["start", "stop"], role: Role
+    ) -> None:
+        if getattr(type(plugin), step) in (Plugin.start, Plugin.stop):
+            return  # the defaults do nothing
+        method = getattr(plugin, step)
+        try:
+            function = partial(method, **choose(method, {"role": role}))
+            await call_once(self._policy, function)
+        except (Exception, SystemExit) as error:
+            await self._policy.tell(name, plugin, step, error)
+            if self._policy.raises(name):
+                raise

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 
-import msgspec
 import pluggy
 
-from qtasks._core.bridge import is_async_callable
 from qtasks._core.discovery.hooks import holder_of
+from qtasks._core.triggers.caches import Caches
 from qtasks._core.triggers.life import PluginLife, Role
-from qtasks._core.triggers.subscription import Subscribers, Subscription
+from qtasks._core.triggers.near import near
+from qtasks._core.triggers.order import in_order
+from qtasks._core.triggers.policy import Policy
+from qtasks._core.triggers.spelling import Registration, answered, is_async, subscribe
 from qtasks._core.triggers.table import TriggerTable
 from qtasks.contracts import hookspecs
+from qtasks.contracts.on import Order, as_names, check_order
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.contracts.triggers import CATALOGUE, COMPONENTS
 from qtasks.exc import RegistrationError
@@ -21,43 +23,72 @@ from qtasks.exc import RegistrationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from qtasks._core.triggers.subscription import Subscribers
     from qtasks.schemas import TaskDefinition
 
-__all__ = ["TriggerRegistry"]
+__all__ = ["AddOptions", "TriggerRegistry"]
+
+#: Components whose triggers fire in workers alone; the others fire in clients as well.
+_WORKER_SIDE: Final = frozenset({"worker", "task_executor", "starter"})
 
 
-class _Registration(msgspec.Struct, frozen=True):
-    plugin: BasePlugin
-    name: str
-    triggers: frozenset[str]
+class AddOptions(TypedDict, total=False):
+    """How a plugin is added.
+
+    Attributes:
+        order: ``first`` or ``last``; None for what its methods say.
+        before: plugins that are asked later.
+        after: plugins that are asked earlier.
+        on_error: ``log`` or ``raise``; None for what its class says.
+    """
+
+    order: Order | None
+    before: str | Iterable[str]
+    after: str | Iterable[str]
+    on_error: Literal["log", "raise"] | None
 
 
 class TriggerRegistry:
     """Who listens to what in one app.
 
-    pluggy keeps the names, finds duplicates and calls the cold hooks; the hot triggers are
-    executed through the compiled :attr:`table`.
+    pluggy keeps the names and calls the cold hooks; the hot triggers are executed through the
+    compiled :attr:`table`. It is compiled with each plugin that is added, and then replaced: who
+    is being asked already is asked to the end as before, and the next trigger has the new one.
+
+    Args:
+        policy: what happens when a plugin fails.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self.policy.listeners = lambda: self.table.plugin_error
         self.manager = pluggy.PluginManager("qtasks")
         self.manager.add_hookspecs(hookspecs)
+        self.catalogue = dict(CATALOGUE)
         self.table = TriggerTable()
-        self._registrations: list[_Registration] = []
+        self._registrations: tuple[Registration, ...] = ()
         self._tables: dict[str, TriggerTable] = {}
-        self._life = PluginLife()
-        self.client_needs_loop = False
+        self._life = PluginLife(self.policy)
+        self._client_is_async = False
 
     @property
     def plugins(self) -> dict[str, BasePlugin]:
         """The registered plugins by name, in order."""
         return {entry.name: entry.plugin for entry in self._registrations}
 
+    @property
+    def client_needs_loop(self) -> bool:
+        """Whether the client side has to run on a loop."""
+        return self._client_is_async or self.policy.needs_loop
+
     def add(
         self,
         plugin: Any,
         trigger_names: Iterable[str] | None = None,
         component: str | None = None,
+        *,
+        origin: str | None = None,
+        **how: Unpack[AddOptions],
     ) -> None:
         """Registers a plugin and compiles the table anew.
 
@@ -65,34 +96,48 @@ class TriggerRegistry:
             plugin: an instance.
             trigger_names: the triggers it gets; None for all of the component.
             component: ``worker``, ``broker``, ...; None for all components.
+            origin: its distribution and version, for messages; None to find out when needed.
+            **how: see :class:`AddOptions`.
 
         Raises:
-            RegistrationError: it is not a plugin, its name is taken, or a trigger or component
-                does not exist.
+            RegistrationError: it is not a plugin, its name is taken, a trigger or component
+                does not exist, a method does not fit, or the order is impossible. Nothing was
+                changed then.
         """
-        if not isinstance(plugin, BasePlugin):
-            msg = (
-                f"add_plugin({plugin!r}): expected an instance of qtasks.plugins.BasePlugin"
-                f"{' (call the class)' if isinstance(plugin, type) else ''}"
-            )
-            raise RegistrationError(msg)
-        name = plugin.name or type(plugin).__name__
-        triggers = _triggers(name, trigger_names, component)
-        existing = self.plugins.get(name)
-        if existing is not None and existing is not plugin:
-            msg = f"a plugin named {name!r} is registered: give this one another name="
-            raise RegistrationError(msg)
-        if existing is None:
+        name = self._check_plugin(plugin)
+        methods = answered(plugin, name, self.catalogue)
+        triggers = _triggers(name, self.catalogue, trigger_names, component)
+        if methods is not None:
+            triggers = _with_methods(name, triggers, methods, explicit=trigger_names is not None)
+        check_order(f"plugin {name!r}", how.get("order"))
+        raises = _raises(name, plugin, how.get("on_error"))
+        known = [entry for entry in self._registrations if entry.name == name]
+        entry = Registration(
+            plugin,
+            name,
+            methods,
+            triggers,
+            named=methods is not None or trigger_names is not None,
+            order=how.get("order"),
+            before=as_names(how.get("before", ())),
+            after=as_names(how.get("after", ())),
+            caches=known[0].caches if known else Caches(),
+        )
+        registrations = (*self._registrations, entry)
+        table = self._compile(registrations)
+        if not known:
             self.manager.register(holder_of(plugin), name)
-        self._registrations.append(_Registration(plugin, name, triggers))
-        self.table = self._compile(self._registrations)
-        self._tables = {}
-        self.client_needs_loop = any(map(_is_async, self.client_plugins.values()))
+        if raises:
+            self.policy.raising.add(name)
+        if origin is not None:
+            self.policy.origins[name] = origin
+        self._registrations, self.table, self._tables = registrations, table, {}
+        self._client_is_async = any(map(is_async, self.client_plugins.values()))
 
     @property
     def client_plugins(self) -> dict[str, BasePlugin]:
         """The plugins that listen to a trigger of the client side."""
-        return {entry.name: entry.plugin for entry in self._registrations if _on_client(entry)}
+        return {e.name: e.plugin for e in self._registrations if self._on_client(e)}
 
     async def start(self, user: object, role: Role) -> None:
         """Starts the plugins that ``user`` needs and that nobody has started yet."""
@@ -109,57 +154,94 @@ class TriggerRegistry:
         """Returns the table of one task: only plugins that say they apply to it."""
         table = self._tables.get(task.name)
         if table is None:
-            applying = [entry for entry in self._registrations if entry.plugin.applies(task)]
+            applying = tuple(e for e in self._registrations if self._applies(e, task))
             same = len(applying) == len(self._registrations)
             table = self._tables[task.name] = self.table if same else self._compile(applying)
         return table
 
-    def _compile(self, registrations: list[_Registration]) -> TriggerTable:
-        subscribers: dict[str, Subscribers] = {}
-        for trigger in CATALOGUE:
-            listening = {e.name: e.plugin for e in registrations if trigger in e.triggers}
-            subscribers[trigger] = tuple(
-                _subscribe(plugin, name, trigger) for name, plugin in listening.items()
+    def _check_plugin(self, plugin: Any) -> str:
+        """Returns the name of what is to be registered."""
+        if not isinstance(plugin, BasePlugin):
+            msg = (
+                f"add_plugin({plugin!r}): expected an instance of qtasks.plugins.BasePlugin"
+                f"{' (call the class)' if isinstance(plugin, type) else ''}"
             )
+            raise RegistrationError(msg)
+        name = plugin.name or type(plugin).__name__
+        if self.plugins.get(name, plugin) is not plugin:
+            msg = f"a plugin named {name!r} is registered: give this one another name="
+            raise RegistrationError(msg)
+        return name
+
+    def _applies(self, entry: Registration, task: TaskDefinition) -> bool:
+        try:
+            return bool(entry.plugin.applies(task))
+        except Exception as error:
+            self.policy.note(entry.name, entry.plugin, "applies", error, {"task_name": task.name})
+            if self.policy.raises(entry.name):
+                raise
+            return False
+
+    def _on_client(self, entry: Registration) -> bool:
+        return any(self.catalogue[name].component not in _WORKER_SIDE for name in entry.triggers)
+
+    def _compile(self, registrations: Iterable[Registration]) -> TriggerTable:
+        listening: dict[str, dict[str, Registration]] = {}
+        for entry in registrations:
+            for trigger in entry.triggers:
+                # Added more than once, a plugin listens once; to have asked by name counts.
+                earlier = listening.setdefault(trigger, {}).get(entry.name)
+                if earlier is None or (entry.named and not earlier.named):
+                    listening[trigger][entry.name] = entry
+        subscribers: dict[str, Subscribers] = {
+            trigger: in_order(
+                [
+                    subscribe(entry, self.catalogue[trigger], self.policy)
+                    for entry in by_name.values()
+                ]
+            )
+            for trigger, by_name in listening.items()
+        }
         return TriggerTable(**subscribers)
 
 
-def _on_client(entry: _Registration) -> bool:
-    return any(CATALOGUE[name].component == "qtasks" for name in entry.triggers)
-
-
-def _is_async(plugin: BasePlugin) -> bool:
-    return any(map(is_async_callable, (plugin.trigger, plugin.start, plugin.stop)))
-
-
-def _subscribe(plugin: BasePlugin, name: str, trigger: str) -> Subscription:
-    def call(arguments: Mapping[str, Any]) -> Any:
-        return plugin.trigger(trigger, **arguments)
-
-    return Subscription(name, call, is_async_callable(plugin.trigger))
+def _raises(name: str, plugin: BasePlugin, on_error: str | None) -> bool:
+    wanted = on_error or plugin.on_error
+    if wanted not in ("log", "raise"):
+        msg = f"plugin {name!r}: on_error={wanted!r} is unknown: use 'log' or 'raise'"
+        raise RegistrationError(msg)
+    return wanted == "raise"
 
 
 def _triggers(
-    plugin: str, trigger_names: Iterable[str] | None, component: str | None
+    plugin: str,
+    catalogue: Mapping[str, Any],
+    trigger_names: Iterable[str] | None,
+    component: str | None,
 ) -> frozenset[str]:
     if component is not None and component not in COMPONENTS:
         msg = (
-            f"plugin {plugin!r}: unknown component {component!r}{_near(component, COMPONENTS)};"
+            f"plugin {plugin!r}: unknown component {component!r}{near(component, COMPONENTS)};"
             f" known are {', '.join(COMPONENTS)}"
         )
         raise RegistrationError(msg)
     if trigger_names is not None:
         names = frozenset([trigger_names] if isinstance(trigger_names, str) else trigger_names)
-        for name in sorted(names - CATALOGUE.keys()):
-            msg = f"plugin {plugin!r}: unknown trigger {name!r}{_near(name, CATALOGUE)}"
+        for name in sorted(names - catalogue.keys()):
+            msg = f"plugin {plugin!r}: unknown trigger {name!r}{near(name, catalogue)}"
             raise RegistrationError(msg)
         return names
     if component is None:
-        return frozenset(CATALOGUE)
+        return frozenset(catalogue)
     wanted = COMPONENTS[component]
-    return frozenset(name for name, spec in CATALOGUE.items() if spec.component in wanted)
+    return frozenset(name for name, spec in catalogue.items() if spec.component in wanted)
 
 
-def _near(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def _with_methods(
+    plugin: str, triggers: frozenset[str], methods: Mapping[str, Any], *, explicit: bool
+) -> frozenset[str]:
+    missing = sorted(triggers - methods.keys())
+    if explicit and missing:
+        msg = f"plugin {plugin!r} has no method marked for {', '.join(missing)}"
+        raise RegistrationError(msg)
+    return triggers & methods.keys()

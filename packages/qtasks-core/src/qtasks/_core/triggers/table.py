@@ -21,6 +21,7 @@ class TriggerTable:
     qtasks_add_task_before_broker: Subscribers = ()
     qtasks_add_task_after_broker: Subscribers = ()
     qtasks_get: Subscribers = ()
+    plugin_error: Subscribers = ()
     worker_start: Subscribers = ()
     worker_stop: Subscribers = ()
     worker_execute_before: Subscribers = ()

@@ -28,7 +28,6 @@ from qtasks.schemas import (
     Success,
     TaskDefinition,
     TaskError,
-    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -224,7 +223,7 @@ class Runner:
     ) -> Any:
         if subscribers := table.worker_execute_before:
             arguments = {"worker": self._worker, "task_broker": delivery, "task_func": task}
-            await emit.notify("worker_execute_before", subscribers, arguments, steers=True)
+            await emit.notify("worker_execute_before", subscribers, arguments)
         plan = self._plans.plan_for(task)
         executor = plan.executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs
@@ -267,9 +266,6 @@ class Runner:
                 verdict = await emit.first("worker_task_error_retry", subscribers, arguments)
             except TaskControl as control:
                 return outcomes.after_control(control)
-        if verdict is not None and not isinstance(verdict, Verdict):
-            log.error("worker_task_error_retry was answered with %.200r, not a Verdict", verdict)
-            verdict = None
         return outcomes.after_failure(described, verdict)
 
     def _settlement(

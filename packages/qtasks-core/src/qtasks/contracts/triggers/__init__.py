@@ -4,13 +4,13 @@
 checks, the compiled tables, the command line, the reference page and the tests.
 """
 
-from qtasks.contracts.triggers import app, executor, worker
+from qtasks.contracts.triggers import app, executor, life, worker
 from qtasks.contracts.triggers.spec import Kind, TriggerSpec, collect
 
 __all__ = ["CATALOGUE", "COMPONENTS", "Kind", "TriggerSpec"]
 
 #: All triggers by name.
-CATALOGUE: dict[str, TriggerSpec] = collect(app, worker, executor)
+CATALOGUE: dict[str, TriggerSpec] = collect(app, life, worker, executor)
 
 #: Which trigger components ``add_plugin(component=...)`` stands for.
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -21,4 +21,5 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "storage": ("storage",),
     "global_config": ("global_config",),
     "starter": ("starter",),
+    "plugin": ("plugin",),
 }

@@ -14,7 +14,16 @@ __all__ = ["Kind", "TriggerSpec", "collect", "trigger"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__qtasks_trigger__"
-_COMPONENTS = ("task_executor", "global_config", "qtasks", "broker", "worker", "storage", "starter")
+_COMPONENTS = (
+    "task_executor",
+    "global_config",
+    "qtasks",
+    "broker",
+    "worker",
+    "storage",
+    "starter",
+    "plugin",
+)
 
 
 class Kind(StrEnum):

@@ -1,0 +1,66 @@
+"""What an answer means, and what is none: a bad one is the plugin's error, never the task's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._core.triggers.caches import PLUGIN_CACHE
+from qtasks.exc import PluginError
+from qtasks.schemas import Verdict
+
+if TYPE_CHECKING:
+    from qtasks._core.triggers.subscription import Subscription
+
+__all__ = ["read", "read_only_cache"]
+
+#: What values under some keys must be, whatever the trigger; others may be anything.
+_KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    "args": ((tuple, list), "a tuple"),
+    "kw": ((Mapping,), "a dict"),
+    "headers": ((Mapping,), "a dict of text"),
+    "priority": ((int,), "a whole number"),
+    "task_name": ((str,), "text"),
+    "verdict": ((Verdict,), "a Verdict"),
+}
+
+
+def read(subscription: Subscription, answer: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values that an answer replaces, by key; empty if it is none.
+
+    It is the documented dictionary only if it is one with documented keys alone, and at least
+    one. Otherwise, where a trigger has one key, it is that key's value itself.
+
+    Raises:
+        PluginError: it is neither.
+    """
+    spec = subscription.spec
+    keys = spec.returns
+    if isinstance(answer, dict) and answer:
+        extra = answer.keys() - keys
+        if extra == {PLUGIN_CACHE} and subscription.caches is not None:
+            answer = subscription.caches.take(answer, arguments)
+            if answer is None:
+                return {}
+            extra = set()
+        if not extra:
+            return _checked(answer)
+    if len(keys) == 1:
+        return _checked({keys[0]: answer})
+    msg = f"it answered {answer!r:.200}; expected a dict with some of the keys {', '.join(keys)}"
+    raise PluginError(msg)
+
+
+def read_only_cache(subscription: Subscription, answer: Any, arguments: Mapping[str, Any]) -> None:
+    """Takes what is to be kept from an answer that is ignored otherwise."""
+    if subscription.caches is not None and isinstance(answer, dict) and PLUGIN_CACHE in answer:
+        subscription.caches.take(answer, arguments)
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    for key, value in values.items():
+        kinds, words = _KINDS.get(key, ((object,), ""))
+        if not isinstance(value, kinds) or (kinds == (int,) and isinstance(value, bool)):
+            msg = f"it answered {key}={value!r:.200}; expected {words}"
+            raise PluginError(msg)
+    return values

@@ -1,0 +1,99 @@
+"""Waiting for plugins, but not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._core.bridge import is_async_callable
+from qtasks._core.worker.threads import ThreadPool
+from qtasks.exc import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from qtasks._core.triggers.policy import Policy
+
+__all__ = ["Threads", "call_once", "in_thread", "within"]
+
+#: How many blocking methods run at once.
+_THREADS: Final = 16
+
+
+class Threads:
+    """The threads in which blocking methods run, for each loop its own."""
+
+    def __init__(self) -> None:
+        self._pools: dict[asyncio.AbstractEventLoop, ThreadPool] = {}
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Runs a function in a thread; a caller that is cancelled leaves it to itself."""
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            pool = self._pools[loop] = ThreadPool(_THREADS, "qtasks-plugin")
+        return await pool.run(function)
+
+    def close(self) -> None:
+        """Lets idle threads end."""
+        while self._pools:
+            self._pools.popitem()[1].close()
+
+
+async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
+    """Waits for what a plugin returned, as long as a plugin may take.
+
+    Raises:
+        PluginError: it took longer.
+    """
+    if not _has_loop():  # a plain method of a client's plugin returned an awaitable
+        policy.needs_loop = True  # from now on
+        return asyncio.run(within(policy, awaitable))
+    seconds = policy.timeout
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await awaitable
+    except TimeoutError:
+        if not limit.expired():
+            raise  # its own
+        msg = f"it took over {seconds:g} s (plugin_timeout) and was left behind"
+        raise PluginError(msg) from None
+
+
+def in_thread(
+    policy: Policy, call: Callable[[Mapping[str, Any]], Any], arguments: Mapping[str, Any]
+) -> Awaitable[Any]:
+    """Calls a blocking method in a thread."""
+    return policy.threads.run(partial(call, arguments))
+
+
+async def call_once(policy: Policy, function: Callable[[], Any]) -> None:
+    """Calls ``start`` or ``stop`` of a plugin, of either colour, as long as it may take.
+
+    A plain function runs in a thread of its own, since nothing else could leave it behind.
+
+    Raises:
+        PluginError: it took longer.
+    """
+    if is_async_callable(function):
+        await within(policy, function())
+        return
+    if not _has_loop():
+        asyncio.run(call_once(policy, function))
+        return
+    pool = ThreadPool(1, "qtasks-plugin")
+    try:
+        answer = await within(policy, pool.run(function))
+    finally:
+        pool.close()
+    if hasattr(type(answer), "__await__"):
+        await within(policy, answer)
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

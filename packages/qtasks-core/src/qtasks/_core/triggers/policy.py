@@ -1,0 +1,137 @@
+"""What happens when a plugin fails: it is named, counted and told of, and nothing else changes."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._core.current import current_delivery
+from qtasks._core.triggers.emit import notify
+from qtasks._core.triggers.limits import Threads
+from qtasks._core.triggers.origin import describe_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qtasks._config import QueueConfig
+    from qtasks._core.triggers.subscription import Subscribers
+    from qtasks.contracts.plugin import BasePlugin
+
+__all__ = ["Policy"]
+
+log = logging.getLogger("qtasks.plugins")
+
+#: Seconds that a plugin may take, where no settings say it.
+_TIMEOUT: Final = 30.0
+#: The trigger that tells of failures; not of those that it meets itself.
+_TOLD: Final = "plugin_error"
+
+
+class Policy:
+    """What the plugins of one app share when one of them fails.
+
+    Args:
+        config: the settings, which may change; None for their defaults.
+        strict: whether every failure is raised.
+
+    Attributes:
+        strict: likewise.
+        raising: the names of plugins whose failures are raised in any case.
+        errors: how often each plugin failed in each trigger, by ``(plugin, trigger)``.
+        origins: the distribution and version of plugins, as far as somebody said them.
+        listeners: returns who listens to ``plugin_error``.
+        threads: where blocking methods run.
+        needs_loop: whether a plain method of a client's plugin returned an awaitable.
+    """
+
+    def __init__(self, config: QueueConfig | None = None, *, strict: bool = False) -> None:
+        self._config = config
+        self.strict = strict
+        self.raising: set[str] = set()
+        self.errors: Counter[tuple[str, str]] = Counter()
+        self.origins: dict[str, str] = {}
+        self.listeners: Callable[[], Subscribers] = tuple
+        self.threads = Threads()
+        self.needs_loop = False
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a plugin may take where it is waited for."""
+        return _TIMEOUT if self._config is None else self._config.plugin_timeout
+
+    def raises(self, name: str) -> bool:
+        """Whether failures of a plugin are raised."""
+        return self.strict or name in self.raising
+
+    async def tell(
+        self,
+        name: str,
+        plugin: BasePlugin,
+        step: str,
+        error: BaseException,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Does what :meth:`note` does, and tells those who listen to ``plugin_error``."""
+        task_id = self.note(name, plugin, step, error, arguments)
+        if step != _TOLD and (listeners := self.listeners()):
+            about = {"plugin": name, "trigger": step, "e": error, "uuid": task_id}
+            await notify(_TOLD, listeners, about)
+
+    def note(
+        self,
+        name: str,
+        plugin: BasePlugin,
+        step: str,
+        error: BaseException,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Counts and logs a failure, and says in the exception whose it is.
+
+        Args:
+            name: the plugin's name.
+            plugin: the plugin.
+            step: the trigger, or ``start``, ``stop`` or ``applies``.
+            error: what it raised.
+            arguments: those of the trigger.
+
+        Returns:
+            the id of the task it was about.
+        """
+        self.errors[name, step] += 1
+        who = f"{name} ({self._origin(name, plugin)})"
+        task_id, task_name = _task(arguments or {})
+        note = f"in plugin {who}, {step}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+        log.error(
+            "Plugin %s failed in %s%s; %s",
+            who,
+            step,
+            f" of {task_name} {task_id}" if task_id else "",
+            "it is used all the same" if step in ("start", "stop") else "everything else goes on",
+            exc_info=error,
+            extra={
+                "plugin": name,
+                "trigger": step,
+                "task_id": task_id or "",
+                "task_name": task_name or "",
+            },
+        )
+        return task_id
+
+    def _origin(self, name: str, plugin: BasePlugin) -> str:
+        if name not in self.origins:
+            self.origins[name] = describe_origin(plugin)
+        return self.origins[name]
+
+
+def _task(arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Returns the id and the name of the task that a trigger is about."""
+    delivery = arguments.get("task_broker")
+    if delivery is None:
+        executor = arguments.get("task_executor")
+        delivery = getattr(executor, "task_broker", None) or current_delivery.get()
+    if delivery is not None:
+        return delivery.id, delivery.message.task
+    return arguments.get("uuid"), arguments.get("task_name")
