@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from qtasks._core.discovery.switches import Switches
 
 __all__ = ["Attempt", "attempt", "report_of"]
-
-log = logging.getLogger("qtasks.plugins")
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -92,7 +89,7 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         # A factory may declare nothing, and what it makes may.
         declared = getattr(plugin, "plugin_api", None)
         mismatch, mistakes = api_mismatch(declared), hook_mistakes(plugin)
-        if isinstance(plugin, BasePlugin) and plugin.name != entry.name:
+        if isinstance(plugin, BasePlugin) and getattr(plugin, "name", None) != entry.name:
             plugin.name = entry.name
     except ConfigError as error:
         return _refused(entry, str(error), "correct or set that option")
@@ -106,7 +103,6 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         return _refused(entry, "; ".join(mistakes), fix, api=api)
     if note := newer_api(declared):
         fix = "pip install --upgrade qtasks-core"
-        log.warning("Plugin %s: %s: %s", entry.name, note, fix)
         return Attempt(report_of(entry, state="active", api=api, reason=note, fix=fix), plugin)
     return Attempt(report_of(entry, state="active", api=api), plugin)
 

@@ -47,6 +47,7 @@ class Discovery:
 
     Attributes:
         registered: whether the plugins listen.
+        problem: why the app must not run: something required is missing.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Discovery:
         required: Sequence[str] = (),
     ) -> None:
         self.registered = False
+        self.problem: ConfigError | None = None
         self._registry = registry
         self._names = names
         self._required = tuple(required)
@@ -66,7 +68,6 @@ class Discovery:
         self._left_out: list[PluginReport] = []
         self._replaced: set[str] = set()
         self._reports: tuple[PluginReport, ...] = ()
-        self._error: QTasksError | None = None
 
     def look(self) -> None:
         """Imports and makes the installed plugins that are wanted; once.
@@ -93,8 +94,8 @@ class Discovery:
         if self.registered:
             return
         with self._lock:
-            if self._error is not None:
-                raise self._error
+            if self.problem is not None:
+                raise self.problem
             self.look()
             if self._attempts is None or self.registered:
                 return
@@ -105,10 +106,11 @@ class Discovery:
                 check_required(self._required, self._settings.required, known, self._replaced)
                 if self._settings.strict:
                     _refuse_mistakes(settled)
-            except QTasksError as error:
-                self._error = error
+            except ConfigError as error:
+                self.problem = error
                 raise
-            self._reports = tuple(settled)
+            finally:
+                self._reports = tuple(settled)
             self.registered = True
 
     def ask(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
@@ -133,9 +135,13 @@ class Discovery:
         """Tells what became of every plugin: first those in use, in their order.
 
         Raises:
-            ConfigError: as :meth:`register` does.
+            ConfigError: as :meth:`look` does; that something required is missing is no reason.
         """
-        self.register()
+        try:
+            self.register()
+        except ConfigError:
+            if self.problem is None:
+                raise
         found = {report.name: report for report in self._reports if report.state == "active"}
         order = list(self._registry.plugins)
         order += [name for name in found if name not in order]  # those that have hooks alone
@@ -210,6 +216,8 @@ class Discovery:
             refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
             _log(refused)
             return refused
+        if report.fix:
+            log.warning("Plugin %s: %s: %s", report.name, report.reason, report.fix)
         return report
 
     def _add(self, plugin: Any, name: str) -> None:

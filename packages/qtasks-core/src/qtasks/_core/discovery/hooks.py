@@ -9,14 +9,17 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.contracts import hookspecs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pluggy
 
-__all__ = ["ask", "holder_of", "hook_mistakes", "hooks_of", "known_hooks"]
+__all__ = ["ask", "ask_each", "holder_of", "hook_mistakes", "hooks_of", "known_hooks"]
 
 log = logging.getLogger("qtasks.plugins")
 
@@ -104,17 +107,30 @@ def ask(manager: pluggy.PluginManager, hook: str, **arguments: Any) -> list[tupl
     Returns:
         The names of the plugins, and their answers other than None.
     """
-    caller = getattr(manager.hook, hook)
     answers = []
-    for implementation in reversed(caller.get_hookimpls()):
-        given = [arguments[name] for name in implementation.argnames]
+    for name, call in ask_each(manager, hook, **arguments):
         try:
-            answer = implementation.function(*given)
+            answer = call()
         except Exception:
-            log.exception(
-                "Plugin %s failed in hook %s; it is left out", implementation.plugin_name, hook
-            )
+            log.exception("Plugin %s failed in hook %s; it is left out", name, hook)
             continue
         if answer is not None:
-            answers.append((implementation.plugin_name, answer))
+            answers.append((name, answer))
     return answers
+
+
+def ask_each(
+    manager: pluggy.PluginManager, hook: str, **arguments: Any
+) -> list[tuple[str, Callable[[], Any]]]:
+    """Returns the plugins that implement a hook, and what asks each of them.
+
+    Args:
+        manager: who is registered.
+        hook: the name of the hook.
+        **arguments: its arguments.
+    """
+    caller = getattr(manager.hook, hook)
+    return [
+        (each.plugin_name, partial(each.function, *(arguments[name] for name in each.argnames)))
+        for each in reversed(caller.get_hookimpls())
+    ]

@@ -42,6 +42,7 @@ class TriggerRegistry:
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("qtasks")
         self.manager.add_hookspecs(hookspecs)
+        self.catalogue = dict(CATALOGUE)
         self.table = TriggerTable()
         self._registrations: list[_Registration] = []
         self._tables: dict[str, TriggerTable] = {}
