@@ -12,6 +12,7 @@ from qtasks.cli.cancel import cancel
 from qtasks.cli.config import config
 from qtasks.cli.dead import dead
 from qtasks.cli.doctor import doctor
+from qtasks.cli.extensions import installed_commands, plugin_command
 from qtasks.cli.grammar import SWITCH_HELP, Command, Group, switch_plugins
 from qtasks.cli.inspect import inspect
 from qtasks.cli.invocation import Invocation
@@ -51,6 +52,17 @@ class Commands(Group):
         """Finds the command; is asked only if something stands in its place."""
         ctx.meta[_NAMED] = True
         return super().resolve_command(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns a command; plugins are asked for those that are not known."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not cmd_name.startswith("-"):
+            found = plugin_command(ctx, cmd_name, self.commands)
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names of all commands, for help; those of installed plugins come last."""
+        return [*super().list_commands(ctx), *installed_commands(ctx, self.commands)]
 
     def _invoke(self, ctx: Any) -> Any:
         try:

@@ -36,6 +36,8 @@ def switch_plugins(ctx: typer.Context, texts: list[str] | None) -> None:
 
 #: The values of ``-p`` so far, in what typer keeps of an invocation.
 _SWITCHES: Final = "qtasks.cli.switches"
+#: The options that plugins add to the command, likewise.
+_OPTIONS: Final = "qtasks.cli.options"
 SWITCH_HELP: Final = "Use a plugin, or with no:NAME do not."
 
 
@@ -66,13 +68,41 @@ class _Grammar:
 
 
 class Command(_Grammar, TyperCommand):
-    """A command; it takes ``-p`` as well as what stands before it does."""
+    """A command; it takes ``-p``, and the options that plugins add to it.
+
+    Plugins are looked for only if there is an option that nobody else knows, or help is wanted.
+    """
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the parameters, with those that every command has."""
         params: list[Any] = super().get_params(ctx)
-        params[-1:-1] = switch_params()  # the last one is --help
+        params[-1:-1] = [*ctx.meta.get(_OPTIONS, ()), *switch_params()]  # the last one is --help
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Reads the arguments."""
+        try:
+            return super().parse_args(ctx, [*args])
+        except Exception as error:
+            if not getattr(error, "option_name", "").startswith("--") or not self._extend(ctx):
+                raise
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> Any:
+        """Writes the help."""
+        self._extend(ctx)
+        return super().format_help(ctx, formatter)
+
+    def _extend(self, ctx: Any) -> bool:
+        """Adds the options of plugins, once; tells whether there are new ones."""
+        from qtasks.cli.extensions import options_of_plugins
+
+        if _OPTIONS in ctx.meta:
+            return False
+        taken = [flag for param in self.get_params(ctx) for flag in param.opts]
+        name = ctx.command_path.partition(" ")[2]
+        ctx.meta[_OPTIONS] = options_of_plugins(name, taken)
+        return bool(ctx.meta[_OPTIONS])
 
 
 class Group(_Grammar, TyperGroup):

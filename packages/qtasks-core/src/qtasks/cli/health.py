@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.discovery.hooks import ask_each
 from qtasks._core.errors import safe_text
 from qtasks.schemas import Finding
 
@@ -73,8 +72,8 @@ def _count(names: Sized, noun: str) -> str:
 def plugin_health(app: BaseQueueTasks) -> list[Finding]:
     """Asks the plugins for what they see themselves; one that cannot look is a finding too."""
     found: list[Finding] = []
-    for name, call in ask_each(app._registry.manager, "qtasks_health_checks", app=app):  # noqa: SLF001 - as above
-        answer = _within(partial(_findings, call))
+    for name, check in app._discovery.implementations("qtasks_health_checks"):  # noqa: SLF001 - as above
+        answer = _within(partial(_findings, check, app))
         if isinstance(answer, BaseException):
             found.append(_broken(name, f"Its health check failed: {_text(answer)}."))
             continue
@@ -104,8 +103,8 @@ async def _start_and_stop(plugin: BasePlugin) -> None:
             await answer
 
 
-def _findings(call: Callable[[], Any]) -> list[Any]:
-    answer = call()
+def _findings(check: Callable[..., Any], app: BaseQueueTasks) -> list[Any]:
+    answer = check(app=app)
     if inspect.isawaitable(answer):
         answer = asyncio.run(_wait_for(answer))
     return list(answer or ())

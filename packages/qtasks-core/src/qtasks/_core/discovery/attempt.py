@@ -59,6 +59,9 @@ def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attem
         entry: the entry.
         settings: where its options are.
         switches: likewise.
+
+    Raises:
+        ConfigError: an option that the command line gives cannot be used.
     """
     if entry.damage:
         return _refused(entry, entry.damage, _reinstall(entry))
@@ -92,6 +95,8 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         if isinstance(plugin, BasePlugin) and getattr(plugin, "name", None) != entry.name:
             plugin.name = entry.name
     except ConfigError as error:
+        if switches.options.get(entry.name):
+            raise  # to who has just typed it
         return _refused(entry, str(error), "correct or set that option")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         return _failed(entry, error, f"making it failed: {_text(error)}", _report_it(entry))

@@ -13,7 +13,7 @@ import pluggy
 from qtasks._config import read_plugin_settings
 from qtasks._core.discovery.attempt import Attempt, attempt, report_of
 from qtasks._core.discovery.entries import Entry, installed
-from qtasks._core.discovery.hooks import ask, holder_of
+from qtasks._core.discovery.hooks import answers, holder_of, implementations
 from qtasks._core.discovery.required import check_required
 from qtasks._core.discovery.selection import Selection
 from qtasks._core.discovery.switches import current_switches
@@ -24,7 +24,7 @@ from qtasks.exc import ConfigError, QTasksError
 from qtasks.schemas import PluginReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qtasks._core.triggers.registry import TriggerRegistry
 
@@ -113,8 +113,21 @@ class Discovery:
                 self._reports = tuple(settled)
             self.registered = True
 
+    def implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
+        """Returns who implements a hook: those added by hand, then those that were found.
+
+        Args:
+            hook: its name.
+        """
+        self.look()
+        found = implementations(self._registry.manager, hook)
+        if not self.registered:
+            mine = set(self._registry.plugins)
+            found += [each for each in implementations(self._manager, hook) if each[0] not in mine]
+        return found
+
     def ask(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
-        """Asks those that were added by hand, then those that were found.
+        """Asks all of them; one that raises is logged and left out.
 
         Args:
             hook: the name of a hook.
@@ -123,13 +136,7 @@ class Discovery:
         Returns:
             The names of the plugins, and their answers other than None.
         """
-        self.look()
-        answers = ask(self._registry.manager, hook, **arguments)
-        if not self.registered:
-            mine = set(self._registry.plugins)
-            found = ask(self._manager, hook, **arguments)
-            answers += [(name, answer) for name, answer in found if name not in mine]
-        return answers
+        return answers(self.implementations(hook), hook, **arguments)
 
     def reports(self) -> list[PluginReport]:
         """Tells what became of every plugin: first those in use, in their order.

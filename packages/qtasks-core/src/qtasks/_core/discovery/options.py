@@ -213,7 +213,7 @@ def shown_option(option: str, value: Any) -> str:
         option: its name.
         value: its value.
     """
-    if _SECRET.search(option):
+    if value and _SECRET.search(option):
         return "***"
     shown = repr(mask_url(value)) if isinstance(value, str) else repr(value)
     return shown if len(shown) <= _MOST else f"{shown[:_MOST]}…"
