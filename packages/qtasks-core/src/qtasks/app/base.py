@@ -138,7 +138,7 @@ class BaseQueueTasks:
         """Tells what became of every plugin: those in use in their order, then the others.
 
         Raises:
-            ConfigError: a required plugin is not there, or a setting about plugins is wrong.
+            ConfigError: what a setting says about plugins cannot be used.
         """
         return self._discovery.reports()
 
