@@ -298,15 +298,14 @@ class BaseQueueTasks(TaskHolder):
             "broker_url": broker_url if broker is None else broker.url,
             "storage_url": storage_url if storage is None else storage.url,
         }
-        plugins = self._registry.manager
         if broker is None:
             url = self.config.broker_url if broker_url is None else broker_url
             given_by = None if broker_url is not None else self.config.source("broker_url")
-            broker = make_from(make_broker, url, plugins, given_by)
+            broker = make_from(make_broker, url, self._discovery, given_by)
         beside = storage_url or self.config.storage_url
         if storage is None and beside is not None and beside != broker.url:
             given_by = None if storage_url else self.config.source("storage_url")
-            storage = make_from(make_storage, beside, plugins, given_by)
+            storage = make_from(make_storage, beside, self._discovery, given_by)
         if storage is None and broker.storage is None:
             msg = (
                 f"{type(broker).__name__} keeps no records; set storage_url= as well,"
