@@ -11,23 +11,18 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.errors import safe_text
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, UnknownSchemeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from qtasks._config import Source
     from qtasks._core.discovery.discovery import Discovery
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
 
-__all__ = ["check_place", "make_broker", "make_from", "make_storage"]
-
-S = TypeVar("S")
+__all__ = ["make_broker", "make_storage"]
 
 _BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "broker": {
@@ -71,34 +66,6 @@ def make_storage(url: str, discovery: Discovery) -> BaseStorage:
     """
     storage: BaseStorage = _make("storage", url, discovery)
     return storage
-
-
-def make_from(
-    make: Callable[[str, Discovery], S], url: str, discovery: Discovery, source: Source | None
-) -> S:
-    """Makes a broker or storage; an error names the variable or file that the URL stands in.
-
-    Args:
-        make: what makes it.
-        url: its URL.
-        discovery: the app's plugins.
-        source: where the URL comes from; None if it was given to the app.
-    """
-    try:
-        return make(url, discovery)
-    except ConfigError as error:
-        if source is None or source.kind in ("code", "default"):
-            raise
-        msg = f"the URL from {source.phrase}: {error}"
-        raise type(error)(msg) from None
-
-
-def check_place(option: str, value: object) -> None:
-    """Refuses a URL where none belongs; elsewhere it would be taken for something else."""
-    if isinstance(value, str):
-        right = "storage_url" if option == "storage" else "broker_url"
-        msg = f"{option}={mask_url(value)!r}: a URL is given as {right}="
-        raise ConfigError(msg)
 
 
 def _scheme(url: Any, kind: str) -> str:
