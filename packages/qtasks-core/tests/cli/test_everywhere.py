@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "",
     "plugins list": "",
     "plugins doctor": "",
+    "plugins trace": 'resize --args ["cat.jpg"]',
     "triggers": "",
     "tasks list": "",
     "tasks show": "DEAD",

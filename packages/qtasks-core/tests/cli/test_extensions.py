@@ -260,8 +260,8 @@ def test_a_plugin_declares_options_of_tasks() -> None:
     assert task.definition.extra == {"retry": 3, "other": 1}
     with pytest.raises(RegistrationError, match=r"task 'y': retry='3'; use a whole number of att"):
         app.task(name="y", retry="3")(lambda: None)
-    with pytest.raises(RegistrationError, match=r"unknown option 'retri', did you mean 'retry'"):
-        app.task(name="z", retri=3)(lambda: None)
+    with pytest.raises(RegistrationError, match=r"unknown option 'retryy', did you mean 'retry'"):
+        app.task(name="z", retryy=3)(lambda: None)
 
 
 def test_an_installed_plugin_declares_them_too(site: Site) -> None:

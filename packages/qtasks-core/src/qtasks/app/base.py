@@ -11,7 +11,6 @@ from qtasks._core.client import Client
 from qtasks._core.connection import Connection
 from qtasks._core.discovery.discovery import Discovery
 from qtasks._core.loops import run_on_loop
-from qtasks._core.split import SplitBroker
 from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.plan import Plans
@@ -20,11 +19,10 @@ from qtasks.app.events import Events
 from qtasks.app.groups import SHARED, Adoption
 from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.plugins import named_plugins, prepare, required_plugins
-from qtasks.app.servers import check_place, make_broker, make_from, make_storage
 from qtasks.app.tasks import TaskHolder
+from qtasks.app.wiring import check_place, wire
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
-from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, RegistrationError
 from qtasks.schemas import Retention
 
@@ -288,35 +286,8 @@ class BaseQueueTasks(TaskHolder):
         return self._origin._inline  # noqa: SLF001 - of a twin it is the app that goes inline
 
     def _wire(self, options: AppOptions) -> None:
-        broker, storage = options.get("broker"), options.get("storage")
-        broker_url, storage_url = options.get("broker_url"), options.get("storage_url") or None
-        if broker is not None and broker_url is not None:
-            shown = mask_url(broker_url)
-            msg = f"both broker={broker!r} and broker_url={shown!r} were given: use one"
-            raise ConfigError(msg)
-        given = {
-            "broker_url": broker_url if broker is None else broker.url,
-            "storage_url": storage_url if storage is None else storage.url,
-        }
-        plugins = self._registry.manager
-        if broker is None:
-            url = self.config.broker_url if broker_url is None else broker_url
-            given_by = None if broker_url is not None else self.config.source("broker_url")
-            broker = make_from(make_broker, url, plugins, given_by)
-        beside = storage_url or self.config.storage_url
-        if storage is None and beside is not None and beside != broker.url:
-            given_by = None if storage_url else self.config.source("storage_url")
-            storage = make_from(make_storage, beside, plugins, given_by)
-        if storage is None and broker.storage is None:
-            msg = (
-                f"{type(broker).__name__} keeps no records; set storage_url= as well,"
-                " for example 'sqlite:///qtasks.db'"
-            )
-            raise ConfigError(msg)
-        self.config = self.config.bind(**given)
-        if storage is not None:
-            broker = SplitBroker(broker, storage, self.clock)
-        self.broker: BaseBroker = broker
+        self.broker: BaseBroker
+        self.broker, self.config = wire(options, self.config, self._discovery, self.clock)
         self._connection = Connection(self.broker)
         self._connections = [self._connection]  # a façade may have one more
         self._follow_settings()

@@ -1,8 +1,9 @@
 """From a URL to a broker or storage.
 
-A plugin's ``qtasks_make_broker`` is asked first, then come the built-in servers, then the entry
-points ``qtasks.brokers`` and ``qtasks.storages``, whose names are URL schemes. Nothing is
-imported that is not used.
+Plugins that the app was given are asked first, by ``qtasks_make_broker``. Then come the built-in
+servers, then the entry points ``qtasks.brokers`` and ``qtasks.storages``, whose names are URL
+schemes; which plugins are used does not matter to these. Installed plugins are asked last, so that
+they are looked for only if nobody else knows the scheme. Nothing is imported that is not used.
 """
 
 from __future__ import annotations
@@ -10,31 +11,26 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
+from qtasks._core.errors import safe_text
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, UnknownSchemeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pluggy
-
-    from qtasks._config import Source
+    from qtasks._core.discovery.discovery import Discovery
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
 
-__all__ = ["check_place", "make_broker", "make_from", "make_storage"]
-
-S = TypeVar("S")
+__all__ = ["make_broker", "make_storage"]
 
 _BUILT_IN: Final[dict[str, dict[str, str]]] = {
-    "brokers": {
+    "broker": {
         "memory": "qtasks.adapters.memory:MemoryBroker",
         "sqlite": "qtasks.adapters.sqlite:SqliteBroker",
         **dict.fromkeys(("redis", "rediss", "unix"), "qtasks.adapters.redis:RedisBroker"),
     },
-    "storages": {
+    "storage": {
         "memory": "qtasks.adapters.memory:MemoryStorage",
         "sqlite": "qtasks.adapters.sqlite:SqliteStorage",
         **dict.fromkeys(("redis", "rediss", "unix"), "qtasks.adapters.redis:RedisStorage"),
@@ -50,59 +46,26 @@ _PACKAGES: Final[dict[str, str]] = {
 }
 
 
-def make_broker(url: str, plugins: pluggy.PluginManager) -> BaseBroker:
+def make_broker(url: str, discovery: Discovery) -> BaseBroker:
     """Makes the broker of a URL.
 
     Raises:
         UnknownSchemeError: nothing that is installed serves the URL's scheme.
+        ConfigError: what serves it cannot be imported.
     """
-    scheme = _scheme(url, "broker")
-    made = plugins.hook.qtasks_make_broker(scheme=scheme, url=url)
-    broker: BaseBroker = made if made is not None else _find("brokers", scheme, url)(url)
+    broker: BaseBroker = _make("broker", url, discovery)
     return broker
 
 
-def make_storage(url: str, plugins: pluggy.PluginManager) -> BaseStorage:
+def make_storage(url: str, discovery: Discovery) -> BaseStorage:
     """Makes the storage of a URL.
 
     Raises:
         UnknownSchemeError: nothing that is installed serves the URL's scheme.
+        ConfigError: what serves it cannot be imported.
     """
-    scheme = _scheme(url, "storage")
-    made = plugins.hook.qtasks_make_storage(scheme=scheme, url=url)
-    storage: BaseStorage = made if made is not None else _find("storages", scheme, url)(url)
+    storage: BaseStorage = _make("storage", url, discovery)
     return storage
-
-
-def make_from(
-    make: Callable[[str, pluggy.PluginManager], S],
-    url: str,
-    plugins: pluggy.PluginManager,
-    source: Source | None,
-) -> S:
-    """Makes a broker or storage; an error names the variable or file that the URL stands in.
-
-    Args:
-        make: what makes it.
-        url: its URL.
-        plugins: they are asked first.
-        source: where the URL comes from; None if it was given to the app.
-    """
-    try:
-        return make(url, plugins)
-    except ConfigError as error:
-        if source is None or source.kind in ("code", "default"):
-            raise
-        msg = f"the URL from {source.phrase}: {error}"
-        raise type(error)(msg) from None
-
-
-def check_place(option: str, value: object) -> None:
-    """Refuses a URL where none belongs; elsewhere it would be taken for something else."""
-    if isinstance(value, str):
-        right = "storage_url" if option == "storage" else "broker_url"
-        msg = f"{option}={mask_url(value)!r}: a URL is given as {right}="
-        raise ConfigError(msg)
 
 
 def _scheme(url: Any, kind: str) -> str:
@@ -114,25 +77,58 @@ def _scheme(url: Any, kind: str) -> str:
     return scheme.lower()
 
 
-def _find(kind: str, scheme: str, url: str) -> Any:
-    built_in = _BUILT_IN[kind]
-    if scheme in built_in:
-        module, _, name = built_in[scheme].partition(":")
+def _make(kind: str, url: str, discovery: Discovery) -> Any:
+    scheme = _scheme(url, kind)
+    hook = f"qtasks_make_{kind}"
+    for _, made in discovery.ask_added(hook, scheme=scheme, url=url):
+        return made
+    found = _built_in(kind, scheme) or _installed(kind, scheme)
+    if found is not None:
+        return found(url)
+    for _, made in discovery.ask(hook, scheme=scheme, url=url):
+        return made
+    raise UnknownSchemeError(_unknown(kind, scheme, url))
+
+
+def _built_in(kind: str, scheme: str) -> Any:
+    if scheme not in _BUILT_IN[kind]:
+        return None
+    module, _, name = _BUILT_IN[kind][scheme].partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if scheme not in _PACKAGES or (error.name or "").partition(".")[0] == "qtasks":
+            raise
+        msg = f"{scheme}:// needs {error.name}. Install it: pip install {_PACKAGES[scheme]}."
+        raise UnknownSchemeError(msg) from None
+
+
+def _installed(kind: str, scheme: str) -> Any:
+    """Returns what an installed package has for a scheme, or None.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    entries = [each for each in entry_points(group=f"qtasks.{kind}s") if each.name == scheme]
+    for entry in sorted(entries, key=lambda each: each.dist.name if each.dist else ""):
         try:
-            return getattr(import_module(module), name)
-        except ModuleNotFoundError as error:
-            if scheme not in _PACKAGES or (error.name or "").partition(".")[0] == "qtasks":
-                raise
-            msg = f"{scheme}:// needs {error.name}. Install it: pip install {_PACKAGES[scheme]}."
-            raise UnknownSchemeError(msg) from None
-    installed = entry_points(group=f"qtasks.{kind}")
-    for entry in installed.select(name=scheme):
-        return entry.load()
-    known = sorted({*built_in, *(entry.name for entry in installed)})
+            return entry.load()
+        except Exception as error:
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+            msg = (
+                f"{scheme}:// is served by {package}, which cannot be imported:"
+                f" {type(error).__name__}: {safe_text(error)}"
+            )
+            raise ConfigError(msg) from error
+    return None
+
+
+def _unknown(kind: str, scheme: str, url: str) -> str:
+    names = (entry.name for entry in entry_points(group=f"qtasks.{kind}s"))
+    known = sorted({*_BUILT_IN[kind], *names})
     close = difflib.get_close_matches(scheme, known, n=1)
     if scheme in _PACKAGES:
         fix = f" Install it: pip install {_PACKAGES[scheme]}."
     else:
         fix = f" Did you mean {close[0]}://?" if close else ""
-    msg = f"no {kind[:-1]} for {mask_url(url)!r}. Known schemes: {', '.join(known)}.{fix}"
-    raise UnknownSchemeError(msg)
+    return f"no {kind} for {mask_url(url)!r}. Known schemes: {', '.join(known)}.{fix}"

@@ -14,7 +14,7 @@ from qtasks.app.view import TaskView
 from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.output import json_safe
-from qtasks.cli.values import parse_seconds, parse_whole, queue_names
+from qtasks.cli.values import parse_json, parse_seconds, parse_whole, queue_names
 from qtasks.exc import ConfigError, ServerError, TaskArgumentsError
 from qtasks.schemas import CallOptions, Record, TaskCall, TaskStatusEnum
 
@@ -81,7 +81,7 @@ def call(
         task_id=None if task_id is None else as_id(task_id),
     )
     wanted = TaskCall(
-        name, tuple(_read("--args", args, list)), _read("--kwargs", kwargs, dict), options
+        name, tuple(parse_json("--args", args, list)), parse_json("--kwargs", kwargs, dict), options
     )
 
     async def add(client: Client) -> tuple[Record, bool]:
@@ -132,21 +132,6 @@ def _check_shared(asked: Invocation) -> None:
         " the task in the program that runs the worker"
     )
     raise ConfigError(msg)
-
-
-def _read(option: str, text: str, kind: type[Any]) -> Any:
-    shape = (
-        "array, for example '[1, \"two\"]'" if kind is list else "object, for example '{\"x\": 1}'"
-    )
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        msg = f"{option} {text!r} is not JSON ({error}): write an {shape}"
-        raise TaskArgumentsError(msg) from None
-    if not isinstance(value, kind):
-        msg = f"{option} {text!r} is no JSON {shape}"
-        raise TaskArgumentsError(msg)
-    return value
 
 
 def _print_id(asked: Invocation, record: Record) -> None:

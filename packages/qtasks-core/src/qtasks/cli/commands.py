@@ -19,6 +19,7 @@ from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
 from qtasks.cli.plugins import plugins as plugin_commands
 from qtasks.cli.plugins_doctor import plugins_doctor
+from qtasks.cli.plugins_trace import plugins_trace
 from qtasks.cli.queues import queues
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
@@ -100,6 +101,7 @@ tasks.command(cls=Command)(cancel)
 cli.add_typer(dead, name="dead")
 cli.add_typer(queues, name="queues")
 cli.add_typer(plugin_commands, name="plugins")
+plugin_commands.command("trace", cls=Command)(plugins_trace)
 plugin_commands.command("doctor", cls=Command)(plugins_doctor)
 cli.command(cls=Command)(triggers)
 cli.command(cls=Command)(doctor)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qtasks.contracts.names import check_name
-from qtasks.exc import ConfigError, RegistrationError
+from qtasks.exc import ConfigError, RegistrationError, TaskArgumentsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["choices", "parse_choice", "parse_seconds", "parse_whole", "queue_names"]
+__all__ = ["choices", "parse_choice", "parse_json", "parse_seconds", "parse_whole", "queue_names"]
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -93,3 +94,28 @@ def queue_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
     except RegistrationError as error:
         msg = f"{what}: {error}"
         raise ConfigError(msg) from None
+
+
+def parse_json(option: str, text: str, kind: type[Any]) -> Any:
+    """Reads a value that is written as JSON.
+
+    Args:
+        option: the option it belongs to.
+        text: what was given.
+        kind: list or dict.
+
+    Raises:
+        TaskArgumentsError: it is not such a value.
+    """
+    shape = (
+        "array, for example '[1, \"two\"]'" if kind is list else "object, for example '{\"x\": 1}'"
+    )
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        msg = f"{option} {text!r} is not JSON ({error}): write an {shape}"
+        raise TaskArgumentsError(msg) from None
+    if not isinstance(value, kind):
+        msg = f"{option} {text!r} is no JSON {shape}"
+        raise TaskArgumentsError(msg)
+    return value

@@ -138,6 +138,18 @@ class Discovery:
         """
         return answers(self.implementations(hook), hook, **arguments)
 
+    def ask_added(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """Asks those that were added by hand alone, so that nothing is looked for.
+
+        Args:
+            hook: the name of a hook.
+            **arguments: its arguments.
+
+        Returns:
+            The names of the plugins, and their answers other than None.
+        """
+        return answers(implementations(self._registry.manager, hook), hook, **arguments)
+
     def reports(self) -> list[PluginReport]:
         """Tells what became of every plugin: first those in use, in their order.
 

@@ -21,9 +21,9 @@ from qtasks.contracts.triggers import CATALOGUE, COMPONENTS
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from qtasks._core.triggers.subscription import Subscribers
+    from qtasks._core.triggers.subscription import Subscribers, Subscription
     from qtasks.schemas import TaskDefinition
 
 __all__ = ["AddOptions", "TriggerRegistry"]
@@ -70,6 +70,7 @@ class TriggerRegistry:
         self._tables: dict[str, TriggerTable] = {}
         self._life = PluginLife(self.policy)
         self._client_is_async = False
+        self._watch: Callable[[Subscription], Subscription] | None = None
 
     @property
     def plugins(self) -> dict[str, BasePlugin]:
@@ -134,6 +135,15 @@ class TriggerRegistry:
         self._registrations, self.table, self._tables = registrations, table, {}
         self._client_is_async = any(map(is_async, self.client_plugins.values()))
 
+    def watch(self, wrap: Callable[[Subscription], Subscription]) -> None:
+        """Has every subscription replaced by what a function makes of it, to look on.
+
+        Args:
+            wrap: see :func:`~qtasks._core.triggers.tracing.traced`.
+        """
+        self._watch = wrap
+        self.table, self._tables = self._compile(self._registrations), {}
+
     @property
     def client_plugins(self) -> dict[str, BasePlugin]:
         """The plugins that listen to a trigger of the client side."""
@@ -194,15 +204,14 @@ class TriggerRegistry:
                 if earlier is None or (entry.named and not earlier.named):
                     listening[trigger][entry.name] = entry
         subscribers: dict[str, Subscribers] = {
-            trigger: in_order(
-                [
-                    subscribe(entry, self.catalogue[trigger], self.policy)
-                    for entry in by_name.values()
-                ]
-            )
+            trigger: in_order([self._subscribe(entry, trigger) for entry in by_name.values()])
             for trigger, by_name in listening.items()
         }
         return TriggerTable(**subscribers)
+
+    def _subscribe(self, entry: Registration, trigger: str) -> Subscription:
+        made = subscribe(entry, self.catalogue[trigger], self.policy)
+        return made if self._watch is None else self._watch(made)
 
 
 def _raises(name: str, plugin: BasePlugin, on_error: str | None) -> bool:
