@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.bridge import is_async_callable
@@ -11,11 +12,11 @@ from qtasks._core.worker.threads import ThreadPool
 from qtasks.exc import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 
     from qtasks._core.triggers.policy import Policy
 
-__all__ = ["Threads", "call_once", "in_thread", "within"]
+__all__ = ["Begun", "Threads", "call_once", "in_thread", "within"]
 
 #: How many blocking methods run at once.
 _THREADS: Final = 16
@@ -50,15 +51,56 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     if not _has_loop():  # a plain method of a client's plugin returned an awaitable
         policy.needs_loop = True  # from now on
         return asyncio.run(within(policy, awaitable))
+    if type(awaitable) is CoroutineType:
+        # Most come back without having waited for anything, and need no limit then.
+        try:
+            awaitable = Begun(awaitable, awaitable.send(None))
+        except StopIteration as stop:
+            if not hasattr(type(stop.value), "__await__"):
+                return stop.value
+            awaitable = stop.value  # an async trigger() handed on what a method gave it
     seconds = policy.timeout
     try:
         async with asyncio.timeout(seconds) as limit:
-            return await awaitable
+            answer = await awaitable
+            while hasattr(type(answer), "__await__"):
+                answer = await answer
+            return answer
     except TimeoutError:
         if not limit.expired():
             raise  # its own
         msg = f"it took over {seconds:g} s (plugin_timeout) and was left behind"
         raise PluginError(msg) from None
+
+
+class Begun:
+    """The rest of a coroutine that has taken its first step, to be awaited.
+
+    Args:
+        coroutine: the coroutine.
+        pending: what it waits for.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], pending: Any) -> None:
+        self._coroutine = coroutine
+        self._pending = pending
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Hands on what it waits for, and what comes back, until it ends."""
+        coroutine, pending = self._coroutine, self._pending
+        try:
+            while True:
+                try:
+                    sent = yield pending
+                except GeneratorExit:
+                    coroutine.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the coroutine decides about it
+                    pending = coroutine.throw(error)
+                else:
+                    pending = coroutine.send(sent)
+        except StopIteration as stop:
+            return stop.value
 
 
 def in_thread(
