@@ -29,6 +29,7 @@ COMMANDS = {
     "tasks list": "",
     "tasks show": "DEAD",
     "tasks cancel": "NEW",
+    "tasks stream": "DEAD",
     "dead list": "",
     "dead show": "DEAD",
     "dead requeue": "DEAD",
@@ -41,8 +42,8 @@ COMMANDS = {
 #: `call` does not take a queue in memory.
 pytestmark = pytest.mark.usefixtures("shop_in_a_file")
 
-#: Exit codes other than 0; the doctor does not like a queue in memory.
-CODES = {"doctor": 1}
+#: Exit codes other than 0; the doctor does not like a queue in memory, and a dead task failed.
+CODES = {"doctor": 1, "tasks stream": 1}
 
 
 def named() -> Iterator[str]:

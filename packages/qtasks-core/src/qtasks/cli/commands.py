@@ -23,6 +23,7 @@ from qtasks.cli.plugins_trace import plugins_trace
 from qtasks.cli.queues import queues
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
+from qtasks.cli.stream import stream
 from qtasks.cli.tasks import tasks
 from qtasks.cli.triggers import triggers
 from qtasks.exc import ConfigError, QTasksError
@@ -98,6 +99,7 @@ cli.command(cls=Command)(stats)
 cli.command(cls=Command)(inspect)
 cli.add_typer(tasks, name="tasks")
 tasks.command(cls=Command)(cancel)
+tasks.command(cls=Command)(stream)
 cli.add_typer(dead, name="dead")
 cli.add_typer(queues, name="queues")
 cli.add_typer(plugin_commands, name="plugins")
