@@ -227,6 +227,7 @@ class BaseQueueTasks:
             queues=queues,
             burst=burst,
             plans=self._plans,
+            owner=self._origin,
         )
 
     def run_forever(
@@ -273,7 +274,7 @@ class BaseQueueTasks:
     def stop(self) -> None:
         """Stops the workers of this app that run in this process; callable from any thread."""
         for worker in list(self._workers):
-            worker.stop()
+            worker.stop_for(self._origin)
 
     def _listen(self, event: str) -> None:
         """Listens to what an event comes from, as soon as somebody wants it."""

@@ -9,12 +9,13 @@ import os
 import secrets
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.firing.keeping import Keeping
+from qtasks._core.firing.working import tell_started, tell_stop_asked, tell_stopped
 from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
-from qtasks._core.triggers import emit
 from qtasks._core.worker.burst import more_to_do
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
@@ -72,6 +73,7 @@ class Worker:
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
         plans: how runs of the tasks go; None for a worker without an app.
+        owner: the app, as plugins see it; None for a worker without one.
 
     Attributes:
         id: names this worker in leases, records and statistics.
@@ -93,6 +95,7 @@ class Worker:
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
         plans: Plans | None = None,
+        owner: Any = None,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.broker = connection.broker
@@ -109,6 +112,7 @@ class Worker:
         self._plans = plans or Plans()
         self._clock = clock
         self._echo = echo
+        self._owner = owner
         self._started_at = 0.0
         self._asked = False
         self._waited = False
@@ -157,8 +161,8 @@ class Worker:
             stack.push_async_callback(self._connection.close, self)
             stack.push_async_callback(self._registry.stop, self, "worker")
             await self._registry.start(self, "worker")
-            if subscribers := self._registry.table.worker_start:
-                await emit.notify("worker_start", subscribers, {"worker": self})
+            await tell_started(self._registry.table, self._connection, self._owner, self)
+            self._keeping = Keeping(self, self._registry, self._owner)
             self._cleanup = stack.pop_all()
         self._keeper = Keeper(self.broker, self, self.config.lease, after_outage=self._waited)
         self._waited = False
@@ -196,8 +200,8 @@ class Worker:
                 self._pools.threads.close()
                 self._pools.processes.close()
                 await self._runner.close()
-                if subscribers := self._registry.table.worker_stop:
-                    await emit.notify("worker_stop", subscribers, {"worker": self})
+                await self._keeping.beside.told()
+                await tell_stopped(self._registry.table, self._connection, self._owner, self)
         text = "Worker %s has stopped: %d runs finished, %d given back"
         log.info(text, self.id, self.settled, self.given_back)
         if self._doom is not None:
@@ -258,6 +262,17 @@ class Worker:
         else:
             loop.call_soon_threadsafe(partial(self._asked_to_stop, hurry=hurry))
 
+    def stop_for(self, owner: object) -> None:
+        """Asks the worker to stop, as :meth:`stop` does, because the app was asked to.
+
+        Args:
+            owner: the app, as plugins see it.
+        """
+        if self._main is not None and self._loop is not None:
+            table = self._registry.table
+            self._keeping.beside.tell(partial(tell_stop_asked, table, owner, self))
+        self.stop()
+
     def retire(self) -> None:
         """Asks the worker to claim no more and to end when what runs has ended, however late.
 
@@ -305,6 +320,7 @@ class Worker:
             log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
         for task_id in swept.convicted:
             log.error("Task %s took its worker down too often; it is a dead letter", task_id)
+        self._keeping.kept(swept)
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
             self._loop.call_soon_threadsafe(self._apply, tokens, extension)
