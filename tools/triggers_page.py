@@ -29,7 +29,45 @@ Every moment in the life of a task, a worker or an app that a plugin can listen 
 How plugins are written and added is on [its own page](plugins.md).
 
 This page is made from the declarations of the triggers, by `python tools/triggers_page.py`.
+Its examples share these imports:
 
+```python
+from contextlib import contextmanager
+from time import perf_counter
+
+from msgspec import structs
+
+from qtasks.exc import Snooze
+from qtasks.plugins import Plugin, on
+from qtasks.schemas import Fail, Verdict
+```
+
+"""
+
+_FOOT: Final = """\
+## All at once
+
+The examples of this page get along with each other, and with a task:
+
+```python
+from qtasks import QueueTasks
+
+app = QueueTasks(broker_url="memory://", plugins=[], strict_plugins=True)
+examples = [plugin for plugin in Plugin.__subclasses__() if plugin.__module__ == __name__]
+for plugin in examples:
+    app.add_plugin(plugin())
+assert len(examples) == COUNT
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+task = add.add_task(1, y=2)
+app.run_forever(burst=True)
+assert task.wait(timeout=30).returning == 3
+```
 """
 
 _WHERE: Final = {
@@ -67,7 +105,7 @@ def render() -> str:
         parts.append(f"## {title}\n\n")
         for spec in specs:
             parts += _section(spec)
-    return "".join(parts).rstrip() + "\n"
+    return "".join([*parts, _FOOT.replace("COUNT", str(len(CATALOGUE)))])
 
 
 def _table() -> Iterable[str]:
@@ -92,6 +130,7 @@ def _section(spec: TriggerSpec) -> Iterable[str]:
         yield f"**Replaces** {_names(spec.returns)}.\n{_prose(text)}\n\n"
     if text := spec.section("Changed"):
         yield f"**Changed** since QTasks 1.7.\n{_prose(text)}\n\n"
+    yield f"```python\n{spec.section('Example')}\n```\n\n"
 
 
 def _arguments(spec: TriggerSpec) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
+    from qtasks.contracts.triggers import TriggerName
     from qtasks.schemas import PluginReport
     from qtasks.typing import Clock
 
@@ -147,7 +148,7 @@ class BaseQueueTasks:
     def add_plugin(
         self,
         plugin: BasePlugin,
-        trigger_names: Iterable[str] | None = None,
+        trigger_names: Iterable[TriggerName | str] | None = None,
         component: str | None = None,
         **how: Unpack[AddOptions],
     ) -> None:

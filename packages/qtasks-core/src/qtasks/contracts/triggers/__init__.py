@@ -5,9 +5,10 @@ checks, the compiled tables, the command line, the reference page and the tests.
 """
 
 from qtasks.contracts.triggers import app, broker, executor, life, settings, storage, worker
+from qtasks.contracts.triggers.literal import TriggerName
 from qtasks.contracts.triggers.spec import Check, Kind, Role, TriggerSpec, collect
 
-__all__ = ["CATALOGUE", "COMPONENTS", "Check", "Kind", "Role", "TriggerSpec"]
+__all__ = ["CATALOGUE", "COMPONENTS", "Check", "Kind", "Role", "TriggerName", "TriggerSpec"]
 
 #: All triggers by name.
 CATALOGUE: dict[str, TriggerSpec] = collect(app, broker, storage, settings, life, worker, executor)
