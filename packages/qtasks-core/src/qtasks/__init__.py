@@ -20,9 +20,22 @@ from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.blocking import QueueTasks
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.handles import TaskHandle
+from qtasks.app.router import AsyncRouter, Router, SyncRouter
+from qtasks.app.shared import shared_task
 from qtasks.contracts.injected import INJECTED
 
-__all__ = ["INJECTED", "AsyncTask", "QueueTasks", "SyncTask", "TaskHandle", "__version__"]
+__all__ = [
+    "INJECTED",
+    "AsyncRouter",
+    "AsyncTask",
+    "QueueTasks",
+    "Router",
+    "SyncRouter",
+    "SyncTask",
+    "TaskHandle",
+    "__version__",
+    "shared_task",
+]
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,7 @@
     │   ├── PluginError                          a plugin's answer cannot be used, or took too long
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
+    │   ├── StreamBrokenError                    a stream of values cannot be read on
     │   ├── TaskFailedError                      ``result()`` of a task that ended as ``error``
     │   ├── TaskCancelledError                   ``result()`` of a task that ended as ``cancel``
     │   ├── TaskTimeoutError (TimeoutError)      a run exceeded ``max_time``
@@ -58,6 +59,7 @@ __all__ = [
     "ServerError",
     "ServerUnavailableError",
     "Snooze",
+    "StreamBrokenError",
     "TaskArgumentsError",
     "TaskCancelError",
     "TaskCancelledError",
@@ -150,6 +152,10 @@ class WaitTimeoutError(QTasksError, TimeoutError):
     def __init__(self, message: str, task: Any = None) -> None:
         super().__init__(message)
         self.task = task
+
+
+class StreamBrokenError(QTasksError):
+    """The values of a task cannot be read on: it runs anew, or some of them are gone."""
 
 
 class TaskFailedError(QTasksError):

@@ -232,7 +232,7 @@ class TestRefused(InMemory):
     def test_what_is_no_step_is_refused_with_the_steps(self, harness: Harness) -> None:
         with pytest.raises(
             RegistrationError,
-            match="to override are before_execute, run_task, after_execute, decode",
+            match="to override are before_execute, run_task, run_task_gen, after_execute, decode",
         ):
             harness.app.task(name="mine", executor=WithExecute)(print)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,7 +19,6 @@ from qtasks.schemas import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SHOP = """
 from qtasks.exc import Discard
@@ -54,6 +54,11 @@ class Shop:
 
     def __init__(self, url: str) -> None:
         self.queue = QueueTasks("producer", broker_url=url)
+
+    def extend(self, text: str) -> None:
+        """Adds lines to the module of the app, which is in the working directory."""
+        with Path("shop.py").open("a", encoding="utf-8") as file:
+            file.write(f"\n{text}\n")
 
     def run(self, *arguments: str, **options: Any) -> Result:
         """Runs ``qtasks -A shop:app ...`` in this process."""

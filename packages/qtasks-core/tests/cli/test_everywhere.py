@@ -22,6 +22,9 @@ COMMANDS = {
     "stats": "",
     "inspect": "",
     "doctor": "",
+    "plugins list": "",
+    "plugins doctor": "",
+    "triggers": "",
     "tasks list": "",
     "tasks show": "DEAD",
     "tasks cancel": "NEW",
@@ -54,11 +57,11 @@ def named() -> Iterator[str]:
 
 
 #: Commands of others, which have tests of their own.
-ELSEWHERE = {"config"}
+ELSEWHERE = {"config", "plugins show"}
 
 
 def test_every_command_is_tried() -> None:
-    assert {name for name in named() if name.split()[0] not in ELSEWHERE} == COMMANDS.keys()
+    assert set(named()) - ELSEWHERE == COMMANDS.keys()
 
 
 @pytest.fixture

@@ -31,6 +31,12 @@ def test_the_parts_know_each_other(make_qtasks_app, qtasks_clock, trigger_record
     trigger_recorder.assert_sequence(["worker_start", "worker_stop"])
 
 
+def test_a_sandbox(make_qtasks_app, plugin_sandbox, trigger_recorder):
+    assert list(make_qtasks_app(plugins=None).plugins) == []
+    plugin_sandbox(mine=trigger_recorder)
+    assert list(make_qtasks_app(plugins=None).plugins) == ["mine"]
+
+
 async def test_an_async_app(make_qtasks_app):
     app = make_qtasks_app("async", max_tasks_process=2)
     app.task(name="add")(lambda x: x)
@@ -68,8 +74,8 @@ def test_a_line_in_the_settings_brings_the_fixtures(pytester: pytest.Pytester) -
     pytester.makepyfile(TESTS)
     # Not in this process, in which the module of the fixtures is imported already.
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
-    assert result.parseoutcomes() == {"passed": 2}
-    result.stdout.fnmatch_lines(["closed: ['sync', 'async']"])
+    assert result.parseoutcomes() == {"passed": 3}
+    result.stdout.fnmatch_lines(["closed: ['sync', 'sync', 'sync', 'async']"])
 
 
 def test_nobody_gets_them_unasked(pytester: pytest.Pytester) -> None:

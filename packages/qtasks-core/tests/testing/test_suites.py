@@ -12,12 +12,18 @@ import pytest
 
 from qtasks.adapters.memory import MemoryBroker, MemoryStorage
 from qtasks.schemas import Capabilities
-from qtasks.testing.conformance import BrokerConformance, StorageConformance, needs, since
+from qtasks.testing.conformance import (
+    BrokerConformance,
+    PluginConformance,
+    StorageConformance,
+    needs,
+    since,
+)
 from qtasks.testing.conformance.base import complete, has, suite_tests, version
 
 pytest_plugins = ["pytester"]
 
-SUITES = [BrokerConformance, StorageConformance]
+SUITES = [BrokerConformance, StorageConformance, PluginConformance]
 ALL = sorted({name for suite in SUITES for name in suite_tests(suite)})
 
 
@@ -95,6 +101,43 @@ def third_party(pytester: pytest.Pytester) -> Any:
 
 def test_one_class_and_one_fixture_are_enough(third_party: Any) -> None:
     assert third_party() == {"passed": len(suite_tests(BrokerConformance))}
+
+
+PLUGIN = """
+import pytest
+from qtasks.testing import RaisingPlugin
+from qtasks.testing.conformance import PluginConformance
+
+class TestMine(PluginConformance):
+    MODIFIES = True
+
+    @pytest.fixture
+    def plugin(self):
+        return lambda: RaisingPlugin(on=())
+"""
+
+
+def test_a_plugin_needs_no_more_either(third_party: Any) -> None:
+    counts = third_party(file=PLUGIN)
+    assert set(counts) == {"passed", "skipped"}
+    assert counts["skipped"] == 2  # for it says that it changes results, in both colours
+    assert counts["passed"] > len(suite_tests(PluginConformance))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (("def plugin", "def plug"), "*define a fixture named 'plugin' that returns the plugin's*"),
+        (("lambda: ", ""), "*return the class, or a function that makes a plugin*"),
+    ],
+)
+def test_a_wrong_fixture_of_a_plugin_is_explained(
+    pytester: pytest.Pytester, changed: tuple[str, str], message: str
+) -> None:
+    pytester.makeini(INI)
+    pytester.makepyfile(test_mine=PLUGIN.replace(*changed))
+    result = pytester.runpytest_inprocess("-k", "it_can_be_made")
+    result.stdout.fnmatch_lines([message])
 
 
 def test_the_strict_mode_of_asyncio_needs_its_own_fixture(third_party: Any) -> None:

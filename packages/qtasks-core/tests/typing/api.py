@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import assert_type
@@ -55,6 +55,32 @@ async def coroutine(x: int) -> int:
 @app.task(name="other")
 async def configured_coroutine(x: int) -> int:
     return x
+
+
+@app.task
+def words(text: str) -> Iterator[str]:
+    yield from text.split()
+
+
+@app.task(generate_handler=abs)
+def numbers(count: int) -> Generator[int, None, None]:
+    yield from range(count)
+
+
+@app.task(stream=False)
+def total(count: int) -> Generator[int, None, float]:
+    yield from range(count)
+    return count / 2
+
+
+@async_app.task
+async def later(count: int) -> AsyncIterator[int]:
+    yield count
+
+
+@async_app.task(name="latest")
+async def latest(count: int) -> AsyncGenerator[int]:
+    yield count
 
 
 class Session: ...
@@ -131,6 +157,10 @@ assert_type(bare.add_task("a").result(), bytes)
 assert_type(bare.add_task("a").wait(1), TaskHandle[bytes])
 assert_type(bare.options(delay=timedelta(hours=1)).add_task("a"), TaskHandle[bytes])
 assert_type(bare.build("a"), TaskCall)
+assert_type(words("a b"), Iterator[str])
+assert_type(words.add_task("a b").result(), list[str])
+assert_type(numbers.add_task(1).result(), list[int])
+assert_type(total.add_task(1).result(), float)
 assert_type(coroutine.add_task(1).result(), int)
 assert_type(configured_coroutine.add_task(1).result(), int)
 assert_type(configured.add_task(3).result(), float)
@@ -151,6 +181,9 @@ async def use() -> None:
     assert_type((await in_async.add_task(1, timeout=2)).returning, list[int] | None)
     assert_type(await (await in_async.add_task(1)).result(), list[int])
     assert_type(await in_async(1), list[int])
+    assert_type(await (await later.add_task(1)).result(), list[int])
+    assert_type(await (await latest.add_task(1)).result(), list[int])
+    assert_type(later(1), AsyncIterator[int])
     assert_type(await note_async(1), int)
     async with async_app.inline() as inline:
         assert_type(inline, AsyncInline)

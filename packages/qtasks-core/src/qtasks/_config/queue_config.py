@@ -45,6 +45,7 @@ class ConfigFields(TypedDict, total=False):
     result_ttl: float
     dead_ttl: float
     max_payload: int
+    max_stream: int
     commit_interval: float
     unknown_task_grace: float
     plugin_timeout: float
@@ -76,6 +77,7 @@ class QueueConfig:
         result_ttl: seconds results are kept; default 86400, a day.
         dead_ttl: seconds dead letters are kept; default 1209600, two weeks.
         max_payload: most bytes of encoded arguments or result; default 1048576, 1 MiB.
+        max_stream: most bytes of all the values that one run yields; default 67108864, 64 MiB.
         commit_interval: seconds outcomes may wait for company; default 0.
         unknown_task_grace: seconds a task waits for a worker that knows it; default 600.
         plugin_timeout: seconds a plugin may take where it is waited for; default 30.
@@ -101,6 +103,7 @@ class QueueConfig:
     result_ttl: float
     dead_ttl: float
     max_payload: int
+    max_stream: int
     commit_interval: float
     unknown_task_grace: float
     plugin_timeout: float

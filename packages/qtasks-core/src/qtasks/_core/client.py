@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Receipt,
         Record,
         RecordQuery,
+        Streamed,
         TaskCall,
         TaskDefinition,
     )
@@ -200,6 +201,15 @@ class Client:
             for task_id in found:
                 del pending[task_id]
         return ended
+
+    async def stream(self, task_id: str, token: int, after: int, timeout: float | None) -> Streamed:
+        """Waits for values of a task behind those that were seen; see ``read_stream``."""
+        await self.start()
+        while True:
+            seconds = _LONG if timeout is None else timeout
+            found = await self._storage.read_stream(task_id, token, after, seconds)
+            if found.values or found.ended or timeout is not None:
+                return found
 
     async def ping(self, *, server: bool) -> bool:
         """Tells whether the broker answers and, if ``server``, has a living worker.

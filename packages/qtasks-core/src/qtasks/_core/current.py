@@ -10,10 +10,13 @@ from qtasks.exc import RegistrationError
 if TYPE_CHECKING:
     from qtasks.schemas import Delivery
 
-__all__ = ["current_delivery", "loads_main", "refuse_while_main_loads"]
+__all__ = ["current_app", "current_delivery", "loads_main", "refuse_while_main_loads"]
 
 #: The delivery whose task is running here, or None outside of tasks.
 current_delivery: ContextVar[Delivery | None] = ContextVar("qtasks_delivery", default=None)
+
+#: The app whose worker runs the task that runs here, or None outside of tasks.
+current_app: ContextVar[object] = ContextVar("qtasks_app", default=None)
 
 #: Set in a child process while it loads the main file to find the app or a function there.
 loads_main: ContextVar[bool] = ContextVar("qtasks_loads_main", default=False)

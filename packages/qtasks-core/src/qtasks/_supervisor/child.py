@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from qtasks._core.channel import Channel, write_all
+from qtasks._core.discovery.switches import switched
 from qtasks._core.loops import run_on_loop
 from qtasks._supervisor.limits import Limits, memory_in_use
 from qtasks._supervisor.loading import AppLoadError, load_app
@@ -108,7 +109,8 @@ class Child:
         order = self._order
         assert order is not None  # noqa: S101 - it is what was told
         try:
-            self._work(order)
+            with switched(order.plugins):
+                self._work(order)
         except AppLoadError as error:
             failed = Failed("config", str(error), error.details)
         except ServerUnavailableError as error:

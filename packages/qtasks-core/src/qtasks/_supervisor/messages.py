@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from qtasks._core.discovery.switches import Switches
+
 __all__ = ["Failed", "Goodbye", "Hello", "LogLine", "Order", "Retiring", "State", "Stop"]
 
 
@@ -22,6 +24,7 @@ class Order(msgspec.Struct, frozen=True):
         retry: whether to wait for a broker that is away.
         log_level: from which level on records are logged, if the app has not set up logging.
         log_always: whether ``log_level`` counts even if it has.
+        plugins: what the supervisor's command line says about plugins.
     """
 
     app: str
@@ -33,6 +36,7 @@ class Order(msgspec.Struct, frozen=True):
     retry: bool = True
     log_level: int = 20
     log_always: bool = False
+    plugins: Switches = Switches()
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from qtasks.app.task import BaseTask, split_options
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import RecordQuery, TaskCall, TaskStatusEnum
 
+if TYPE_CHECKING:
+    from qtasks.app.base import BaseQueueTasks
+
 __all__ = ["as_id", "check_calls", "make_call", "make_query"]
 
 
 def make_call(
-    task: str | BaseTask[Any, Any, Any], args: tuple[Any, ...], keywords: dict[str, Any]
+    app: BaseQueueTasks,
+    task: str | BaseTask[Any, Any, Any],
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
 ) -> TaskCall:
     """Makes a call from what ``app.add_task`` was given."""
     if isinstance(task, BaseTask):
-        return task._call_with_options(args, keywords)  # noqa: SLF001 - one concept in two modules
+        return task._call_with_options(args, keywords, app)  # noqa: SLF001 - one concept in two modules
     options, kwargs = split_options(keywords)
     return TaskCall(task, args, kwargs, options)
 

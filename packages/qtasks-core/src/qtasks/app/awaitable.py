@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
+from qtasks.app.awaitable_declaring import AwaitableDeclaring
 from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.awaitable_upkeep import AwaitableUpkeep
 from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.waiting import take_ended, wait_until_ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from datetime import timedelta
     from types import TracebackType
     from uuid import UUID
 
     from qtasks._core.client import Client
-    from qtasks.app.awaitable_task import AsyncTaskDecorator, AsyncTaskEchoDecorator
     from qtasks.app.base import AppOptions
     from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
-    from qtasks.contracts.executor import BaseTaskExecutor
-    from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.schemas import (
         CancelAnswer,
         TaskCall,
         TaskStatusEnum,
     )
-    from qtasks.typing import Pool
 
 __all__ = ["QueueTasks"]
 
@@ -38,76 +42,17 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class QueueTasks(AwaitableUpkeep):
+class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
     """The app for asynchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
     Its calls are coroutines. ``async with app.worker():`` runs a worker in the same loop.
     """
 
-    method = "async"
+    method: ClassVar[Literal["async"]] = "async"
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
         self._calls = self._client(self._connection)
-
-    @overload
-    def task(
-        self, name: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def task(self, name: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
-    @overload
-    def task(
-        self,
-        name: str | None = None,
-        *,
-        echo: Literal[False] = ...,
-        queue: str = ...,
-        priority: int | None = ...,
-        max_time: float | None = ...,
-        pool: Pool | None = ...,
-        store_result: bool = ...,
-        ack: Literal["group", "immediate"] = ...,
-        executor: type[BaseTaskExecutor] | None = ...,
-        middlewares_before: Sequence[Callable[[Any], TaskMiddleware]] = ...,
-        middlewares_after: Sequence[Callable[[Any], TaskMiddleware]] = ...,
-        decode: Callable[[Any], Any] | None = ...,
-        description: str = ...,
-        tags: Sequence[str] = ...,
-        **extra: Any,
-    ) -> AsyncTaskDecorator: ...
-    @overload
-    def task(
-        self,
-        name: str | None = None,
-        *,
-        echo: Literal[True],
-        queue: str = ...,
-        priority: int | None = ...,
-        max_time: float | None = ...,
-        pool: Pool | None = ...,
-        store_result: bool = ...,
-        ack: Literal["group", "immediate"] = ...,
-        executor: type[BaseTaskExecutor] | None = ...,
-        decode: Callable[[Any], Any] | None = ...,
-        description: str = ...,
-        tags: Sequence[str] = ...,
-        **extra: Any,
-    ) -> AsyncTaskEchoDecorator: ...
-    def task(self, name: Any = None, **options: Any) -> Any:
-        """Registers a function as a task; with or without parentheses.
-
-        Args:
-            name: its name; by default the function's.
-            **options: fields of :class:`~qtasks.schemas.TaskDefinition`; unknown ones are kept
-                as ``extra`` for plugins.
-
-        Raises:
-            RegistrationError: name or options do not fit, or the name is taken.
-        """
-        if callable(name):
-            return AsyncTask(self._declare(name, None, options), self)
-        return lambda function: AsyncTask(self._declare(function, name, options), self)
 
     async def add_task(
         self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
@@ -126,7 +71,7 @@ class QueueTasks(AwaitableUpkeep):
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
-        return await self._add(make_call(task_name, args, kwargs))
+        return await self._add(make_call(self, task_name, args, kwargs))
 
     async def add_tasks(self, calls: Iterable[TaskCall]) -> list[AsyncTaskHandle[Any]]:
         """Adds many calls in one step, all or none.
@@ -268,11 +213,16 @@ class QueueTasks(AwaitableUpkeep):
         """Closes the connections."""
         await self.close()
 
+    def _make_task(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> AsyncTask[..., Any, Any]:
+        return AsyncTask(self._declare(function, name, options), self)
+
     async def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         if not self._discovery.registered:
             self._discovery.register()
-        if self._inline is not None:
-            return await self._inline.run(make)
+        if (inline := self._inline_mode) is not None:
+            return await inline.run(make)
         return await make(self._calls)
 
     async def _add(self, call: TaskCall) -> AsyncTaskHandle[Any]:

@@ -11,7 +11,7 @@ from qtasks.contracts.context import AsyncContext
 from qtasks.schemas import CallOptions, TaskCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -52,9 +52,15 @@ class AsyncTask(BaseTask[P, R, C]):
     whichever app runs it; it adds tasks to that app, and its ``ctx`` is that of the run.
     """
 
-    def __init__(self, definition: TaskDefinition, app: QueueTasks) -> None:
+    def __init__(self, definition: TaskDefinition, app: QueueTasks | None) -> None:
         super().__init__(definition)
-        self._app = app
+        self._bound = app
+
+    @property
+    def _app(self) -> QueueTasks:
+        app = self._bound
+        assert app is not None  # noqa: S101 - tasks without an app look for theirs
+        return app
 
     @property
     def app(self) -> QueueTasks:
@@ -141,6 +147,22 @@ class AsyncTaskDecorator(Protocol):
         self, function: Callable[P, Coroutine[Any, Any, R]], /
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
     @overload
+    def __call__(
+        self, function: Callable[P, AsyncIterator[R]], /
+    ) -> AsyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Generator[R, Any, None]], /
+    ) -> AsyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # what a generator returns is its result
+        self, function: Callable[P, Generator[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Iterator[R]], /
+    ) -> AsyncTask[P, list[R], Iterator[R]]: ...
+    @overload
     def __call__(self, function: Callable[P, R], /) -> AsyncTask[P, R, R]: ...
 
 
@@ -151,5 +173,21 @@ class AsyncTaskEchoDecorator(Protocol):
     def __call__(
         self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
     ) -> AsyncTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], AsyncIterator[R]], /
+    ) -> AsyncTask[P, list[R], AsyncIterator[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Generator[R, Any, None]], /
+    ) -> AsyncTask[P, list[R], Generator[R, Any, None]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Generator[Any, Any, R]], /
+    ) -> AsyncTask[P, R, Generator[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], Iterator[R]], /
+    ) -> AsyncTask[P, list[R], Iterator[R]]: ...
     @overload
     def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> AsyncTask[P, R, R]: ...

@@ -18,8 +18,10 @@ from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
 from qtasks.app.declare import declare
 from qtasks.app.events import Events
+from qtasks.app.groups import SHARED, Adoption, Declaration
 from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.plugins import named_plugins, prepare, required_plugins, task_options
+from qtasks.app.routing import group_of
 from qtasks.app.servers import check_place, make_broker, make_from, make_storage
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from qtasks._core.triggers.registry import AddOptions
     from qtasks._supervisor.supervisor import Supervisor
     from qtasks.app.inline import InlineBase
+    from qtasks.app.routing import BaseRouter
     from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.middleware import TaskMiddleware
@@ -117,7 +120,9 @@ class BaseQueueTasks:
         self._inline: InlineBase | None = None
         self.events = Events(self._listen)
         self._origin = self
+        self._twin: BaseQueueTasks | None = None
         self._wire(options)
+        SHARED.join(self, Adoption())
 
     @property
     def tasks(self) -> Mapping[str, TaskDefinition]:
@@ -134,7 +139,7 @@ class BaseQueueTasks:
         """Tells what became of every plugin: those in use in their order, then the others.
 
         Raises:
-            ConfigError: a required plugin is not there, or a setting about plugins is wrong.
+            ConfigError: what a setting says about plugins cannot be used.
         """
         return self._discovery.reports()
 
@@ -225,10 +230,10 @@ class BaseQueueTasks:
             self.config,
             clock,
             echo=Echo(self),
+            owner=self._origin,
             queues=queues,
             burst=burst,
             plans=self._plans,
-            owner=self._origin,
         )
 
     def run_forever(
@@ -291,15 +296,59 @@ class BaseQueueTasks:
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
         task = declare(function, name, options, self._task_options)
-        existing = self._definitions.get(task.name)
+        self._check_free(task, {})
+        self._definitions[task.name] = task
+        return task
+
+    def include_router(
+        self,
+        router: BaseRouter,
+        *,
+        prefix: str = "",
+        queue: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> None:
+        """Takes the tasks of a router, also those that are added to it later.
+
+        Args:
+            router: the router.
+            prefix: stands before the names of its tasks.
+            queue: the queue of those that name none; None for that of the app.
+            tags: are added to theirs.
+
+        Raises:
+            RegistrationError: it is no router, or one of its tasks does not fit; the app has none
+                of them then.
+            DuplicateTaskError: the name of one is taken.
+        """
+        group_of(router, "include_router").join(self, Adoption(prefix, queue, tags))
+
+    def _adopt(self, taken: Sequence[tuple[Declaration, Adoption]]) -> None:
+        """Registers tasks that were declared without an app, all or none."""
+        tasks: dict[str, TaskDefinition] = {}
+        for declaration, adoption in taken:
+            known = declaration.definition
+            options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
+            name = f"{adoption.prefix}{known.name}"
+            task = declare(known.func, name, options, self._task_options)
+            self._check_free(task, tasks)
+            tasks[name] = task
+        for (declaration, _), name in zip(taken, tasks, strict=True):
+            declaration.settle_in(self, name)
+        self._definitions.update(tasks)
+
+    def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
+        existing = self._definitions.get(task.name) or others.get(task.name)
         if existing is not None:
             msg = (
                 f"two tasks are named {task.name!r}: {existing.where} and {task.where};"
                 " give one of them another name="
             )
             raise DuplicateTaskError(msg)
-        self._definitions[task.name] = task
-        return task
+
+    @property
+    def _inline_mode(self) -> InlineBase | None:
+        return self._origin._inline  # noqa: SLF001 - of a twin it is the app that goes inline
 
     def _task_options(self) -> dict[str, Callable[[Any], object]]:
         """Asks the plugins which keywords of ``@app.task`` are theirs."""

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from qtasks._core.bridge import Portal, drive
 from qtasks._core.connection import Connection
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
+from qtasks.app.blocking_declaring import BlockingDeclaring
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.blocking_upkeep import BlockingUpkeep
 from qtasks.app.handles import TaskHandle
 from qtasks.app.waiting import take_ended, wait_until_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import (
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from datetime import timedelta
     from types import TracebackType
     from uuid import UUID
 
     from qtasks._core.client import Client
     from qtasks.app.base import AppOptions
-    from qtasks.app.blocking_task import SyncTaskDecorator, SyncTaskEchoDecorator
     from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
-    from qtasks.contracts.executor import BaseTaskExecutor
-    from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.schemas import (
         CancelAnswer,
         TaskCall,
         TaskStatusEnum,
     )
-    from qtasks.typing import Pool
 
 __all__ = ["QueueTasks"]
 
@@ -40,13 +44,13 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class QueueTasks(BlockingUpkeep):
+class QueueTasks(BlockingDeclaring, BlockingUpkeep):
     """The app for synchronous code; see :class:`~qtasks.app.base.BaseQueueTasks`.
 
     Its calls block the calling thread. It may be used from many threads and after a fork.
     """
 
-    method = "sync"
+    method: ClassVar[Literal["sync"]] = "sync"
 
     def __init__(self, name: str = "QueueTasks", **options: Unpack[AppOptions]) -> None:
         super().__init__(name, **options)
@@ -60,65 +64,6 @@ class QueueTasks(BlockingUpkeep):
             self._driven = self._client(self._connections[-1])
         self._hopping = self._client(self._connection)
         self._portal = portal
-
-    @overload
-    def task(
-        self, name: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> SyncTask[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def task(self, name: Callable[P, R], /) -> SyncTask[P, R, R]: ...
-    @overload
-    def task(
-        self,
-        name: str | None = None,
-        *,
-        echo: Literal[False] = ...,
-        queue: str = ...,
-        priority: int | None = ...,
-        max_time: float | None = ...,
-        pool: Pool | None = ...,
-        store_result: bool = ...,
-        ack: Literal["group", "immediate"] = ...,
-        executor: type[BaseTaskExecutor] | None = ...,
-        middlewares_before: Sequence[Callable[[Any], TaskMiddleware]] = ...,
-        middlewares_after: Sequence[Callable[[Any], TaskMiddleware]] = ...,
-        decode: Callable[[Any], Any] | None = ...,
-        description: str = ...,
-        tags: Sequence[str] = ...,
-        **extra: Any,
-    ) -> SyncTaskDecorator: ...
-    @overload
-    def task(
-        self,
-        name: str | None = None,
-        *,
-        echo: Literal[True],
-        queue: str = ...,
-        priority: int | None = ...,
-        max_time: float | None = ...,
-        pool: Pool | None = ...,
-        store_result: bool = ...,
-        ack: Literal["group", "immediate"] = ...,
-        executor: type[BaseTaskExecutor] | None = ...,
-        decode: Callable[[Any], Any] | None = ...,
-        description: str = ...,
-        tags: Sequence[str] = ...,
-        **extra: Any,
-    ) -> SyncTaskEchoDecorator: ...
-    def task(self, name: Any = None, **options: Any) -> Any:
-        """Registers a function as a task; with or without parentheses.
-
-        Args:
-            name: its name; by default the function's.
-            **options: fields of :class:`~qtasks.schemas.TaskDefinition`; unknown ones are kept
-                as ``extra`` for plugins.
-
-        Raises:
-            RegistrationError: name or options do not fit, or the name is taken.
-        """
-        if callable(name):
-            return SyncTask(self._declare(name, None, options), self)
-        return lambda function: SyncTask(self._declare(function, name, options), self)
 
     def add_task(
         self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
@@ -137,7 +82,7 @@ class QueueTasks(BlockingUpkeep):
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
-        return self._add(make_call(task_name, args, kwargs))
+        return self._add(make_call(self, task_name, args, kwargs))
 
     def add_tasks(self, calls: Iterable[TaskCall]) -> list[TaskHandle[Any]]:
         """Adds many calls in one step, all or none.
@@ -283,12 +228,17 @@ class QueueTasks(BlockingUpkeep):
         """Closes the connections."""
         self.close()
 
+    def _make_task(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> SyncTask[..., Any, Any]:
+        return SyncTask(self._declare(function, name, options), self)
+
     def _run(self, make: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Runs a client's coroutine: driven over the blocking twin wherever that is possible."""
         if not self._discovery.registered:
             self._discovery.register()
-        if self._inline is not None:
-            return self._inline.call(make)
+        if (inline := self._inline_mode) is not None:
+            return inline.call(make)
         driven = self._driven
         if driven is not None and not self._registry.client_needs_loop:
             return drive(make(driven))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.binding import arity_of
+from qtasks._core.bridge import is_async_callable
 from qtasks._core.worker.processes import check_crossable
 from qtasks.app.executor_checks import check_executor
 from qtasks.app.middleware_checks import check_middlewares
@@ -38,7 +39,9 @@ _KNOWN: Final = frozenset(TaskDefinition.__struct_fields__) - {
 }
 _POOLS: Final[Mapping[Colour, tuple[Pool, ...]]] = {
     "coroutine": ("loop",),
+    "async_generator": ("loop",),
     "function": ("thread", "process", "loop"),
+    "generator": ("thread", "process", "loop"),
 }
 #: The kinds of parameter that can take the running task.
 _TAKES_ECHO: Final = (
@@ -69,6 +72,11 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
         lambda value: value is None or callable(value),
         "a function that takes the result, or None",
     ),
+    "generate_handler": (
+        lambda value: value is None or callable(value),
+        "a function that takes a yielded value, or None",
+    ),
+    "stream": (lambda value: isinstance(value, bool), "True or False"),
     "description": (lambda value: isinstance(value, str), "text"),
     "tags": (
         lambda value: (
@@ -79,8 +87,8 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
         "a list of texts",
     ),
 }
-#: Words that mean something in QTasks and must not pass silently as free metadata.
-_RESERVED: Final = frozenset({"generate_handler"})
+#: Options that only generators have a use for.
+_GENERATORS: Final = ("generate_handler", "stream")
 #: The name that QTasks 1.5 had for ``middlewares_before``.
 _OLD: Final = "middlewares"
 
@@ -116,6 +124,7 @@ def declare(
     colour = _colour(name, function)
     pool = _pool(name, colour, known.pop("pool", None))
     _check_values(name, known)
+    _check_generator(name, colour, pool, known)
     signature = _signature(name, function, pool, echo=known.get("echo", False))
     task = TaskDefinition(
         name=name,
@@ -140,10 +149,33 @@ def _colour(name: str, function: Any) -> Colour:
     if not callable(function) or inspect.isclass(function):
         msg = f"task {name!r}: {function!r} is no function; decorate a function"
         raise RegistrationError(msg)
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        msg = f"task {name!r} is a generator; a task is a function or a coroutine function"
-        raise RegistrationError(msg)
+    if inspect.isasyncgenfunction(function):
+        return "async_generator"
+    if inspect.isgeneratorfunction(function):
+        return "generator"
     return "coroutine" if inspect.iscoroutinefunction(function) else "function"
+
+
+def _check_generator(name: str, colour: Colour, pool: Pool, options: Mapping[str, Any]) -> None:
+    """Checks the options that only generators have a use for."""
+    if colour not in ("generator", "async_generator"):
+        for key in _GENERATORS:
+            if key in options:
+                msg = (
+                    f"task {name!r}: {key}= is for generators, and this is a {colour}: use yield in"
+                    " the function, or leave it out"
+                )
+                raise RegistrationError(msg)
+    elif (
+        colour == "generator"
+        and pool == "loop"
+        and is_async_callable(options.get("generate_handler"))
+    ):
+        msg = (
+            f"task {name!r}: an asynchronous generate_handler cannot be awaited between the values"
+            " of a plain generator with pool='loop': use pool='thread', or an async generator"
+        )
+        raise RegistrationError(msg)
 
 
 def _signature(name: str, function: Any, pool: Pool, *, echo: Any) -> inspect.Signature:
@@ -178,7 +210,8 @@ def _pool(name: str, colour: Colour, pool: Pool | None) -> Pool:
     if pool is None:
         return allowed[0]
     if pool not in allowed:
-        msg = f"task {name!r}: pool={pool!r}; a {colour} runs in {' or '.join(map(repr, allowed))}"
+        kind = f"{'an' if colour[0] == 'a' else 'a'} {colour.replace('_', ' ')}"
+        msg = f"task {name!r}: pool={pool!r}; {kind} runs in {' or '.join(map(repr, allowed))}"
         raise RegistrationError(msg)
     return pool
 
@@ -204,11 +237,8 @@ def _check_extra(
         if key in _RETRY:
             msg = f"task {name!r}: {key}= needs a plugin: pip install qtasks-plugin-retry"
             raise RegistrationError(msg)
-        if key in _RESERVED:
-            msg = f"task {name!r}: {key}= is not supported by this version of qtasks-core"
-            raise RegistrationError(msg)
         if close := difflib.get_close_matches(
-            key, sorted({*_KNOWN, *declared, _OLD}), n=1, cutoff=0.8
+            key, sorted({*_KNOWN, *declared, _OLD}), n=1, cutoff=0.82
         ):
             msg = f"task {name!r}: unknown option {key!r}, did you mean {close[0]!r}?"
             raise RegistrationError(msg)

@@ -14,6 +14,7 @@ from qtasks._core.bridge import HopToLoop
 from qtasks.app import awaitable, blocking
 from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.blocking_task import SyncTask
+from qtasks.app.twins import AwaitableTwin, BlockingTwin
 from qtasks.contracts.context import AsyncContext, SyncContext
 
 if TYPE_CHECKING:
@@ -22,42 +23,6 @@ if TYPE_CHECKING:
     from qtasks.schemas import TaskDefinition
 
 __all__ = ["Echo"]
-
-
-class AwaitableTwin(awaitable.QueueTasks):
-    """An app seen from coroutines on its worker's loop.
-
-    Args:
-        app: the app, which the twin shares everything with.
-    """
-
-    def __init__(self, app: BaseQueueTasks) -> None:
-        self.__dict__.update(app.__dict__)
-        self._calls = self._client(self._connection)
-
-    async def leave(self) -> None:
-        """Closes what it has of its own."""
-        await self.close()
-
-
-class BlockingTwin(blocking.QueueTasks):
-    """An app seen from threads beside its worker's loop.
-
-    Args:
-        app: the app, which the twin shares everything with.
-        loop: the loop; calls that cannot block the thread at the server take a hop to it.
-    """
-
-    def __init__(self, app: BaseQueueTasks, loop: asyncio.AbstractEventLoop) -> None:
-        self.__dict__.update(app.__dict__)
-        self._connect(HopToLoop(loop))
-
-    async def leave(self) -> None:
-        """Closes what it has of its own; only on the loop."""
-        await asyncio.to_thread(self.close)
-        await self._hopping.stop()
-        if self._driven is not None:
-            self._connections.remove(self._driven.connection)
 
 
 class Echo:
@@ -83,7 +48,7 @@ class Echo:
         return task._running(SyncContext(run, task.app))  # noqa: SLF001 - as above
 
     def _task(self, task: TaskDefinition) -> AsyncTask[..., Any, Any] | SyncTask[..., Any, Any]:
-        if task.colour == "coroutine":
+        if task.is_async:
             return AsyncTask(task, self._awaitable_app())
         return SyncTask(task, self._blocking_app())
 
@@ -98,7 +63,7 @@ class Echo:
         if isinstance(self._app, blocking.QueueTasks):
             return self._app
         if self._blocking is None:
-            self._blocking = BlockingTwin(self._app, asyncio.get_running_loop())
+            self._blocking = BlockingTwin(self._app, HopToLoop(asyncio.get_running_loop()))
         return self._blocking
 
     async def close(self) -> None:

@@ -95,9 +95,17 @@ def _check_step(task: TaskDefinition, executor: type[Any], step: str) -> None:
 
 def _check_pool(task: TaskDefinition, executor: Any) -> None:
     base: Any = executor_base(task)
-    if task.pool == "process" and executor.run_task is not base.run_task:
+    body, other = ("run_task_gen", "run_task")[:: 1 if task.generates else -1]
+    own = getattr(executor, body) is not getattr(base, body)
+    if not own and getattr(executor, other) is not getattr(base, other):
         msg = (
-            f"task {task.name!r}: {executor.__name__}.run_task cannot be overridden with"
+            f"task {task.name!r}: {executor.__name__}.{other} would never be called, because the"
+            f" task is a {task.colour}: override {body}"
+        )
+        raise RegistrationError(msg)
+    if task.pool == "process" and own:
+        msg = (
+            f"task {task.name!r}: {executor.__name__}.{body} cannot be overridden with"
             " pool='process', where only the function itself runs in the child"
         )
         raise RegistrationError(msg)

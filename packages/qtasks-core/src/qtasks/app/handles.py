@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from qtasks.app.streaming import Cursor
 from qtasks.app.view import TaskView, no_record
 from qtasks.exc import UnknownTaskError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from qtasks.app import awaitable, blocking
     from qtasks.schemas import CancelAnswer, Record
 
@@ -64,6 +67,28 @@ class TaskHandle(TaskView[R]):
             self.wait(timeout)
         value: R = self._value()
         return value
+
+    def stream(self, timeout: float | None = None, *, restart: bool = False) -> Iterator[Any]:
+        """Reads what a generator task yields, while it runs; ends when the task has succeeded.
+
+        Any number of readers may read, each from the beginning. A task that gives nothing before
+        its end (``stream=False``) gives the values of its list then.
+
+        Args:
+            timeout: seconds to wait for the next value at most; None waits as long as it takes.
+            restart: whether to go on when the task runs anew, after a crash or for another
+                attempt; all values of the new run follow then, from their beginning.
+
+        Raises:
+            WaitTimeoutError: the time ran out; the task goes on.
+            StreamBrokenError: the task runs anew and ``restart`` is False, or values are gone.
+            TaskFailedError: the task failed; the values before came.
+            TaskCancelledError: it was cancelled.
+            UnknownTaskError: there is no record (any more).
+        """
+        cursor = Cursor(self, timeout, restart=restart)
+        while (values := self._app._run(cursor.next)) is not None:  # noqa: SLF001 - one concept, two classes
+            yield from values
 
     def cancel(self, reason: str = "cancelled by the caller") -> CancelAnswer:
         """Cancels it if it waits, and asks its worker to if it runs.
@@ -122,6 +147,31 @@ class AsyncTaskHandle(TaskView[R]):
             await self.wait(timeout)
         value: R = self._value()
         return value
+
+    async def stream(
+        self, timeout: float | None = None, *, restart: bool = False
+    ) -> AsyncIterator[Any]:
+        """Reads what a generator task yields, while it runs; ends when the task has succeeded.
+
+        Any number of readers may read, each from the beginning. A task that gives nothing before
+        its end (``stream=False``) gives the values of its list then.
+
+        Args:
+            timeout: seconds to wait for the next value at most; None waits as long as it takes.
+            restart: whether to go on when the task runs anew, after a crash or for another
+                attempt; all values of the new run follow then, from their beginning.
+
+        Raises:
+            WaitTimeoutError: the time ran out; the task goes on.
+            StreamBrokenError: the task runs anew and ``restart`` is False, or values are gone.
+            TaskFailedError: the task failed; the values before came.
+            TaskCancelledError: it was cancelled.
+            UnknownTaskError: there is no record (any more).
+        """
+        cursor = Cursor(self, timeout, restart=restart)
+        while (values := await self._app._run(cursor.next)) is not None:  # noqa: SLF001 - one concept, two classes
+            for value in values:
+                yield value
 
     async def cancel(self, reason: str = "cancelled by the caller") -> CancelAnswer:
         """Cancels it if it waits, and asks its worker to if it runs.

@@ -10,10 +10,12 @@ import msgspec
 
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
+from qtasks._core.worker.attendance import Attendance
 from qtasks._core.worker.places import Pools
 from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
+from qtasks._core.worker.streams import Streams
 from qtasks._core.worker.worker import Worker
 from qtasks.app.echo import Echo
 from qtasks.app.inline_places import Places, ProcessPlaces
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from qtasks._core.triggers.table import TriggerTable
     from qtasks.app.base import BaseQueueTasks
-    from qtasks.schemas import Delivery, TaskCall, TaskDefinition
+    from qtasks.schemas import Delivery, Streamed, TaskCall, TaskDefinition
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]
@@ -119,6 +121,11 @@ class InlineClient(Client):
         """Returns what has ended; the rest waits for its time, which stands still meanwhile."""
         del timeout
         return await super().next_ended(ids, 0)
+
+    async def stream(self, task_id: str, token: int, after: int, timeout: float | None) -> Streamed:
+        """Returns what there is, likewise."""
+        del timeout
+        return await super().stream(task_id, token, after, 0)
 
 
 class Bench(msgspec.Struct, frozen=True):
@@ -275,14 +282,20 @@ class Engine:
             runner = InlineRunner(
                 worker=worker,
                 worker_id=worker.id,
+                owner=self._app,
                 tasks=self._app.tasks,
                 registry=self._app._registry,  # noqa: SLF001 - as above
                 plans=self._app._plans,  # noqa: SLF001 - as above
                 config=self._app.config,
                 pools=pools,
                 clock=self._clock,
-                echo=Echo(self._app),
-                reports=Reports(self._storage, self._clock),
+                attendance=Attendance(
+                    worker=worker,
+                    config=self._app.config,
+                    echo=Echo(self._app),
+                    reports=Reports(self._storage, self._clock),
+                    streams=Streams(self._storage, self._app.config, self._clock),
+                ),
                 on_finished=lambda *_: None,
             )
             bench = self._benches[loop] = Bench(worker, runner, places)

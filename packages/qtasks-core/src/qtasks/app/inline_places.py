@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks._core.bridge import Portal
 from qtasks._core.worker.threads import Job, ThreadPool, run_job
+from qtasks.contracts.generating import exhaust
 from qtasks.contracts.injected import check_injected
 
 if TYPE_CHECKING:
@@ -160,7 +161,11 @@ class ProcessPlaces:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         begin: Callable[[], None] | None = None,
+        take: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Runs a task's function, see ``ProcessPool.run``."""
         check_injected(task.func, args, kwargs)
-        return await self._places.run(partial(task.func, *args, **kwargs), begin)
+        call = partial(task.func, *args, **kwargs)
+        if take is not None:
+            return await self._places.run(lambda: exhaust(call(), take), begin)
+        return await self._places.run(call, begin)

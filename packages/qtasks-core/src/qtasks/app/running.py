@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from qtasks._core.discovery.switches import current_switches
 from qtasks._supervisor.limits import check_limits
 from qtasks._supervisor.loading import find_app
 from qtasks._supervisor.messages import Order
@@ -77,6 +78,7 @@ def make_supervisor(
         )
         raise ConfigError(msg)
     check_limits(app.config)
+    app._discovery.register()  # noqa: SLF001 - what is missing is better said once, and here
     where, main = (app_path, None) if app_path is not None else find_app(app)
     level = logging.getLogger().getEffectiveLevel() if log_level is None else log_level
     order = Order(
@@ -89,9 +91,10 @@ def make_supervisor(
         retry=retry,
         log_level=level,
         log_always=log_level is not None,
+        plugins=current_switches(),
     )
     supervisor = Supervisor(
-        app._connection,  # noqa: SLF001 - one concept in two modules
+        app._connection,  # noqa: SLF001 - as above
         order,
         processes=processes,
         shutdown_timeout=app.config.shutdown_timeout,

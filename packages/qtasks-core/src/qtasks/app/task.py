@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
+    from qtasks.app.base import BaseQueueTasks
     from qtasks.contracts.context import BaseContext
 
 __all__ = ["OPTION_NAMES", "BaseTask", "make_options", "split_options"]
@@ -77,13 +78,17 @@ class BaseTask(Generic[P, R, C]):
         """Shows the signature."""
         return f"<{type(self).__name__} {signature_text(self.definition)}>"
 
+    def _within(self, app: BaseQueueTasks | None = None) -> TaskDefinition:  # noqa: ARG002 - for tasks without an app of their own
+        """Returns the task as an app knows it; None is the app that calls go to."""
+        return self.definition
+
     def _call(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: CallOptions
     ) -> TaskCall:
         if self._ctx is not None:
             self._ctx.check()
         check_arguments(self.definition, args, kwargs)
-        return TaskCall(self.task_name, args, kwargs, options)
+        return TaskCall(self._within().name, args, kwargs, options)
 
     def _running(self, ctx: BaseContext) -> Self:
         """Returns this task as its function sees it in a run."""
@@ -101,7 +106,9 @@ class BaseTask(Generic[P, R, C]):
             raise RuntimeError(msg)
         return self._ctx
 
-    def _call_with_options(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> TaskCall:
+    def _call_with_options(
+        self, args: tuple[Any, ...], keywords: dict[str, Any], app: BaseQueueTasks | None = None
+    ) -> TaskCall:
         if self._ctx is not None:
             self._ctx.check()
         if self._clashes and (clash := sorted(self._clashes & keywords.keys())):
@@ -112,9 +119,10 @@ class BaseTask(Generic[P, R, C]):
             )
             raise TaskArgumentsError(msg)
         options, kwargs = split_options(keywords)
-        name = self.task_name
         if "task_name" in kwargs and "task_name" not in self._clashes:
             name = kwargs.pop("task_name")
+        else:
+            name = self._within(app).name
         return TaskCall(name, args, kwargs, options)
 
 

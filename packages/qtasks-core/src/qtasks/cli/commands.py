@@ -12,14 +12,18 @@ from qtasks.cli.cancel import cancel
 from qtasks.cli.config import config
 from qtasks.cli.dead import dead
 from qtasks.cli.doctor import doctor
-from qtasks.cli.grammar import Command, Group
+from qtasks.cli.extensions import installed_commands, plugin_command
+from qtasks.cli.grammar import SWITCH_HELP, Command, Group, switch_plugins
 from qtasks.cli.inspect import inspect
 from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
+from qtasks.cli.plugins import plugins as plugin_commands
+from qtasks.cli.plugins_doctor import plugins_doctor
 from qtasks.cli.queues import queues
 from qtasks.cli.run import run
 from qtasks.cli.stats import stats
 from qtasks.cli.tasks import tasks
+from qtasks.cli.triggers import triggers
 from qtasks.exc import ConfigError, QTasksError
 
 __all__ = ["cli"]
@@ -48,6 +52,17 @@ class Commands(Group):
         """Finds the command; is asked only if something stands in its place."""
         ctx.meta[_NAMED] = True
         return super().resolve_command(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns a command; plugins are asked for those that are not known."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not cmd_name.startswith("-"):
+            found = plugin_command(ctx, cmd_name, self.commands)
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names of all commands, for help; those of installed plugins come last."""
+        return [*super().list_commands(ctx), *installed_commands(ctx, self.commands)]
 
     def _invoke(self, ctx: Any) -> Any:
         try:
@@ -84,6 +99,9 @@ cli.add_typer(tasks, name="tasks")
 tasks.command(cls=Command)(cancel)
 cli.add_typer(dead, name="dead")
 cli.add_typer(queues, name="queues")
+cli.add_typer(plugin_commands, name="plugins")
+plugin_commands.command("doctor", cls=Command)(plugins_doctor)
+cli.command(cls=Command)(triggers)
 cli.command(cls=Command)(doctor)
 
 
@@ -112,6 +130,10 @@ def options(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of text.")
     ] = False,
+    plugins: Annotated[  # noqa: ARG001 - its callback takes it
+        list[str] | None,
+        typer.Option("-p", metavar="NAME", help=SWITCH_HELP, callback=switch_plugins),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool,
         typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),

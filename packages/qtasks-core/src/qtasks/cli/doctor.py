@@ -1,15 +1,14 @@
 """``qtasks doctor``: what is wrong, or will be."""
 
 import time
-from collections import Counter
-from typing import Final
 
-import msgspec
 import typer
 
 from qtasks._core.client import Client
 from qtasks._core.errors import safe_text
 from qtasks.cli.durations import span_text
+from qtasks.cli.findings import present
+from qtasks.cli.health import plugin_health, plugin_states, quiet
 from qtasks.cli.installation import installation
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.risks import risks
@@ -18,10 +17,6 @@ from qtasks.exc import QTasksError
 from qtasks.schemas import Finding
 
 __all__ = ["doctor"]
-
-_STYLES: Final = {"ok": "green", "warning": "yellow", "error": "red"}
-#: Characters of the longest level, and of the gap behind it.
-_WIDTH: Final = 9
 
 
 def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
@@ -37,23 +32,15 @@ def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     app = asked.app
     found = [*installation((app.broker.url, app.storage.url)), *risks(app.config)]
-    found += _server(asked)
-    found = [_cleaned(asked, finding) for finding in found]
-    levels = Counter[str](finding.level for finding in found)
-    if asked.as_json:
-        asked.output.document(
-            {
-                "place": asked.place,
-                **{f"{level}s" if level != "ok" else level: levels[level] for level in _STYLES},
-                "findings": [msgspec.structs.asdict(finding) for finding in found],
-            }
-        )
-    else:
-        _print(asked, found, levels)
-    if levels["error"]:
-        raise typer.Exit(2)
-    if levels["warning"]:
-        raise typer.Exit(1)
+    found += [*_plugins(asked), *_server(asked)]
+    present(asked, asked.place, found)
+
+
+def _plugins(asked: Invocation) -> list[Finding]:
+    """Looks at the plugins that are not used as they should, and asks the others."""
+    with quiet():
+        problems = [found for found in plugin_states(asked.app) if found.level != "ok"]
+    return [*problems, *plugin_health(asked.app)]
 
 
 def _server(asked: Invocation) -> list[Finding]:
@@ -109,27 +96,3 @@ async def _diagnosis(client: Client) -> list[Finding]:
                 "Report it to the author of the broker.",
             )
         ]
-
-
-def _cleaned(asked: Invocation, finding: Finding) -> Finding:
-    return msgspec.structs.replace(
-        finding, message=asked.clean(finding.message), fix=asked.clean(finding.fix)
-    )
-
-
-def _print(asked: Invocation, found: list[Finding], levels: Counter[str]) -> None:
-    out = asked.output
-    out.line(asked.place)
-    out.line()
-    for finding in found:
-        texts = [f"{finding.subject}: {finding.message}"]
-        if finding.fix:
-            texts.append(f"{'hint' if finding.level == 'ok' else 'fix'}: {finding.fix}")
-        out.hanging(finding.level, _STYLES[finding.level], _WIDTH, *texts)
-    out.line()
-    bad = [
-        f"{levels[level]} {level}{'' if levels[level] == 1 else 's'}"
-        for level in ("error", "warning")
-        if levels[level]
-    ]
-    out.line(", ".join(bad) or "all is well")

@@ -13,6 +13,8 @@ from abc import ABC
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from qtasks.contracts.generating import exhaust, exhaust_async
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,12 +45,14 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         result: what the function returned, once it has.
         echo: the running task, if the function takes it as its first argument; it is added to
             ``args`` before the first step.
+        values: takes what a generator yields, see ``run_task_gen``.
     """
 
     #: The names of the steps a subclass may override; everything else belongs to the engine.
     STEPS: ClassVar[tuple[str, ...]] = (
         "before_execute",
         "run_task",
+        "run_task_gen",
         "after_execute",
         "decode",
     )
@@ -57,6 +61,7 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
     kwargs: Mapping[str, Any] = _NOTHING
     result: Any = None
     echo: Any = None
+    values: Any = None
 
     def __init__(
         self,
@@ -80,6 +85,16 @@ class AsyncTaskExecutor(BaseTaskExecutor):
         """Calls the function and returns its result."""
         return await self.task_func.func(*self.args, **self.kwargs)
 
+    async def run_task_gen(self) -> Any:
+        """Takes the place of ``run_task`` for async generators; returns the list of the values.
+
+        Each value goes through the task's ``generate_handler``, whose answer takes its place and
+        is what ``yield`` gives back to the generator.
+        """
+        generator = self.task_func.func(*self.args, **self.kwargs)
+        await exhaust_async(generator, self.values.take)
+        return self.values.kept
+
     async def after_execute(self) -> None:
         """Runs after the function returned; ``self.result`` may be replaced."""
 
@@ -101,6 +116,17 @@ class SyncTaskExecutor(BaseTaskExecutor):
     def run_task(self) -> Any:
         """Calls the function and returns its result."""
         return self.task_func.func(*self.args, **self.kwargs)
+
+    def run_task_gen(self) -> Any:
+        """Takes the place of ``run_task`` for generators.
+
+        Returns what the generator returned, and the list of the values if that is None. Each
+        value goes through the task's ``generate_handler``, whose answer takes its place and is
+        what ``yield`` gives back to the generator.
+        """
+        generator = self.task_func.func(*self.args, **self.kwargs)
+        returned = exhaust(generator, self.values.take_here)
+        return self.values.kept if returned is None else returned
 
     def after_execute(self) -> None:
         """Runs after the function returned; ``self.result`` may be replaced."""

@@ -16,6 +16,7 @@ from qtasks.schemas import (
     Begun,
     CancelAnswer,
     Capabilities,
+    Chunk,
     Delivery,
     Extension,
     Finding,
@@ -29,6 +30,7 @@ from qtasks.schemas import (
     RecordQuery,
     Retention,
     Settlement,
+    Streamed,
     Swept,
 )
 
@@ -100,6 +102,39 @@ class BaseStorage(ABC):
         An entry counts only while its task runs under the entry's token; others are dropped
         without a word. What is kept stays when the task ends or waits for another attempt, and
         goes when a dead letter is sent back.
+        """
+
+    # What generator tasks give while they run
+
+    @abstractmethod
+    async def append_stream(self, chunks: Sequence[Chunk]) -> None:
+        """Keeps values of running tasks, behind those that their run has given so far.
+
+        A chunk counts only while its task runs under the chunk's token; others are dropped
+        without a word. Values of an earlier run give way to the first of a newer one. Values
+        whose numbers are known are skipped, so that a call may be repeated; where numbers are
+        missing, what came before the gap is dropped. What is kept does not depend on the record
+        and goes ``ttl`` seconds after the last chunk.
+        """
+
+    @abstractmethod
+    async def read_stream(
+        self, task_id: str, token: int, after: int, timeout: float, limit: int = 1000
+    ) -> Streamed:
+        """Waits for values that a reader has not seen, at most ``timeout`` seconds.
+
+        Returns at once when there are some, or when the task is over (then with what is left);
+        otherwise as soon as there are. Any client may read, any number of them, and it must be
+        safe to cancel.
+
+        Args:
+            task_id: the task.
+            token: the run whose values the reader has seen; 0 at the beginning. If a newer run
+                has given values, these are returned, from their beginning.
+            after: how many of them it has seen.
+            timeout: seconds to wait at most; when they run out, nothing is returned with
+                ``ended`` False.
+            limit: the most values to return.
         """
 
     # Beside a broker elsewhere

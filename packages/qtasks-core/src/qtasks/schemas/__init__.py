@@ -16,6 +16,7 @@ from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
 from qtasks.schemas.retention import MAX_LOST, Retention
 from qtasks.schemas.stats import Presence, QueueStats
 from qtasks.schemas.status import TERMINAL, TaskStatusEnum
+from qtasks.schemas.stream import Chunk, Streamed
 from qtasks.schemas.verdict import Verdict
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Cancel",
     "CancelAnswer",
     "Capabilities",
+    "Chunk",
     "Claim",
     "CommandOption",
     "Delivery",
@@ -51,6 +53,7 @@ __all__ = [
     "Retention",
     "Retry",
     "Settlement",
+    "Streamed",
     "Success",
     "Swept",
     "TaskCall",

@@ -33,6 +33,9 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             them, with options.
         middlewares_after: likewise, after it.
         decode: turns the result into the value that is stored, or None.
+        generate_handler: is called with each value that a generator yields; what it returns takes
+            the value's place, or None.
+        stream: whether the values of a generator can be read while it runs.
         description: a sentence for people.
         tags: words for people and plugins.
         max_attempts: how many attempts a retry policy allows, which plugins set; None without one.
@@ -57,9 +60,21 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     middlewares_before: tuple[Callable[[Any], Any], ...] = ()
     middlewares_after: tuple[Callable[[Any], Any], ...] = ()
     decode: Callable[[Any], Any] | None = None
+    generate_handler: Callable[[Any], Any] | None = None
+    stream: bool = True
     description: str = ""
     tags: tuple[str, ...] = ()
     max_attempts: int | None = None
     arity: tuple[int, float] | None = None
     where: str = ""
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function runs on the loop, awaiting."""
+        return self.colour in ("coroutine", "async_generator")
+
+    @property
+    def generates(self) -> bool:
+        """Whether the function yields values."""
+        return self.colour in ("generator", "async_generator")

@@ -14,6 +14,7 @@ from qtasks.testing.app import make_app
 from qtasks.testing.clock import FakeClock
 from qtasks.testing.recorder import Call, TriggerRecorder
 from qtasks.testing.running import run_queue, run_task
+from qtasks.testing.sandbox import plugin_sandbox
 from qtasks.testing.troublemakers import RaisingPlugin, SlowPlugin
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SlowPlugin",
     "TriggerRecorder",
     "make_app",
+    "plugin_sandbox",
     "run_queue",
     "run_task",
 ]

@@ -24,7 +24,7 @@ __all__ = ["make_app"]
 def make_app(
     colour: Literal["sync"] = "sync",
     *,
-    plugins: Iterable[BasePlugin] = ...,
+    plugins: Iterable[str | BasePlugin] | None = ...,
     clock: Clock | None = ...,
     **settings: Unpack[ConfigFields],
 ) -> blocking.QueueTasks: ...
@@ -32,14 +32,14 @@ def make_app(
 def make_app(
     colour: Literal["async"],
     *,
-    plugins: Iterable[BasePlugin] = ...,
+    plugins: Iterable[str | BasePlugin] | None = ...,
     clock: Clock | None = ...,
     **settings: Unpack[ConfigFields],
 ) -> awaitable.QueueTasks: ...
 def make_app(
     colour: Literal["sync", "async"] = "sync",
     *,
-    plugins: Iterable[BasePlugin] = (),
+    plugins: Iterable[str | BasePlugin] | None = (),
     clock: Clock | None = None,
     **settings: Any,
 ) -> blocking.QueueTasks | awaitable.QueueTasks:
@@ -50,7 +50,8 @@ def make_app(
     Args:
         colour: ``sync`` for a :class:`qtasks.QueueTasks`, ``async`` for one of
             ``qtasks.asyncio``.
-        plugins: the plugins, in order; no others are in it.
+        plugins: plugins, and names of installed ones; no others are in it. None for all that
+            are installed, see :func:`~qtasks.testing.plugin_sandbox`.
         clock: its time; a new :class:`FakeClock` by default.
         **settings: settings of :class:`~qtasks.configs.QueueConfig`.
 
@@ -69,7 +70,5 @@ def make_app(
     # Whoever tests has their own settings in the environment; the queue stays in memory.
     config = QueueConfig(**{"storage_url": None, "uvloop": False, **settings})
     broker = MemoryBroker(clock=clock)
-    app = kinds[colour]("test", broker=broker, config=config, clock=clock)
-    for plugin in plugins:
-        app.add_plugin(plugin)
-    return app
+    listed = None if plugins is None else list(plugins)
+    return kinds[colour]("test", broker=broker, config=config, clock=clock, plugins=listed)

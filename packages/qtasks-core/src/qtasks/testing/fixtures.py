@@ -12,10 +12,12 @@ environment import QTasks, and rewrite the assertions in it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks.testing import sandbox
 from qtasks.testing.app import make_app
 from qtasks.testing.clock import FakeClock
 from qtasks.testing.recorder import TriggerRecorder
@@ -23,7 +25,7 @@ from qtasks.testing.recorder import TriggerRecorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["make_qtasks_app", "qtasks_clock", "trigger_recorder"]
+__all__ = ["make_qtasks_app", "plugin_sandbox", "qtasks_clock", "trigger_recorder"]
 
 
 @pytest.fixture
@@ -52,3 +54,18 @@ def make_qtasks_app(qtasks_clock: FakeClock) -> Iterator[Callable[..., Any]]:
         closing = app.close()
         if app.method == "async":
             asyncio.run(closing)
+
+
+@pytest.fixture
+def plugin_sandbox() -> Iterator[Callable[..., None]]:
+    """Hides all installed plugins from the test; called, it shows some.
+
+    Its arguments are those of :func:`qtasks.testing.plugin_sandbox`.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(sandbox.plugin_sandbox())
+
+        def show(*names: str, **plugins: Any) -> None:
+            stack.enter_context(sandbox.plugin_sandbox(*names, **plugins))
+
+        yield show

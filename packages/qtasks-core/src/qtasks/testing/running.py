@@ -139,6 +139,7 @@ async def _work_on(
             if not any(found.leased or _is_ready(found) for found in stats):
                 jumps += 1
                 _jump(app, stats, jumps)
+                worker._pump.wake()  # noqa: SLF001 - it may sleep by what the time was a moment ago
             elif asyncio.get_running_loop().time() > until:
                 worker.stop(hurry=True)
                 raise TimeoutError(_unended(stats, patience))

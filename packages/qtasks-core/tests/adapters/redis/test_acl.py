@@ -14,7 +14,7 @@ from qtasks.adapters.redis import RedisBroker
 from qtasks.adapters.redis.acl import ROLES, read
 from qtasks.adapters.redis.scripts import NAMES, load
 from qtasks.exc import ConfigError
-from qtasks.schemas import Claim, Delivery, Fail, Message, Presence, Release, Retry, Success
+from qtasks.schemas import Chunk, Claim, Delivery, Fail, Message, Presence, Release, Retry, Success
 from qtasks.testing.conformance.lines import BROKEN, hold, settlement
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ async def produce(broker: RedisBroker, prefix: str = "") -> None:
         one,
         None,
     ]
+    assert not (await storage.read_stream(one, 0, 0, 0.01)).ended
     assert await broker.queues() == ["default", "other"]
 
 
@@ -143,6 +144,9 @@ async def work(broker: RedisBroker, prefix: str = "") -> None:
     rounds: list[tuple[Outcome, Outcome]] = [(Retry(), Release()), (Fail(BROKEN), Success(b"1"))]
     for outcomes in rounds:
         deliveries = await broker.claim(claim)
+        chunks = [Chunk(one.id, one.token, 0, (b"1",), 60, one.message.queue) for one in deliveries]
+        await broker.storage.append_stream(chunks)
+        assert (await broker.storage.read_stream(chunks[0].id, 0, 0, 60)).values == (b"1",)
         assert not (await broker.extend([hold(delivery) for delivery in deliveries], 60)).lost
         ends = zip(deliveries, outcomes, strict=True)
         assert not await broker.settle(

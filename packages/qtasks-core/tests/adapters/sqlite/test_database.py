@@ -237,10 +237,15 @@ def test_damage_is_named(
 ) -> None:
     run(twin.publish([message() for _ in range(500)]))
     run(twin.stop())
-    size = path.stat().st_size
+    with closing(sqlite3.connect(path)) as conn:
+        ((size,),) = conn.execute("PRAGMA page_size")
+        roots = conn.execute(
+            "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'task'"
+        ).fetchall()
     with path.open("r+b") as file:
-        file.seek(8192)
-        file.write(b"\xff" * (size - 8192))
+        for (page,) in roots:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
     run(twin.start())
     with pytest.raises(ServerError, match="damaged") as caught:
         run(twin.storage.get(["00000000-0000-4000-8000-000000000000"]))

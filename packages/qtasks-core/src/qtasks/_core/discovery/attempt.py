@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from qtasks._core.discovery.switches import Switches
 
 __all__ = ["Attempt", "attempt", "report_of"]
-
-log = logging.getLogger("qtasks.plugins")
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -62,6 +59,9 @@ def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attem
         entry: the entry.
         settings: where its options are.
         switches: likewise.
+
+    Raises:
+        ConfigError: an option that the command line gives cannot be used.
     """
     if entry.damage:
         return _refused(entry, entry.damage, _reinstall(entry))
@@ -92,9 +92,11 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         # A factory may declare nothing, and what it makes may.
         declared = getattr(plugin, "plugin_api", None)
         mismatch, mistakes = api_mismatch(declared), hook_mistakes(plugin)
-        if isinstance(plugin, BasePlugin) and plugin.name != entry.name:
+        if isinstance(plugin, BasePlugin) and getattr(plugin, "name", None) != entry.name:
             plugin.name = entry.name
     except ConfigError as error:
+        if switches.options.get(entry.name):
+            raise  # to who has just typed it
         return _refused(entry, str(error), "correct or set that option")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         return _failed(entry, error, f"making it failed: {_text(error)}", _report_it(entry))
@@ -106,7 +108,6 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         return _refused(entry, "; ".join(mistakes), fix, api=api)
     if note := newer_api(declared):
         fix = "pip install --upgrade qtasks-core"
-        log.warning("Plugin %s: %s: %s", entry.name, note, fix)
         return Attempt(report_of(entry, state="active", api=api, reason=note, fix=fix), plugin)
     return Attempt(report_of(entry, state="active", api=api), plugin)
 

@@ -13,7 +13,7 @@ import pluggy
 from qtasks._config import read_plugin_settings
 from qtasks._core.discovery.attempt import Attempt, attempt, report_of
 from qtasks._core.discovery.entries import Entry, installed
-from qtasks._core.discovery.hooks import ask, holder_of
+from qtasks._core.discovery.hooks import answers, holder_of, implementations
 from qtasks._core.discovery.required import check_required
 from qtasks._core.discovery.selection import Selection
 from qtasks._core.discovery.switches import current_switches
@@ -24,7 +24,7 @@ from qtasks.exc import ConfigError, QTasksError
 from qtasks.schemas import PluginReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qtasks._core.triggers.registry import TriggerRegistry
 
@@ -47,6 +47,7 @@ class Discovery:
 
     Attributes:
         registered: whether the plugins listen.
+        problem: why the app must not run: something required is missing.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Discovery:
         required: Sequence[str] = (),
     ) -> None:
         self.registered = False
+        self.problem: ConfigError | None = None
         self._registry = registry
         self._names = names
         self._required = tuple(required)
@@ -66,7 +68,6 @@ class Discovery:
         self._left_out: list[PluginReport] = []
         self._replaced: set[str] = set()
         self._reports: tuple[PluginReport, ...] = ()
-        self._error: QTasksError | None = None
 
     def look(self) -> None:
         """Imports and makes the installed plugins that are wanted; once.
@@ -93,8 +94,8 @@ class Discovery:
         if self.registered:
             return
         with self._lock:
-            if self._error is not None:
-                raise self._error
+            if self.problem is not None:
+                raise self.problem
             self.look()
             if self._attempts is None or self.registered:
                 return
@@ -105,14 +106,28 @@ class Discovery:
                 check_required(self._required, self._settings.required, known, self._replaced)
                 if self._registry.policy.strict:
                     _refuse_mistakes(settled)
-            except QTasksError as error:
-                self._error = error
+            except ConfigError as error:
+                self.problem = error
                 raise
-            self._reports = tuple(settled)
+            finally:
+                self._reports = tuple(settled)
             self.registered = True
 
+    def implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
+        """Returns who implements a hook: those added by hand, then those that were found.
+
+        Args:
+            hook: its name.
+        """
+        self.look()
+        found = implementations(self._registry.manager, hook)
+        if not self.registered:
+            mine = set(self._registry.plugins)
+            found += [each for each in implementations(self._manager, hook) if each[0] not in mine]
+        return found
+
     def ask(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
-        """Asks those that were added by hand, then those that were found.
+        """Asks all of them; one that raises is logged and left out.
 
         Args:
             hook: the name of a hook.
@@ -121,21 +136,19 @@ class Discovery:
         Returns:
             The names of the plugins, and their answers other than None.
         """
-        self.look()
-        answers = ask(self._registry.manager, hook, **arguments)
-        if not self.registered:
-            mine = set(self._registry.plugins)
-            found = ask(self._manager, hook, **arguments)
-            answers += [(name, answer) for name, answer in found if name not in mine]
-        return answers
+        return answers(self.implementations(hook), hook, **arguments)
 
     def reports(self) -> list[PluginReport]:
         """Tells what became of every plugin: first those in use, in their order.
 
         Raises:
-            ConfigError: as :meth:`register` does.
+            ConfigError: as :meth:`look` does; that something required is missing is no reason.
         """
-        self.register()
+        try:
+            self.register()
+        except ConfigError:
+            if self.problem is None:
+                raise
         found = {report.name: report for report in self._reports if report.state == "active"}
         order = list(self._registry.plugins)
         order += [name for name in found if name not in order]  # those that have hooks alone
@@ -211,6 +224,8 @@ class Discovery:
             refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
             _log(refused)
             return refused
+        if report.fix:
+            log.warning("Plugin %s: %s: %s", report.name, report.reason, report.fix)
         return report
 
     def _add(self, plugin: Any, report: PluginReport) -> None:

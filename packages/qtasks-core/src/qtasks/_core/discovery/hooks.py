@@ -1,7 +1,7 @@
 """Start-up hooks: found without touching a plugin's properties, and asked one plugin at a time.
 
 pluggy looks at every attribute of what is registered, which runs properties, and ends a call with
-the first exception. So it gets an object that holds the hooks alone, and is asked here.
+the first exception. So it gets an object that holds the hooks alone, and they are called here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.contracts import hookspecs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pluggy
 
-__all__ = ["ask", "holder_of", "hook_mistakes", "hooks_of", "known_hooks"]
+__all__ = ["answers", "holder_of", "hook_mistakes", "hooks_of", "implementations", "known_hooks"]
 
 log = logging.getLogger("qtasks.plugins")
 
@@ -93,28 +96,49 @@ def _argument_mistakes(name: str, function: Any) -> list[str]:
     return found
 
 
-def ask(manager: pluggy.PluginManager, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
-    """Asks every plugin, in the order of registration; one that raises is logged.
+def implementations(
+    manager: pluggy.PluginManager, hook: str
+) -> list[tuple[str, Callable[..., Any]]]:
+    """Returns who implements a hook, in the order of registration, and what asks each of them.
 
     Args:
         manager: who is registered.
+        hook: the name of the hook; its arguments are given by keyword.
+    """
+    # pluggy asks the last one first; of those that nobody moves, the first is first here.
+    found = sorted(getattr(manager.hook, hook).get_hookimpls(), key=_place)
+    return [(each.plugin_name, partial(_call, each.function, each.argnames)) for each in found]
+
+
+def _place(implementation: pluggy.HookImpl) -> int:
+    return implementation.trylast - implementation.tryfirst
+
+
+def _call(function: Callable[..., Any], takes: Iterable[str], **arguments: Any) -> Any:
+    """Calls an implementation with those arguments that it takes."""
+    return function(**{name: arguments[name] for name in takes})
+
+
+def answers(
+    found: Iterable[tuple[str, Callable[..., Any]]], hook: str, **arguments: Any
+) -> list[tuple[str, Any]]:
+    """Asks those who implement a hook; one that raises is logged and left out.
+
+    Args:
+        found: who they are.
         hook: the name of the hook.
         **arguments: its arguments.
 
     Returns:
         The names of the plugins, and their answers other than None.
     """
-    caller = getattr(manager.hook, hook)
-    answers = []
-    for implementation in reversed(caller.get_hookimpls()):
-        given = [arguments[name] for name in implementation.argnames]
+    told = []
+    for name, call in found:
         try:
-            answer = implementation.function(*given)
+            answer = call(**arguments)
         except Exception:
-            log.exception(
-                "Plugin %s failed in hook %s; it is left out", implementation.plugin_name, hook
-            )
+            log.exception("Plugin %s failed in hook %s; it is left out", name, hook)
             continue
         if answer is not None:
-            answers.append((implementation.plugin_name, answer))
-    return answers
+            told.append((name, answer))
+    return told

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from qtasks._config import PluginSettings
     from qtasks._core.discovery.switches import Switches
 
-__all__ = ["OptionSources", "options_class", "read_options", "retyped", "variable_of"]
+__all__ = [
+    "OptionSources",
+    "options_class",
+    "read_options",
+    "retyped",
+    "shown_option",
+    "variable_of",
+]
 
 log = logging.getLogger("qtasks.plugins")
 
@@ -174,7 +181,7 @@ def _read(plugin: str, field: msgspec.structs.FieldInfo, value: Any, source: Sou
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         where = f"[tool.qtasks.plugins.{plugin}] in {source.where}"
         msg = (
-            f"option {field.name} of plugin {plugin} = {_shown(field.name, value)}"
+            f"option {field.name} of plugin {plugin} = {shown_option(field.name, value)}"
             f" (from {source.where if as_text else where}): {error}"
         )
         raise ConfigError(msg) from None
@@ -199,8 +206,14 @@ def _from_text(text: str, kind: Any) -> Any:
     raise refused
 
 
-def _shown(option: str, value: Any) -> str:
-    if _SECRET.search(option):
+def shown_option(option: str, value: Any) -> str:
+    """Returns the value of an option for people; one that sounds secret is masked.
+
+    Args:
+        option: its name.
+        value: its value.
+    """
+    if value and _SECRET.search(option):
         return "***"
     shown = repr(mask_url(value)) if isinstance(value, str) else repr(value)
     return shown if len(shown) <= _MOST else f"{shown[:_MOST]}…"

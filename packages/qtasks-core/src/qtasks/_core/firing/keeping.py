@@ -22,7 +22,7 @@ class Keeping:
     Args:
         worker: the worker.
         registry: the plugins.
-        owner: the app; None for a worker without one.
+        owner: the app.
 
     Attributes:
         beside: where it is told.
@@ -40,7 +40,7 @@ class Keeping:
         table = self._registry.table
         if not self._reported:
             self._reported = True
-            if self._owner is not None and table.global_config_set_status:
+            if table.global_config_set_status:
                 self.beside.tell(partial(_tell_reported, table, self._owner))
         if _has_news(table, swept):
             self.beside.tell(partial(_tell_swept, table, self._worker, swept))

@@ -21,7 +21,7 @@ async def tell_connected(
     Args:
         table: who listens.
         connection: the broker and its storage.
-        owner: the app; None for a worker without one.
+        owner: the app.
         worker: who uses them; None for a client.
     """
     if subscribers := table.broker_start:
@@ -29,14 +29,14 @@ async def tell_connected(
         await emit.notify("broker_start", subscribers, about)
     if subscribers := table.storage_start:
         await emit.notify("storage_start", subscribers, {"storage": connection.storage})
-    if owner is not None and (subscribers := table.global_config_start):
+    if subscribers := table.global_config_start:
         about = {"global_config": owner.global_config}
         await emit.notify("global_config_start", subscribers, about)
 
 
 async def tell_leaving(table: TriggerTable, connection: Connection, owner: Any) -> None:
     """Tells plugins that they are about to be left, the last one first."""
-    if owner is not None and (subscribers := table.global_config_stop):
+    if subscribers := table.global_config_stop:
         about = {"global_config": owner.global_config}
         await emit.notify("global_config_stop", subscribers, about)
     if subscribers := table.storage_stop:

@@ -22,7 +22,7 @@ async def tell_started(
     Args:
         table: who listens.
         connection: the broker and its storage.
-        owner: the app; None for a worker without one.
+        owner: the app.
         worker: the worker.
     """
     if subscribers := table.starter_start:

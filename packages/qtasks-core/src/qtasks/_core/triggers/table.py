@@ -74,4 +74,5 @@ class TriggerTable:
     task_executor_args_replace: Subscribers = ()
     task_executor_execute: Subscribers = ()
     task_executor_run_task: Subscribers = ()
+    task_executor_run_task_gen: Subscribers = ()
     task_executor_run_task_trigger_error: Subscribers = ()

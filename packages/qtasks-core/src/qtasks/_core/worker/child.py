@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import os
 import runpy
 import signal
@@ -14,12 +15,13 @@ import sys
 import threading
 import time
 import types
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qtasks._core.codec import decode, encode
 from qtasks._core.current import current_delivery, loads_main
 from qtasks._core.errors import describe
 from qtasks._core.logs import mark_handlers
+from qtasks.contracts.generating import exhaust
 from qtasks.exc import (
     Discard,
     Reject,
@@ -29,6 +31,9 @@ from qtasks.exc import (
     TaskPluginTriggerError,
 )
 from qtasks.schemas import Delivery, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "CONTROLS",
@@ -74,11 +79,13 @@ class ChildAnswer:
         result: what the function returned.
         error: the fields of a ``TaskError``, if it raised.
         raised: name and arguments of one of :data:`CONTROLS`, if it raised one.
+        yielded: whether ``result`` is a value that a generator yielded, which waits for the answer.
     """
 
     result: Any = None
     error: dict[str, str] | None = None
     raised: tuple[str, tuple[Any, ...]] | None = None
+    yielded: bool = False
 
 
 def write_frame(stream: BinaryIO, data: bytes) -> None:
@@ -114,7 +121,16 @@ def serve() -> None:
     greeting = ChildHello(**decode(hello))
     sys.path[:] = greeting.path
     while (request := read_frame(requests)) is not None:
-        write_frame(answers, _answer(request, greeting.main))
+
+        def take(value: Any) -> Any:
+            encode(value, "a yielded value")  # alone first, so that an error names it
+            write_frame(answers, encode(ChildAnswer(result=value, yielded=True)))
+            answer = read_frame(requests)
+            if answer is None:
+                os._exit(1)  # the worker is gone
+            return decode(answer)
+
+        write_frame(answers, _answer(request, greeting.main, take))
 
 
 def _end_with_parent(parent: int) -> None:
@@ -124,12 +140,14 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _answer(request: bytes, main: str | None) -> bytes:
+def _answer(request: bytes, main: str | None, take: Callable[[Any], Any]) -> bytes:
     try:
         module, name, args, kwargs, running = decode(request)
         function = _find(module, name, main)
         _remember(*running)
         result = function(*args, **kwargs)
+        if inspect.isgeneratorfunction(function):
+            result = exhaust(result, take)
         encode(result, "the result")  # alone first, so that an error names it
         return encode(ChildAnswer(result=result))
     except tuple(CONTROLS.values()) as error:

@@ -75,10 +75,20 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
     except TaskPluginTriggerError as error:
         executor.result = await _result_from_plugins(executor, table, error)
     else:
-        if subscribers := table.task_executor_run_task:
-            values = {"task_executor": executor, "result": executor.result}
-            values = await emit.replace("task_executor_run_task", subscribers, values)
-            executor.result = values["result"]
+        await _filtered(executor, table)
+
+
+async def _filtered(executor: BaseTaskExecutor, table: TriggerTable) -> None:
+    """Lets plugins replace what the function returned, or yielded."""
+    if executor.task_func.generates:
+        if subscribers := table.task_executor_run_task_gen:
+            values = {"task_executor": executor, "results": executor.result}
+            values = await emit.replace("task_executor_run_task_gen", subscribers, values)
+            executor.result = values["results"]
+    elif subscribers := table.task_executor_run_task:
+        values = {"task_executor": executor, "result": executor.result}
+        values = await emit.replace("task_executor_run_task", subscribers, values)
+        executor.result = values["result"]
 
 
 async def _after(executor: Any, place: Place) -> None:

@@ -65,7 +65,7 @@ class Place:
     async def run(self, executor: Any) -> None:
         """Takes the steps up to the result of the function."""
         await self.call(executor.before_execute)
-        executor.result = await self.call(executor.run_task)
+        executor.result = await self.call(_body(executor))
 
     def close(self) -> None:
         """Gives the place back."""
@@ -156,12 +156,23 @@ class Processes(Place):
         if type(executor).before_execute is not SyncTaskExecutor.before_execute:
             await self.call(executor.before_execute)
         task, args, kwargs = executor.task_func, executor.args, executor.kwargs
-        executor.result = await self._pools.processes.run(task, args, kwargs, self._begin)
+        values = executor.values
+        take = None if values is None else values.take_here
+        result = await self._pools.processes.run(task, args, kwargs, self._begin, take)
+        executor.result = values.kept if result is None and values is not None else result
 
 
 def _run(executor: Any) -> None:
     executor.before_execute()
-    executor.result = executor.run_task()
+    executor.result = _body(executor)()
+
+
+def _body(executor: Any) -> Callable[[], Any]:
+    """Returns the step that calls the function."""
+    body: Callable[[], Any] = (
+        executor.run_task_gen if executor.task_func.generates else executor.run_task
+    )
+    return body
 
 
 def _nothing() -> None:

@@ -49,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
         base: what every executor of theirs derives from.
         place: where their steps run.
         bare: whether there is nothing but the function: no steps, no middlewares, no ``decode=``.
+        attended: whether runs look at themselves, or give values before their end.
         before: middlewares before the function, in order.
         after: middlewares after it, in order.
     """
@@ -57,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True):
     base: type[BaseTaskExecutor]
     place: type[Place]
     bare: bool
+    attended: bool
     before: tuple[Middleware, ...]
     after: tuple[Middleware, ...]
 
@@ -87,15 +89,16 @@ class Plans:
     def _make(self, task: TaskDefinition) -> Plan:
         before = self._before + tuple(map(_compiled, task.middlewares_before))
         after = tuple(map(_compiled, task.middlewares_after)) + self._after
-        bare = not (before or after or task.executor or task.decode)
+        bare = not (before or after or task.executor or task.decode or task.generates)
+        attended = task.echo or task.generates
         base = executor_base(task)
         place = _place(task, bare=bare)
-        return Plan(task.executor or base, base, place, bare, before, after)
+        return Plan(task.executor or base, base, place, bare, attended, before, after)
 
 
 def executor_base(task: TaskDefinition) -> type[BaseTaskExecutor]:
     """Returns the class that executors of a task derive from."""
-    return AsyncTaskExecutor if task.colour == "coroutine" else SyncTaskExecutor
+    return AsyncTaskExecutor if task.is_async else SyncTaskExecutor
 
 
 def _place(task: TaskDefinition, *, bare: bool) -> type[Place]:
@@ -105,7 +108,7 @@ def _place(task: TaskDefinition, *, bare: bool) -> type[Place]:
         return BareThread if bare else OneThread
     if not bare:
         return OnLoop
-    return BareCoroutine if task.colour == "coroutine" else BareFunction
+    return BareCoroutine if task.is_async else BareFunction
 
 
 def _compiled(middleware: Any) -> Middleware:

@@ -61,6 +61,7 @@ class ProcessPool:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         begin: Callable[[], None] | None = None,
+        take: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Runs a task's function in a child and returns its result.
 
@@ -71,6 +72,7 @@ class ProcessPool:
             args: positional arguments.
             kwargs: keyword arguments.
             begin: called on the loop when a child takes it up.
+            take: takes what a generator yields, in a thread; returns what ``yield`` gives back.
 
         Raises:
             RemoteError: the function raised; type, message and traceback came back as data.
@@ -88,7 +90,7 @@ class ProcessPool:
             try:
                 child = self._living() or await self._threads.run(_start_child)
                 self._busy.add(child)
-                answer = await self._threads.run(partial(_ask, child, request), begin)
+                answer = await self._threads.run(partial(_ask, child, request, take), begin)
             except BaseException:
                 if child is not None:
                     _kill(child)
@@ -123,7 +125,7 @@ def check_crossable(task: TaskDefinition) -> None:
         RegistrationError: it is a lambda, is defined inside a function, or is no plain function.
     """
     name = getattr(task.func, "__qualname__", "")
-    if task.colour != "function":
+    if task.is_async:
         msg = f"task {task.name!r}: pool='process' runs plain functions, not a {task.colour}"
         raise RegistrationError(msg)
     if not name or "<" in name or not getattr(task.func, "__module__", None):
@@ -155,8 +157,19 @@ def _start_child() -> subprocess.Popen[bytes]:
     return child
 
 
-def _ask(child: subprocess.Popen[bytes], request: bytes) -> bytes:
-    _write(child, request)
+def _ask(
+    child: subprocess.Popen[bytes], request: bytes, take: Callable[[Any], Any] | None
+) -> ChildAnswer:
+    """Has a child call a function; what it yields meanwhile is taken one by one."""
+    while True:
+        _write(child, request)
+        answer = ChildAnswer(**decode(_read(child)))
+        if not answer.yielded or take is None:
+            return answer
+        request = encode(take(answer.result), "what yield gives back")
+
+
+def _read(child: subprocess.Popen[bytes]) -> bytes:
     answer = read_frame(child.stdout)  # type: ignore[arg-type]  # it was started with a pipe
     if answer is None:
         code = child.wait()
@@ -190,8 +203,7 @@ def _bury(child: subprocess.Popen[bytes]) -> None:
             stream.close()  # type: ignore[union-attr]  # it was started with pipes
 
 
-def _open(data: bytes) -> Any:
-    answer = ChildAnswer(**decode(data))
+def _open(answer: ChildAnswer) -> Any:
     if answer.raised is not None:
         name, arguments = answer.raised
         raise CONTROLS[name](*arguments)

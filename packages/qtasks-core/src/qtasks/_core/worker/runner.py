@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qtasks._core.codec import decode_arguments, encode
-from qtasks._core.current import current_delivery
+from qtasks._core.current import current_app, current_delivery
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
 from qtasks._core.firing.running import Passage, Running
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import execute
-from qtasks._core.worker.runs import Run
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,
@@ -38,10 +37,9 @@ if TYPE_CHECKING:
     from qtasks._config import QueueConfig
     from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._core.triggers.table import TriggerTable
+    from qtasks._core.worker.attendance import Attendance
     from qtasks._core.worker.places import Pools
     from qtasks._core.worker.plan import Plan, Plans
-    from qtasks._core.worker.reports import Reports
-    from qtasks._core.worker.runs import EchoMaker
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.typing import Clock
 
@@ -70,14 +68,14 @@ class Runner:
     Args:
         worker: the worker, as plugins see it.
         worker_id: its id, for the history.
+        owner: the app.
         tasks: the registered tasks by name.
         registry: the plugins.
         plans: how runs of the tasks go.
         config: the settings.
         pools: where plain functions run.
         clock: the time.
-        echo: makes the first argument of echo tasks.
-        reports: takes what they say of their progress.
+        attendance: for runs that look at themselves or give values meanwhile.
         on_finished: takes each ended run; not called for those that were lost.
     """
 
@@ -86,31 +84,30 @@ class Runner:
         *,
         worker: Any,
         worker_id: str,
+        owner: object,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
         plans: Plans,
         config: QueueConfig,
         pools: Pools,
         clock: Clock,
-        echo: EchoMaker,
-        reports: Reports,
+        attendance: Attendance,
         on_finished: Callable[[Delivery, Finished | None], None],
     ) -> None:
         self._worker = worker
         self._worker_id = worker_id
+        self._owner = owner
         self._tasks = tasks
         self._registry = registry
         self._plans = plans
         self._config = config
         self._pools = pools
         self._clock = clock
-        self._echo = echo
-        self._reports = reports
+        self._attendance = attendance
         self._on_finished = on_finished
         self._firing = Running(worker, tasks, registry, config)
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._endings: dict[tuple[str, int], Outcome | None] = {}
-        self._echoes: dict[tuple[str, int], Run] = {}  # the runs that can look at themselves
 
     @property
     def running(self) -> int:
@@ -134,8 +131,7 @@ class Runner:
         if run is None or (task_id, token) in self._endings:
             return False
         self._endings[task_id, token] = ending
-        if echo := self._echoes.get((task_id, token)):
-            echo.end(_why(ending))
+        self._attendance.end(task_id, token, _why(ending))
         run.cancel()
         return True
 
@@ -146,8 +142,7 @@ class Runner:
 
     async def close(self) -> None:
         """Closes what runs have opened; only when none is left."""
-        await self._reports.close()
-        await self._echo.close()
+        await self._attendance.close()
 
     def unrun(self, delivery: Delivery, outcome: Outcome) -> Finished:
         """Ends a delivery without running it."""
@@ -157,10 +152,12 @@ class Runner:
 
     async def finish(self, delivery: Delivery) -> Finished | None:
         """Runs a delivery in the calling asyncio task, whose context it changes; tells nobody."""
+        current_app.set(self._owner)
         current_delivery.set(delivery)
         return await self._finished(self._tasks.get(delivery.message.task), delivery)
 
     async def _run(self, delivery: Delivery) -> None:
+        current_app.set(self._owner)
         current_delivery.set(delivery)
         key = (delivery.id, delivery.token)
         task = self._tasks.get(delivery.message.task)
@@ -256,22 +253,10 @@ class Runner:
         plan = self._plans.plan_for(task)
         executor = plan.executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs
-        if task.echo:
-            return await self._echoing(plan, executor, table)
+        if plan.attended:
+            run = lambda: self._timed(plan, executor, table)  # noqa: E731 - used once
+            return await self._attendance.attend(executor, run)
         return await self._timed(plan, executor, table)
-
-    async def _echoing(self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable) -> Any:
-        """Runs a task that gets itself as its first argument."""
-        delivery = executor.task_broker
-        run = Run(executor.task_func, delivery, self._worker, self._reports)
-        executor.echo = self._echo.make(run)
-        self._echoes[delivery.id, delivery.token] = run
-        try:
-            return await self._timed(plan, executor, table)
-        finally:
-            del self._echoes[delivery.id, delivery.token]
-            run.end()
-            await self._reports.written(delivery.id)
 
     async def _timed(self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable) -> Any:
         task = executor.task_func

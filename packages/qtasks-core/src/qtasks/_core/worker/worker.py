@@ -16,6 +16,7 @@ from qtasks._core.firing.keeping import Keeping
 from qtasks._core.firing.working import tell_started, tell_stop_asked, tell_stopped
 from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
+from qtasks._core.worker.attendance import Attendance
 from qtasks._core.worker.burst import more_to_do
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
@@ -28,6 +29,7 @@ from qtasks._core.worker.reports import Reports
 from qtasks._core.worker.runner import Finished, Runner
 from qtasks._core.worker.settled import tell_settled
 from qtasks._core.worker.stopping import shut_down
+from qtasks._core.worker.streams import Streams
 from qtasks._core.worker.threads import ThreadPool
 from qtasks._version import __version__
 from qtasks.schemas import (
@@ -70,10 +72,10 @@ class Worker:
         config: the settings.
         clock: the time.
         echo: makes the first argument of echo tasks.
+        owner: the app, for plugins and for code that asks which app runs it.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
         plans: how runs of the tasks go; None for a worker without an app.
-        owner: the app, as plugins see it; None for a worker without one.
 
     Attributes:
         id: names this worker in leases, records and statistics.
@@ -92,10 +94,10 @@ class Worker:
         clock: Clock,
         *,
         echo: EchoMaker,
+        owner: Any,
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
         plans: Plans | None = None,
-        owner: Any = None,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.broker = connection.broker
@@ -238,14 +240,20 @@ class Worker:
         self._runner = Runner(
             worker=self,
             worker_id=self.id,
+            owner=self._owner,
             tasks=self._tasks,
             registry=self._registry,
             plans=self._plans,
             config=self.config,
             pools=self._pools,
             clock=self._clock,
-            echo=self._echo,
-            reports=Reports(self._connection.storage, self._clock),
+            attendance=Attendance(
+                worker=self,
+                config=self.config,
+                echo=self._echo,
+                reports=Reports(self._connection.storage, self._clock),
+                streams=Streams(self._connection.storage, self.config, self._clock),
+            ),
             on_finished=self._pump.finished,
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtasks.adapters.memory.leases import sweep
 from qtasks.adapters.memory.state import Buckets, Counters
 from qtasks.adapters.memory.store import Store
+from qtasks.adapters.memory.streams import Streams
 from qtasks.adapters.memory.waiting import Bells
 from qtasks.exc import ConfigError
 from qtasks.schemas import Finding
@@ -28,9 +29,11 @@ class MemoryServer:
         store: the tasks.
         buckets: the state.
         counters: the counters.
+        streams: what running tasks gave.
         presences: worker by id, with the time until which the report holds.
         ready_bells: rung by queue when a claim may find more.
         end_bells: rung by id when a task ended.
+        stream_bells: rung by id when a task ended or gave a value.
     """
 
     def __init__(self) -> None:
@@ -39,13 +42,19 @@ class MemoryServer:
         self.ready_bells = Bells()
         self.end_bells = Bells()
         self.store.on_ready = self.ready_bells.ring
-        self.store.on_end = self.end_bells.ring
+        self.stream_bells = Bells()
+        self.store.on_end = self._ended
         self._clear()
 
     def _clear(self) -> None:
         self.buckets = Buckets()
         self.counters = Counters()
+        self.streams = Streams()
         self.presences: dict[str, tuple[Presence, float]] = {}
+
+    def _ended(self, task_id: str) -> None:
+        self.end_bells.ring(task_id)
+        self.stream_bells.ring(task_id)
 
     def flush(self) -> None:
         """Removes everything."""
@@ -56,6 +65,7 @@ class MemoryServer:
         """Does one round of housekeeping, for tasks at most ``limit`` of each kind."""
         self.buckets.sweep(now)
         self.counters.sweep(now)
+        self.streams.sweep(now)
         self.forget_absent(now)
         return sweep(self.store, limit, now, retention)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Buckets", "Counters"]
+__all__ = ["Buckets", "Counters", "Expiry"]
 
 
 class Expiry:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, Self
 
+import msgspec
+
 from qtasks.adapters.memory import beside, leases, letters, records, settling
 from qtasks.adapters.memory.server import MemoryServer, serve
 from qtasks.adapters.memory.waiting import LoopWaiter, ThreadWaiter, wait_for
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.storage import BaseStorage
-from qtasks.schemas import Capabilities
+from qtasks.schemas import Capabilities, Streamed
 
 if TYPE_CHECKING:
     import builtins
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from qtasks.schemas import (
         Begun,
         CancelAnswer,
+        Chunk,
         Delivery,
         Extension,
         Finding,
@@ -136,6 +139,41 @@ class MemoryStorage(BaseStorage):
         """Keeps what running tasks say of their progress."""
         with self._server.lock:
             self._server.store.note_progress(entries)
+
+    # What generator tasks give while they run
+
+    async def append_stream(self, chunks: Sequence[Chunk]) -> None:
+        """Keeps values of running tasks."""
+        server = self._server
+        with server.lock:
+            now = self._clock.time()
+            for chunk in chunks:
+                if server.store.runs(chunk.id, chunk.token):
+                    server.streams.append(chunk, now)
+                    server.stream_bells.ring(chunk.id)
+
+    async def read_stream(
+        self, task_id: str, token: int, after: int, timeout: float, limit: int = 1000
+    ) -> Streamed:
+        """Waits for values of a task, at most ``timeout`` seconds."""
+        server = self._server
+
+        def look() -> tuple[Streamed | None, float]:
+            row = server.store.rows.get(task_id)
+            ended = row is None or row.finished_at is not None
+            found = server.streams.read(task_id, token, after, limit, self._clock.time())
+            found = msgspec.structs.replace(found, ended=ended)
+            return (found if found.values or ended else None), inf
+
+        found = await wait_for(
+            look,
+            topics=[task_id],
+            bells=server.stream_bells,
+            lock=server.lock,
+            waiter=ThreadWaiter() if self._blocking else LoopWaiter(self._clock),
+            seconds=timeout,
+        )
+        return found or Streamed()
 
     # Beside a broker elsewhere
 

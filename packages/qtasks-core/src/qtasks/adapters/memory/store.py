@@ -291,9 +291,13 @@ class Store:
     def note_progress(self, entries: Iterable[Progressed]) -> None:
         """Keeps what running tasks say of their progress, see :meth:`BaseStorage.progress`."""
         for entry in entries:
-            row = self.rows.get(entry.id)
-            if row is not None and row.token == entry.token and row.lease_until is not None:
-                row.progress = entry.data
+            if self.runs(entry.id, entry.token):
+                self.rows[entry.id].progress = entry.data
+
+    def runs(self, id_: str, token: int) -> bool:
+        """Tells whether a task is in somebody's hands under this token."""
+        row = self.rows.get(id_)
+        return row is not None and row.token == token and row.lease_until is not None
 
     # Cancelling and purging
 

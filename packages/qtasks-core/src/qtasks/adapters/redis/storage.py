@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
@@ -9,14 +10,16 @@ import msgspec
 from qtasks.adapters.redis import messages as packing
 from qtasks.adapters.redis.claiming import Claimer
 from qtasks.adapters.redis.diagnose import diagnose
+from qtasks.adapters.redis.ends import look_for_ends
 from qtasks.adapters.redis.engine import Engine
 from qtasks.adapters.redis.housekeeping import expire, sweep
 from qtasks.adapters.redis.listing import list_records
 from qtasks.adapters.redis.records import record_of
 from qtasks.adapters.redis.settlements import FIRST_BLOB
 from qtasks.adapters.redis.stats import stats_of
+from qtasks.adapters.redis.streams import Streams
 from qtasks.adapters.redis.times import micros
-from qtasks.adapters.redis.waiting import Ends, LoopEnds, ThreadEnds
+from qtasks.adapters.redis.waiting import LoopNews, News, ThreadNews
 from qtasks.contracts.storage import BaseStorage
 from qtasks.schemas import Begun, CancelAnswer, Extension, Finding, Held, Receipt, Record
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from qtasks.schemas import (
+        Chunk,
         Delivery,
         Message,
         Page,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
         RecordQuery,
         Retention,
         Settlement,
+        Streamed,
         Swept,
     )
     from qtasks.typing import Clock
@@ -76,7 +81,8 @@ class RedisStorage(BaseStorage):
     def _join(self, engine: Engine) -> None:
         self._engine = engine
         self._claimer = Claimer(engine)
-        self._ends: Ends = ThreadEnds(engine) if engine.blocking else LoopEnds(engine)
+        self._news: News = ThreadNews(engine) if engine.blocking else LoopNews(engine)
+        self._streams = Streams(engine, self._news)
 
     @property
     def retention(self) -> Retention:
@@ -95,7 +101,7 @@ class RedisStorage(BaseStorage):
 
     async def stop(self) -> None:
         """Disconnects, unless the broker was started too."""
-        await self._ends.stop()
+        await self._news.stop()
         await self._engine.stop("storage")
 
     def client(self) -> Self:
@@ -129,7 +135,9 @@ class RedisStorage(BaseStorage):
 
     async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
         """Waits until at least one of the tasks ended, at most ``timeout`` seconds."""
-        return await self._ends.wait(ids, timeout) if ids else {}
+        if not ids:
+            return {}
+        return await self._news.wait(ids, partial(look_for_ends, self._engine, ids), timeout) or {}
 
     async def cancel(self, ids: Sequence[str], reason: str) -> dict[str, CancelAnswer]:
         """Cancels waiting tasks, and leaves a request with running ones; the first reason stays."""
@@ -157,6 +165,18 @@ class RedisStorage(BaseStorage):
                 ]
                 blobs = [entry.data for entry in step]
                 await self._engine.run("progress", shard, *rows, blobs=blobs)
+
+    # What generator tasks give while they run
+
+    async def append_stream(self, chunks: Sequence[Chunk]) -> None:
+        """Keeps values of running tasks."""
+        await self._streams.append(chunks)
+
+    async def read_stream(
+        self, task_id: str, token: int, after: int, timeout: float, limit: int = 1000
+    ) -> Streamed:
+        """Waits for values that a reader has not seen, at most ``timeout`` seconds."""
+        return await self._streams.read(task_id, (token, after), timeout, limit)
 
     # Beside a broker elsewhere
 

@@ -1,8 +1,9 @@
-"""Waiting at the server: for work, and for the ends of tasks.
+"""Waiting at the server: for work, and for news of tasks.
 
-Work is announced by markers in a list for each queue; whoever pops one looks for work. The ends of
-tasks are announced by name: who waits leaves a name with the task, and pops the list of that name.
-A message to subscribers would be lost on who is just connecting; what lies in a list is not.
+Work is announced by markers in a list for each queue; whoever pops one looks for work. What happens
+to tasks is announced by name: who waits for an end, or for values, leaves a name with the task, and
+pops the list of that name. A message to subscribers would be lost on who is just connecting; what
+lies in a list is not.
 """
 
 from __future__ import annotations
@@ -13,26 +14,33 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from qtasks.adapters.redis.links import LONGEST_BLOCK
 from qtasks.adapters.redis.loops import PerLoop
-from qtasks.adapters.redis.records import record_of
 from qtasks.contracts.clock import SystemClock
 from qtasks.exc import ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from qtasks.adapters.redis.engine import Engine
-    from qtasks.schemas import Record
 
-__all__ = ["Deadline", "Ends", "LoopEnds", "ThreadEnds", "pop"]
+__all__ = ["Deadline", "Look", "Looked", "LoopNews", "News", "ThreadNews", "pop"]
+
+T = TypeVar("T")
+
+#: What a look found, or None, and the shards in which tasks will tell of more.
+Looked: TypeAlias = tuple[T | None, Sequence[str]]
+
+#: Looks, and leaves a name with the tasks that have nothing to tell yet.
+Look: TypeAlias = Callable[[str], Awaitable[Looked[T]]]
 
 _decode_ids: Final = msgspec.msgpack.Decoder(list[str]).decode
 
@@ -108,8 +116,8 @@ async def _pop_one(engine: Engine, names: Sequence[str], timeout: float) -> byte
     return None if answer is None else answer[1]
 
 
-class Ends(ABC):
-    """Waits for the ends of tasks.
+class News(ABC):
+    """Waits for news of tasks.
 
     Args:
         engine: where the tasks are.
@@ -119,41 +127,23 @@ class Ends(ABC):
         self._engine = engine
 
     @abstractmethod
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
-        """Waits as ``BaseStorage.wait`` does."""
+    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+        """Looks until there is something, at most ``timeout`` seconds; then returns None.
+
+        Args:
+            ids: the tasks.
+            look: looks, and has those that are not ready tell a name when they are.
+            timeout: seconds.
+        """
 
     async def stop(self) -> None:  # noqa: B027 - where nothing is shared there is nothing to end
         """Ends all waits."""
 
-    async def look(
-        self, ids: Sequence[str], name: str
-    ) -> tuple[dict[str, Record | None], list[str]]:
-        """Returns what has ended, and the shards in which the others will tell ``name``."""
-        ended: dict[str, Record | None] = {}
-        told: list[str] = []
-        gone: dict[str, int] = dict.fromkeys(ids, 0)
-        shards = await self._engine.shards()
-        for shard in shards:
-            left = [id_ for id_ in ids if id_ not in ended]
-            count, *answer = await self._engine.run("records", shard, left, name)
-            if count:
-                told.append(shard)
-            for id_, fields in zip(answer[::2], answer[1::2], strict=True):
-                task_id = id_.decode()
-                if fields is None:
-                    gone[task_id] += 1
-                else:
-                    ended[task_id] = record_of(task_id, fields)
-        ended |= {id_: None for id_, times in gone.items() if times == len(shards)}
-        return ended, told
-
-    async def _look_again(
-        self, ids: Sequence[str], name: str, deadline: Deadline
-    ) -> tuple[dict[str, Record | None], list[str]]:
+    async def _look_again(self, look: Look[T], name: str, deadline: Deadline) -> Looked[T]:
         """Looks once more; a server that went away meanwhile may come back before time is over."""
         while True:
             try:
-                return await self.look(ids, name)
+                return await look(name)
             except ServerUnavailableError:
                 if deadline.over:
                     raise
@@ -163,7 +153,7 @@ class Ends(ABC):
                 await asyncio.sleep(_PAUSE)
 
 
-class ThreadEnds(Ends):
+class ThreadNews(News):
     """For plain threads: each waits at the server by itself, under a name of its own."""
 
     def __init__(self, engine: Engine) -> None:
@@ -171,17 +161,17 @@ class ThreadEnds(Ends):
         self._names: deque[str] = deque()
         self._lock = threading.Lock()
 
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
-        """Waits as ``BaseStorage.wait`` does."""
+    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:  # noqa: ARG002 - the name is this wait's alone
+        """Looks until there is something."""
         deadline = Deadline(self._engine, timeout)
         with self._name() as name:
-            ended, told = await self.look(ids, name)
-            while not (ended or deadline.over):
+            found, told = await look(name)
+            while found is None and not deadline.over:
                 keys = {shard: [f"{shard}n:{name}"] for shard in told}
                 with suppress(ServerUnavailableError):
                     await pop(self._engine, keys, deadline.next())
-                ended, told = await self._look_again(ids, name, deadline)
-            return ended
+                found, told = await self._look_again(look, name, deadline)
+            return found
 
     @contextmanager
     def _name(self) -> Iterator[str]:
@@ -195,23 +185,23 @@ class ThreadEnds(Ends):
                 self._names.append(name)
 
 
-class LoopEnds(Ends):
+class LoopNews(News):
     """For coroutines: one wait at each shard stands for all of a loop that wait."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._loops = PerLoop(lambda: _OneLoopEnds(engine), _OneLoopEnds.stop)
+        self._loops = PerLoop(lambda: _OneLoopNews(engine), _OneLoopNews.stop)
 
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
-        """Waits as ``BaseStorage.wait`` does."""
-        return await (await self._loops.here()).wait(ids, timeout)
+    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+        """Looks until there is something."""
+        return await (await self._loops.here()).wait(ids, look, timeout)
 
     async def stop(self) -> None:
         """Ends the waits at the server."""
         await self._loops.close()
 
 
-class _OneLoopEnds(Ends):
+class _OneLoopNews(News):
     """The waits of one loop."""
 
     def __init__(self, engine: Engine) -> None:
@@ -220,21 +210,21 @@ class _OneLoopEnds(Ends):
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._readers: dict[str, asyncio.Task[None]] = {}
 
-    async def wait(self, ids: Sequence[str], timeout: float) -> dict[str, Record | None]:
-        """Waits as ``BaseStorage.wait`` does."""
+    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+        """Looks until there is something."""
         deadline = Deadline(self._engine, timeout)
         event = asyncio.Event()
         for id_ in ids:
             self._waiting.setdefault(id_, set()).add(event)
         try:
-            ended, told = await self.look(ids, self._name)
-            while not (ended or deadline.over):
+            found, told = await look(self._name)
+            while found is None and not deadline.over:
                 for shard in told:
                     self._read(shard)
                 await _patiently(event, deadline.next())
                 event.clear()
-                ended, told = await self._look_again(ids, self._name, deadline)
-            return ended
+                found, told = await self._look_again(look, self._name, deadline)
+            return found
         finally:
             self._forget(ids, event)
 

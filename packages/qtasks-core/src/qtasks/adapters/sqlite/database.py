@@ -226,7 +226,7 @@ class Database:
                 # SQLite gave up the whole transaction, the other jobs with it.
                 raise
             conn.execute("ROLLBACK" if alone else "ROLLBACK TO job")
-            unit.ready = unit.ended = False
+            unit.ready = unit.ended = unit.streamed = False
             result = error
             if isinstance(error, sqlite3.Error):
                 result = faults.translate(error, self.path)

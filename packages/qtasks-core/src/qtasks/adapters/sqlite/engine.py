@@ -11,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks.adapters.sqlite import queues as jobs
-from qtasks.adapters.sqlite import records
+from qtasks.adapters.sqlite import records, streams
 from qtasks.adapters.sqlite.database import Database, Read, Write
 from qtasks.adapters.sqlite.diagnose import diagnose
 from qtasks.adapters.sqlite.lane import Lane, run_apart
 from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.url import parse_url
-from qtasks.adapters.sqlite.wake import ENDED, READY, Ringer
+from qtasks.adapters.sqlite.wake import ENDED, READY, STREAMED, Ringer
 from qtasks.adapters.sqlite.watch import Watch
 from qtasks.contracts.clock import SystemClock
 from qtasks.schemas import Finding, Record, Retention
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from qtasks.adapters.sqlite.unit import Unit
+    from qtasks.schemas import Streamed
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]
@@ -175,6 +176,20 @@ class Engine:
             return await self._in_reader(lambda: look(self._database)) or {}
         return await asyncio.wrap_future(self._watch.ended(ids, seconds)) or {}
 
+    async def streamed(self, reader: streams.Reader, seconds: float) -> Streamed | None:
+        """Waits for values of a task, or for its end; returns None when the time ran out."""
+
+        def look(database: Database) -> Streamed | None:
+            return database.watch(lambda conn, now: streams.news(conn, now, [reader])).get(reader)
+
+        if self._blocking:
+            return self._attend(look, STREAMED | ENDED, seconds)
+        # There usually is something, so that nobody needs to wait.
+        found = await self._in_reader(lambda: look(self._database))
+        if found is not None or seconds <= 0:
+            return found
+        return await asyncio.wrap_future(self._watch.streamed(reader, seconds))
+
     # Inside
 
     async def _in_reader(self, action: Callable[[], T]) -> T:
@@ -220,6 +235,7 @@ class Engine:
         what = 0
         for unit in units:
             what |= (READY if unit.ready else 0) | (ENDED if unit.ended else 0)
+            what |= STREAMED if unit.streamed else 0
         if what:
             self._ringer.ring(what)
 

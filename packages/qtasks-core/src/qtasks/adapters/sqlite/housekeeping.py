@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks.adapters.sqlite import ending
+from qtasks.adapters.sqlite import ending, streams
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, SUSPECT
 from qtasks.schemas import MAX_LOST, Retention, Swept
 
@@ -49,12 +49,13 @@ def sweep(unit: Unit, limit: int, retention: Retention) -> Swept:
     purged = _purge(unit, limit)
     for statement in _OLD_KEYS:
         unit.conn.execute(statement, (unit.now,))
+    more = streams.sweep(unit, limit)
     return Swept(
         taken_back=tuple(waiting),
         convicted=tuple(convicted),
         expired=tuple(expired),
         purged=purged,
-        more=limit <= max(len(overdue), len(expired), purged),
+        more=more or limit <= max(len(overdue), len(expired), purged),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from qtasks.adapters.sqlite.wake import ENDED, READY, Bell
+from qtasks.adapters.sqlite.wake import ANYTHING, READY, Bell
 
 if TYPE_CHECKING:
     from qtasks.adapters.sqlite.database import Database
@@ -74,8 +74,8 @@ class Lookout:
                 pause = min(pause, due - clock.time())
             heard = self.bell.wait(max(pause, 0.0))
             if not heard and self._database.version() != self._version:
-                heard = READY | ENDED
-            if heard & (READY | ENDED):
+                heard = ANYTHING
+            if heard & ANYTHING:
                 self._pause = _SHORTEST
             if heard:
                 return heard

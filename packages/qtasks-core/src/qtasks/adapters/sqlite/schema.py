@@ -132,10 +132,36 @@ _FIRST: Final = (
 
 _PROGRESS: Final = ("ALTER TABLE task ADD COLUMN progress BLOB",)
 
-_TABLES: Final = ("task", "token", "queue", "state", "bucket", "counter", "presence")
+_STREAMS: Final = (
+    # A run whose values nobody may read any more has no id.
+    """
+    CREATE TABLE stream (
+        seq INTEGER PRIMARY KEY,
+        id TEXT UNIQUE,
+        token INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        expires_at REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX stream_expiring ON stream (expires_at)",
+    """
+    CREATE TABLE streamed (
+        stream INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (stream, number)
+    ) WITHOUT ROWID
+    """,
+)
+
+_TABLES: Final = (
+    *("task", "token", "queue", "state", "bucket", "counter", "presence"),
+    *("stream", "streamed"),
+)
 
 #: The statements of each version, oldest first; a released entry is never changed again.
-MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS)
+MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS, _STREAMS)
 
 
 def check(conn: sqlite3.Connection, path: str, newest: int) -> int:

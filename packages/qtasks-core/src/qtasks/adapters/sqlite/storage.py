@@ -16,9 +16,11 @@ from qtasks.adapters.sqlite import (
     renew,
     settle,
     split,
+    streams,
 )
 from qtasks.adapters.sqlite.engine import Engine
 from qtasks.contracts.storage import BaseStorage
+from qtasks.schemas import Streamed
 
 if TYPE_CHECKING:
     import builtins
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from qtasks.schemas import (
         Begun,
         CancelAnswer,
+        Chunk,
         Delivery,
         Extension,
         Finding,
@@ -124,6 +127,20 @@ class SqliteStorage(BaseStorage):
     async def progress(self, entries: Sequence[Progressed]) -> None:
         """Keeps what running tasks say of their progress."""
         await self._engine.write(partial(records.note_progress, entries=entries))
+
+    # What generator tasks give while they run
+
+    async def append_stream(self, chunks: Sequence[Chunk]) -> None:
+        """Keeps values of running tasks, in one transaction."""
+        if chunks:
+            await self._engine.write(partial(streams.append, chunks=chunks))
+
+    async def read_stream(
+        self, task_id: str, token: int, after: int, timeout: float, limit: int = 1000
+    ) -> Streamed:
+        """Waits for values that a reader has not seen, at most ``timeout`` seconds."""
+        found = await self._engine.streamed(streams.Reader(task_id, token, after, limit), timeout)
+        return found or Streamed(token, after)
 
     # Beside a broker elsewhere
 

@@ -39,15 +39,17 @@ class Unit:
         now: seconds since the epoch, the same for the whole job.
         ready: set if a claim may find more than before.
         ended: set if a task became terminal or its record went away.
+        streamed: set if a task gave values.
     """
 
-    __slots__ = ("_moves", "conn", "ended", "now", "ready")
+    __slots__ = ("_moves", "conn", "ended", "now", "ready", "streamed")
 
     def __init__(self, conn: sqlite3.Connection, now: float) -> None:
         self.conn = conn
         self.now = now
         self.ready = False
         self.ended = False
+        self.streamed = False
         self._moves: dict[str, list[int]] = {}
 
     def moved(self, queue: str, old: int | None, new: int | None, count: int = 1) -> None:

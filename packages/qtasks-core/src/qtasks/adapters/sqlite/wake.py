@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ENDED", "POKE", "READY", "Bell", "Ringer", "directory_for"]
+__all__ = ["ANYTHING", "ENDED", "POKE", "READY", "STREAMED", "Bell", "Ringer", "directory_for"]
 
 logger = logging.getLogger("qtasks.sqlite")
 
@@ -31,6 +31,11 @@ READY: Final = 1
 ENDED: Final = 2
 #: The bell's own thread has new orders.
 POKE: Final = 4
+#: A task gave values.
+STREAMED: Final = 8
+
+#: All that can happen to a database.
+ANYTHING: Final = READY | ENDED | STREAMED
 
 #: Bytes in the path of a socket: 104 on macOS, 108 on Linux, with the final NUL.
 _LONGEST: Final = 103

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 import os
 import threading
 import time
@@ -13,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from qtasks.adapters.sqlite import queues as jobs
-from qtasks.adapters.sqlite import records
+from qtasks.adapters.sqlite import records, streams
 from qtasks.adapters.sqlite.lookout import Deadline, Lookout
-from qtasks.adapters.sqlite.wake import ENDED, POKE, READY
+from qtasks.adapters.sqlite.wake import ANYTHING, ENDED, POKE, READY, STREAMED
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from qtasks.adapters.sqlite.database import Database
-    from qtasks.schemas import Record
+    from qtasks.schemas import Record, Streamed
 
 __all__ = ["Watch"]
 
@@ -40,17 +38,20 @@ _Want: TypeAlias = tuple[tuple[str, ...], int]
 
 
 class _Waiter(msgspec.Struct, eq=False):
-    """One waiting coroutine: for work in ``queues``, or for the end of ``ids``."""
+    """One waiting coroutine: for work in ``queues``, the end of ``ids``, or values."""
 
     future: Future[Any]
     deadline: Deadline
     queues: tuple[str, ...] = ()
     ignored: int = 0
     ids: tuple[str, ...] = ()
+    reader: streams.Reader | None = None
 
     @property
     def kind(self) -> int:
         """What has to happen for it."""
+        if self.reader is not None:
+            return STREAMED | ENDED
         return READY if self.queues else ENDED
 
 
@@ -91,6 +92,11 @@ class Watch:
         """Returns a future of those tasks that ended, when there is one, or of None, too late."""
         deadline = Deadline(self._database.clock, seconds)
         return self._add(_Waiter(Future(), deadline, ids=tuple(ids)))
+
+    def streamed(self, reader: streams.Reader, seconds: float) -> Future[Streamed | None]:
+        """Returns a future of what a reader has not seen, or of None, too late."""
+        deadline = Deadline(self._database.clock, seconds)
+        return self._add(_Waiter(Future(), deadline, reader=reader))
 
     def stop(self) -> None:
         """Ends the thread; who still waits is cancelled."""
@@ -141,7 +147,7 @@ class Watch:
 
     def _run(self, lookout: Lookout) -> None:
         """Serves until nobody waits any more."""
-        heard, due = READY | ENDED, None
+        heard, due = ANYTHING, None
         try:
             while self._goes_on(lookout):
                 started = time.monotonic()
@@ -193,11 +199,10 @@ class Watch:
         before = self._waiting
         # At once, so that they are told if anything fails from here on.
         self._waiting = [*before, *new]
-        kinds = functools.reduce(operator.or_, (one.kind for one in before), 0)
-        if not kinds & ~heard:
+        concerned = [one for one in before if heard & one.kind]
+        if len(concerned) == len(before):
             # All of them look now, so what was committed before is known to all.
             lookout.arm()
-        concerned = [one for one in before if heard & one.kind]
         upcoming = self._serve(concerned + new)
         known = [when for when in (upcoming, None if heard & READY else due) if when is not None]
         return min(known, default=None) if any(one.queues for one in self._waiting) else None
@@ -211,6 +216,12 @@ class Watch:
                 mine = {id_: found[id_] for id_ in one.ids if id_ in found}
                 if mine:
                     _resolve(one, mine)
+        readers = {one.reader for one in waiters if one.reader is not None}
+        if readers:
+            news = self._database.watch(lambda conn, now: streams.news(conn, now, readers))
+            for one in waiters:
+                if one.reader in news:
+                    _resolve(one, news[one.reader])
         wanted = {(one.queues, one.ignored) for one in waiters if one.queues}
         if not wanted:
             return None

@@ -88,6 +88,29 @@ def task_executor_run_task(task_executor: Any, result: Any) -> Any:
     """
 
 
+@trigger(Kind.FILTER, returns=("results",), since="1.0", roles=("worker",), per_task=True)
+def task_executor_run_task_gen(task_executor: Any, results: Any) -> Any:
+    """Fires when a generator is exhausted; may replace the result.
+
+    Args:
+        task_executor: the executor of the run.
+        results: the values in the order they were yielded, each as the task's
+            ``generate_handler`` left it; or what the generator returned, if it returned something.
+
+    Returns:
+        The result to go on with.
+
+    Changed:
+        An answer replaces the result, where any answer failed the task.
+
+    Example:
+        class Short(Plugin):
+            @on("task_executor_run_task_gen")
+            def shorten(self, results):
+                return {"results": results[:100]} if isinstance(results, list) else None
+    """
+
+
 @trigger(Kind.LAST, returns=("result",), since="1.0", roles=("worker",), per_task=True)
 def task_executor_run_task_trigger_error(
     task_executor: Any, task_func: TaskDefinition, task_broker: Delivery, e: BaseException

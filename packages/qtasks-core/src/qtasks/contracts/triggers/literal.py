@@ -67,5 +67,6 @@ TriggerName: TypeAlias = Literal[
     "task_executor_args_replace",
     "task_executor_execute",
     "task_executor_run_task",
+    "task_executor_run_task_gen",
     "task_executor_run_task_trigger_error",
 ]

@@ -7,6 +7,11 @@ Inherit from a suite, define one fixture, and run pytest::
         async def broker(self, clock):
             return MyBroker("mine://localhost/test", clock=clock)
 
+    class TestMyPlugin(PluginConformance):
+        @pytest.fixture
+        def plugin(self):
+            return MyPlugin
+
 Each test's docstring states the rule, and what to look at when it fails.
 """
 
@@ -15,6 +20,7 @@ from __future__ import annotations
 from qtasks.testing.conformance.base import CONTRACT, Conformance, needs, since
 from qtasks.testing.conformance.broker import BrokerConformance
 from qtasks.testing.conformance.machine import BrokerMachine
+from qtasks.testing.conformance.plugin import PluginConformance
 from qtasks.testing.conformance.storage import StorageConformance
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "BrokerConformance",
     "BrokerMachine",
     "Conformance",
+    "PluginConformance",
     "StorageConformance",
     "needs",
     "since",

@@ -22,6 +22,7 @@ from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.publishing import Publishing
 from qtasks.testing.conformance.records import Records
 from qtasks.testing.conformance.state import State
+from qtasks.testing.conformance.streaming import Streaming
 from qtasks.testing.conformance.sweeping import Sweeping
 from qtasks.testing.conformance.uniqueness import Uniqueness
 from qtasks.testing.conformance.waiting import Waiting
@@ -51,6 +52,7 @@ class BrokerConformance(
     Waiting,
     Cancelling,
     Progressing,
+    Streaming,
     Letters,
     Uniqueness,
     State,

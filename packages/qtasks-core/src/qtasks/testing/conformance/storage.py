@@ -18,6 +18,7 @@ from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.records import Records
 from qtasks.testing.conformance.split import Split
 from qtasks.testing.conformance.state import State
+from qtasks.testing.conformance.streaming import Streaming
 from qtasks.testing.conformance.sweeping import Sweeping
 from qtasks.testing.conformance.uniqueness import Uniqueness
 from qtasks.testing.conformance.waiting import Waiting
@@ -41,6 +42,7 @@ class StorageConformance(
     Waiting,
     Cancelling,
     Progressing,
+    Streaming,
     Letters,
     Uniqueness,
     State,

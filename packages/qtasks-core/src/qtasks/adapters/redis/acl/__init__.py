@@ -14,7 +14,7 @@ from qtasks.exc import ConfigError
 
 __all__ = ["ROLES", "read"]
 
-_PRODUCER: Final = ("cancel", "know", "publish", "queues", "records")
+_PRODUCER: Final = ("cancel", "know", "publish", "queues", "read", "records")
 _EXPORTER: Final = ("queues", "stats", "workers")
 
 #: The scripts that each role runs.
@@ -22,7 +22,17 @@ ROLES: Final = {
     "producer": _PRODUCER,
     "worker": (
         *_PRODUCER,
-        *("begin", "clear", "counter", "dispatched", "due", "exchange", "expire", "extend"),
+        *(
+            "append",
+            "begin",
+            "clear",
+            "counter",
+            "dispatched",
+            "due",
+            "exchange",
+            "expire",
+            "extend",
+        ),
         *("progress", "ready", "report", "state", "stats", "sweep", "workers"),
     ),
     "exporter": _EXPORTER,

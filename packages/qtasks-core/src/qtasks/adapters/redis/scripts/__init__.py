@@ -12,6 +12,7 @@ __all__ = ["NAMES", "Script", "load"]
 
 #: All scripts, by the names of their files.
 NAMES = (
+    "append",
     "begin",
     "cancel",
     "clear",
@@ -30,6 +31,7 @@ NAMES = (
     "publish",
     "purge",
     "queues",
+    "read",
     "ready",
     "records",
     "report",
@@ -39,6 +41,9 @@ NAMES = (
     "sweep",
     "workers",
 )
+
+#: What some scripts begin with, beside what all of them do.
+_PARTS = {"append": ("streams",), "read": ("streams",)}
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ class Script(msgspec.Struct, frozen=True):
 @cache
 def load(name: str) -> Script:
     """Returns a script with what every script begins with."""
-    parts = [_read(part) for part in ("prelude", "tasks", name)]
+    parts = [_read(part) for part in ("prelude", "tasks", *_PARTS.get(name, ()), name)]
     text = "\n".join(parts)
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

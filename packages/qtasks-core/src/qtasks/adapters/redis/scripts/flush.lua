@@ -10,8 +10,13 @@ for _, id in ipairs(ids) do
   call('UNLINK', key_of(id))
   zrem(P .. 'a', id)
 end
+local given = call('ZRANGE', P .. 'v', 0, A[1] - 1)
+for _, id in ipairs(given) do
+  call('UNLINK', P .. 'v:' .. id)
+  zrem(P .. 'v', id)
+end
 commit()
-if #ids == A[1] then
+if #ids == A[1] or #given == A[1] then
   return 1
 end
 for _, queue in ipairs(call('SMEMBERS', P .. 'qs')) do

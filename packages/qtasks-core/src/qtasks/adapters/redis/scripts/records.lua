@@ -19,14 +19,9 @@ for _, id in ipairs(A[1]) do
     out[#out + 1], out[#out + 2] = id, false
   elseif v[1] == 'd' then
     out[#out + 1], out[#out + 2] = id, call('HGETALL', key)
-  elseif not v[3] then
-    out[1] = out[1] + 1
-    call('HSET', key, 'wt', A[2])
-  elseif not string.find(',' .. v[3] .. ',', ',' .. A[2] .. ',', 1, true) then
-    out[1] = out[1] + 1
-    call('HSET', key, 'wt', v[3] .. ',' .. A[2])
   else
     out[1] = out[1] + 1
+    leave_name(key, v[3], A[2])
   end
 end
 return out

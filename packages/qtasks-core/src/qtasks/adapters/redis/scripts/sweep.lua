@@ -101,6 +101,11 @@ for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'pw', '-inf', now, 'LIMIT', 0, 
   call('HDEL', P .. 'pd', name)
   zrem(P .. 'pw', name)
 end
+local given = call('ZRANGEBYSCORE', P .. 'v', '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(given) do
+  call('UNLINK', P .. 'v:' .. id)
+  zrem(P .. 'v', id)
+end
 commit()
-local more = math.max(#overdue_leases, #expired, seen) >= limit
+local more = math.max(#overdue_leases, #expired, seen, #given) >= limit
 return { back, convicted, expired, purged, more and 1 or 0 }

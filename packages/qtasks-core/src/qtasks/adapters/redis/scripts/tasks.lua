@@ -126,11 +126,23 @@ local function line_up(t, due, rank, fields)
   call('HSET', key_of(t.id), unpack(fields))
 end
 
+-- Who waits leaves a name with the task, in wt: bare for its end, with ~ before it for its values
+-- too. Whoever is told finds the task's id in the list of the name.
+local function leave_name(key, names, name)
+  if not names then
+    call('HSET', key, 'wt', name)
+  elseif not string.find(',' .. names .. ',', ',' .. name .. ',', 1, true) then
+    call('HSET', key, 'wt', names .. ',' .. name)
+  end
+end
+local function note(name, id)
+  notes[name] = notes[name] or {}
+  table.insert(notes[name], id)
+end
 local function tell(t)
   if t.wt then
-    for name in string.gmatch(t.wt, '[^,]+') do
-      notes[name] = notes[name] or {}
-      table.insert(notes[name], t.id)
+    for name in string.gmatch(t.wt, '[^,~]+') do
+      note(name, t.id)
     end
   end
 end

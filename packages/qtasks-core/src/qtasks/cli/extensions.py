@@ -1,0 +1,133 @@
+"""What plugins add to the command line: commands, and options of the commands that are there."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import typer
+from typer.main import get_command, get_group
+
+from qtasks._core.discovery.discovery import Discovery
+from qtasks._core.discovery.switches import current_switches, switched
+from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks.cli.invocation import Invocation
+from qtasks.schemas import CommandOption
+
+__all__ = ["installed_commands", "options_of_plugins", "plugin_command"]
+
+log = logging.getLogger("qtasks.plugins")
+
+#: The commands of installed plugins, in what typer keeps of an invocation.
+_COMMANDS: Final = "qtasks.cli.commands"
+
+
+def _commands_of(discovery: Discovery, taken: Iterable[str] = ()) -> dict[str, Any]:
+    """Returns the commands and groups that plugins add, by name; who comes first has a name.
+
+    Args:
+        discovery: the plugins.
+        taken: names that are not theirs to take.
+    """
+    names = set(taken)
+    found: dict[str, Any] = {}
+    for plugin, add in discovery.implementations("qtasks_commands"):
+        for name, command in _commands(plugin, add).items():
+            if name in names:
+                log.warning("Plugin %s adds a command %r, which is there already", plugin, name)
+            else:
+                names.add(name)
+                found[name] = command
+    return found
+
+
+def installed_commands(ctx: typer.Context, taken: Iterable[str]) -> dict[str, Any]:
+    """Returns the commands that installed plugins add, by name.
+
+    Args:
+        ctx: what typer keeps of the invocation; it remembers them.
+        taken: the names of the commands of QTasks.
+    """
+    if _COMMANDS not in ctx.meta:
+        ctx.meta[_COMMANDS] = _commands_of(Discovery(TriggerRegistry()), taken)
+    found: dict[str, Any] = ctx.meta[_COMMANDS]
+    return found
+
+
+def plugin_command(ctx: typer.Context, name: str, taken: Iterable[str]) -> Any:
+    """Returns a command that a plugin adds: one that is installed, or one of the app's own.
+
+    Args:
+        ctx: what typer keeps of the invocation.
+        name: the command.
+        taken: the names of the commands of QTasks.
+    """
+    found = installed_commands(ctx, taken).get(name)
+    path = ctx.params.get("app")
+    if found is None and path:
+        app = Invocation(app_path=path, as_json=True).app  # what its module prints is no answer
+        found = _commands_of(app._discovery, taken).get(name)  # noqa: SLF001 - the app has no use for it
+    return found
+
+
+def options_of_plugins(command: str, taken: Iterable[str]) -> list[Any]:
+    """Returns what plugins add to a command, as typer has it.
+
+    Args:
+        command: its name, as ``tasks list``.
+        taken: the flags that it has.
+    """
+    flags = set(taken)
+    params: list[Any] = []
+    for plugin, answer in Discovery(TriggerRegistry()).ask("qtasks_command_options"):
+        for option in answer:
+            if not isinstance(option, CommandOption) or not option.flag.startswith("--"):
+                log.warning("Plugin %s adds %r, which is no option of a command", plugin, option)
+            elif command not in option.commands:
+                continue
+            elif option.flag in flags:
+                log.warning("Plugin %s adds %s, which is there already", plugin, option.flag)
+            else:
+                flags.add(option.flag)
+                params.append(_param(plugin, option))
+    return params
+
+
+def _commands(plugin: str, add: Callable[..., Any]) -> dict[str, Any]:
+    group = typer.Typer(add_completion=False)
+    try:
+        add(group=group)
+        made: dict[str, Any] = dict(get_group(group).commands)
+    except Exception:
+        log.exception("Plugin %s failed in hook qtasks_commands; it is left out", plugin)
+        return {}
+    return made
+
+
+def _param(plugin: str, option: CommandOption) -> Any:
+    """Makes an option of typer's whose value becomes one of the plugin's options."""
+
+    def give(ctx: typer.Context, value: str | None) -> None:
+        if value is not None:
+            switches = current_switches().with_options({plugin: {option.option: value}})
+            ctx.find_root().with_resource(switched(switches))
+
+    def nothing(**_: Any) -> None:
+        """Is never run."""
+
+    value = typer.Option(
+        None,
+        option.flag,
+        metavar=option.metavar,
+        help=f"{option.help} (of the plugin {plugin})".strip(),
+        expose_value=False,
+        callback=give,
+    )
+    name = option.flag.lstrip("-").replace("-", "_")
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameter = inspect.Parameter(name, keyword, default=value, annotation=str | None)
+    nothing.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]  # typer reads it
+    nothing.__annotations__ = {name: str | None}
+    made = typer.Typer(add_completion=False)
+    made.command()(nothing)
+    return get_command(made).params[0]

@@ -1,0 +1,139 @@
+"""How plugins are: what became of each, what it says itself, and whether it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._core.errors import safe_text
+from qtasks.schemas import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sized
+
+    from qtasks.app.base import BaseQueueTasks
+    from qtasks.contracts.plugin import BasePlugin
+    from qtasks.schemas import PluginReport
+
+__all__ = ["dry_run", "plugin_health", "plugin_states", "quiet"]
+
+#: Seconds that one plugin may take to look, or to start and stop.
+_PATIENCE: Final = 10.0
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what plugins are reported for out of the log, where it is shown anyway."""
+    log = logging.getLogger("qtasks.plugins")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def plugin_states(app: BaseQueueTasks) -> list[Finding]:
+    """Returns a finding for each plugin: whether it is used, and if not, why."""
+    found = [state_of(report) for report in app.plugin_reports()]
+    problem = app._discovery.problem  # noqa: SLF001 - the command line shows what the app refuses
+    if problem is not None:
+        text = safe_text(problem)
+        found.append(Finding("error", "required plugins", f"The app refuses to run: {text}.", text))
+    return found
+
+
+def state_of(report: PluginReport) -> Finding:
+    """Returns what a report means, as a finding."""
+    subject = f"plugin {report.name}"
+    package = f" {report.distribution} {report.version}".rstrip()
+    match report.state:
+        case "active" if report.fix:
+            return Finding("warning", subject, f"It is used, but {report.reason}.", report.fix)
+        case "active":
+            where = package or f" {report.source}"
+            heard = f"{_count(report.triggers, 'trigger')}, {_count(report.hooks, 'hook')}"
+            return Finding("ok", subject, f"It is used:{where}, {heard}.")
+        case "disabled":
+            return Finding("ok", subject, f"It is off: {report.reason}.", report.fix)
+        case _:
+            message = f"It is {report.state}: {report.reason}."
+            return Finding("error", subject, message, report.fix)
+
+
+def _count(names: Sized, noun: str) -> str:
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+
+
+def plugin_health(app: BaseQueueTasks) -> list[Finding]:
+    """Asks the plugins for what they see themselves; one that cannot look is a finding too."""
+    found: list[Finding] = []
+    for name, check in app._discovery.implementations("qtasks_health_checks"):  # noqa: SLF001 - as above
+        answer = _within(partial(_findings, check, app))
+        if isinstance(answer, BaseException):
+            found.append(_broken(name, f"Its health check failed: {_text(answer)}."))
+            continue
+        for each in answer:
+            if isinstance(each, Finding):
+                found.append(Finding(each.level, f"{name}: {each.subject}", each.message, each.fix))
+            else:
+                kind = type(each).__name__
+                found.append(_broken(name, f"Its health check returned a {kind}, no Finding."))
+    return found
+
+
+def dry_run(plugins: dict[str, BasePlugin]) -> list[Finding]:
+    """Starts and stops each plugin by itself; one that raises or hangs is an error."""
+    found = []
+    for name, plugin in plugins.items():
+        error = _within(partial(asyncio.run, _start_and_stop(plugin)))
+        if isinstance(error, BaseException):
+            found.append(_broken(name, f"It does not start and stop: {_text(error)}.", "error"))
+    return found
+
+
+async def _start_and_stop(plugin: BasePlugin) -> None:
+    for step in (plugin.start, plugin.stop):
+        answer = step(role="worker")
+        if inspect.isawaitable(answer):
+            await answer
+
+
+def _findings(check: Callable[..., Any], app: BaseQueueTasks) -> list[Any]:
+    answer = check(app=app)
+    if inspect.isawaitable(answer):
+        answer = asyncio.run(_wait_for(answer))
+    return list(answer or ())
+
+
+async def _wait_for(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+def _within(call: Callable[[], Any]) -> Any:
+    """Calls a plugin in a thread; returns what it returned or raised, and gives up at some time."""
+    done: list[Any] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
+            done.append(error)
+
+    thread = threading.Thread(target=run, name="qtasks plugins doctor", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return done[0] if done else TimeoutError(f"nothing within {_PATIENCE:g} seconds")
+
+
+def _broken(name: str, message: str, level: Any = "warning") -> Finding:
+    fix = f"Report it to the author of the plugin, or switch it off: -p no:{name}"
+    return Finding(level, f"plugin {name}", message, fix)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {safe_text(error)}"

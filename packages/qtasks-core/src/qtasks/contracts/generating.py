@@ -1,0 +1,50 @@
+"""Running a generator to its end."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+
+__all__ = ["exhaust", "exhaust_async"]
+
+
+def exhaust(generator: Generator[Any, Any, Any], take: Callable[[Any], Any]) -> Any:
+    """Hands every value to ``take`` and returns what the generator returned.
+
+    Args:
+        generator: is closed, whatever happens.
+        take: what it returns is what ``yield`` gives back to the generator.
+    """
+    answer = None
+    with closing(generator):
+        while True:
+            try:
+                value = _resume(generator, answer)
+            except StopIteration as end:
+                return end.value
+            answer = take(value)
+
+
+async def exhaust_async(
+    generator: AsyncGenerator[Any, Any], take: Callable[[Any], Awaitable[Any]]
+) -> None:
+    """Hands every value to ``take``, as :func:`exhaust` does; this kind returns nothing."""
+    answer = None
+    async with aclosing(generator):
+        while True:
+            try:
+                value = await generator.asend(answer)
+            except StopAsyncIteration:
+                return
+            answer = await take(value)
+
+
+def _resume(generator: Generator[Any, Any, Any], answer: Any) -> Any:
+    # What ``yield from`` of a list or another iterator waits for cannot take an answer.
+    inner = getattr(generator, "gi_yieldfrom", None)
+    if answer is None or (inner is not None and not hasattr(inner, "send")):
+        return next(generator)
+    return generator.send(answer)
