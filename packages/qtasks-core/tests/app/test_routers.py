@@ -53,9 +53,7 @@ def test_both_paths_lead_to_the_same_router() -> None:
 
 
 @pytest.mark.parametrize("method", ["sync", "async", None])
-def test_s21_tasks_of_a_router_run_in_the_app_that_takes_it(
-    harness: Harness, method: Any
-) -> None:
+def test_s21_tasks_of_a_router_run_in_the_app_that_takes_it(harness: Harness, method: Any) -> None:
     router = Router(method=method)
 
     @router.task()
