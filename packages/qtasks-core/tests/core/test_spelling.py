@@ -104,6 +104,9 @@ async def test_methods_of_every_make_can_be_marked() -> None:
         @classmethod
         def cls(cls, worker: Any) -> None: ...
 
+    registry = TriggerRegistry()
+    registry.add(Makes())
+    assert listening(registry, "worker_start") == ["Makes"]
     values = await asked(Makes(), "task_executor_run_task", task_executor=None, result=1)
     assert values["result"] == 2
 

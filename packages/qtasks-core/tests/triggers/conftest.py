@@ -13,7 +13,7 @@ from qtasks.schemas import Claim
 from qtasks.stats import AsyncStats, SyncStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from conftest import Harness
 
@@ -80,11 +80,16 @@ class Stage:
             raise TaskPluginTriggerError(msg)
 
         @app.task
+        def give() -> Iterator[int]:
+            yield 1
+            yield 2
+
+        @app.task
         def stop_all() -> None:
             app.stop()
 
         self.same, self.other, self.fail, self.ask = same, other, fail, ask
-        self.stop_all = stop_all
+        self.give, self.stop_all = give, stop_all
 
     def do(self, call: Any) -> Any:
         """Returns the value of a call to the app."""
@@ -258,6 +263,12 @@ def fail(stage: Stage) -> None:
 def ask(stage: Stage) -> None:
     """Runs a task that asks the plugins for a result."""
     stage.run(stage.ask)
+
+
+@scene("task_executor_run_task_gen")
+def give(stage: Stage) -> None:
+    """Runs a generator."""
+    assert stage.run(stage.give).returning == [1, 2]
 
 
 @scene("qtasks_stop")

@@ -147,6 +147,12 @@ REPLACED: list[tuple[str, Any, Callable[[Stage], Any], Any]] = [
     ("global_config_get_all", {"get": {"a": 1}}, shared_all, {"a": 1}),
     ("global_config_get_match", {"b": 2}, shared, {"b": 2}),
     ("task_executor_args_replace", {"args": (42,)}, lambda stage: stage.result(), 42),
+    (
+        "task_executor_run_task_gen",
+        {"results": [42]},
+        lambda stage: stage.run(stage.give).returning,
+        [42],
+    ),
     ("task_executor_run_task", 42, lambda stage: stage.result(), 42),
     (
         "task_executor_run_task_trigger_error",

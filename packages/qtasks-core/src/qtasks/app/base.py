@@ -135,6 +135,11 @@ class BaseQueueTasks:
         self._discovery.register()
         return self._registry.plugins
 
+    @property
+    def plugin_errors(self) -> Mapping[tuple[str, str], int]:
+        """How often each plugin failed in this process, by its name and the trigger."""
+        return self._registry.policy.errors
+
     def plugin_reports(self) -> list[PluginReport]:
         """Tells what became of every plugin: those in use in their order, then the others.
 

@@ -108,10 +108,13 @@ def find_marks(kind: type) -> dict[str, tuple[Mark, ...]]:
     found: dict[str, tuple[Mark, ...]] = {}
     for base in reversed(kind.__mro__):
         for name, value in vars(base).items():
-            function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            # The mark may stand above @staticmethod, or below it.
+            marks = getattr(value, _MARKS, None) or getattr(
+                getattr(value, "__func__", None), _MARKS, None
+            )
             if value is None:
                 found.pop(name, None)
-            elif isinstance(marks := getattr(function, _MARKS, None), tuple):
+            elif isinstance(marks, tuple):
                 found[name] = marks
     return found
 

@@ -19,12 +19,12 @@ from qtasks.exc import PluginError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
     from qtasks._core.triggers.policy import Policy
     from qtasks._core.triggers.subscription import Subscribers, Subscription
 
-__all__ = ["around", "first", "last", "notify", "replace"]
+__all__ = ["around", "asking_code", "first", "last", "notify", "replace"]
 
 
 async def notify(name: str, subscribers: Subscribers, arguments: Mapping[str, Any]) -> None:
@@ -119,16 +119,17 @@ class _Guard:
         self._manager: Any = None
 
     async def __aenter__(self) -> None:
-        policy = self._subscription.policy
+        subscription, arguments = self._subscription, self._arguments
+        policy = subscription.policy
         try:
-            manager = self._subscription.call(self._arguments)
+            manager = subscription.call(arguments)
             if hasattr(type(manager), "__await__") and not hasattr(type(manager), "__aenter__"):
                 manager = await within(policy, manager)
             if manager is not None:
                 await _enter(policy, manager)
                 self._manager = manager
         except BaseException as error:  # noqa: BLE001 - _failed decides what passes
-            await _failed(self._name, self._subscription, self._arguments, error)
+            await _failed(self._name, subscription, arguments, error)
 
     async def __aexit__(
         self,
@@ -136,18 +137,23 @@ class _Guard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        manager = self._manager
+        subscription, arguments, manager = self._subscription, self._arguments, self._manager
         if manager is None:
             return
         try:
             if hasattr(type(manager), "__aexit__"):
-                policy = self._subscription.policy
-                await within(policy, manager.__aexit__(kind, error, trace))
+                await within(subscription.policy, manager.__aexit__(kind, error, trace))
             else:
                 manager.__exit__(kind, error, trace)
         except BaseException as raised:  # noqa: BLE001 - likewise
             if raised is not error:
-                await _failed(self._name, self._subscription, self._arguments, raised)
+                await _failed(self._name, subscription, arguments, raised)
+
+
+def asking_code() -> frozenset[CodeType]:
+    """Returns the code in whose frames ``subscription`` is who is asked, with ``arguments``."""
+    functions = (notify, replace, _single, _Guard.__aenter__, _Guard.__aexit__)
+    return frozenset(function.__code__ for function in functions)
 
 
 async def _enter(policy: Policy, manager: Any) -> None:

@@ -53,7 +53,10 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     seconds = policy.timeout
     try:
         async with asyncio.timeout(seconds) as limit:
-            return await awaitable
+            answer = await awaitable
+            while hasattr(type(answer), "__await__"):  # an async trigger() handed on a coroutine
+                answer = await answer
+            return answer
     except TimeoutError:
         if not limit.expired():
             raise  # its own

@@ -24,7 +24,7 @@ log = logging.getLogger("qtasks.plugins")
 
 #: Seconds that a plugin may take, where no settings say it.
 _TIMEOUT: Final = 30.0
-#: The trigger that tells of failures; not of those that it meets itself.
+#: The trigger that tells of failures.
 _TOLD: Final = "plugin_error"
 
 
@@ -73,7 +73,12 @@ class Policy:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Does what :meth:`note` does, and tells those who listen to ``plugin_error``."""
-        task_id = self.note(name, plugin, step, error, arguments)
+        await self.announce(name, step, error, self.note(name, plugin, step, error, arguments))
+
+    async def announce(
+        self, name: str, step: str, error: BaseException, task_id: str | None
+    ) -> None:
+        """Tells those who listen to ``plugin_error``; not of what fails while they are told."""
         if step != _TOLD and (listeners := self.listeners()):
             about = {"plugin": name, "trigger": step, "e": error, "uuid": task_id}
             await notify(_TOLD, listeners, about)
@@ -109,7 +114,7 @@ class Policy:
             who,
             step,
             f" of {task_name} {task_id}" if task_id else "",
-            "it is used all the same" if step in ("start", "stop") else "everything else goes on",
+            self._consequence(name, step),
             exc_info=error,
             extra={
                 "plugin": name,
@@ -119,6 +124,11 @@ class Policy:
             },
         )
         return task_id
+
+    def _consequence(self, name: str, step: str) -> str:
+        if self.raises(name):
+            return "this is raised, as was asked for"
+        return "it is used all the same" if step in ("start", "stop") else "everything else goes on"
 
     def _origin(self, name: str, plugin: BasePlugin) -> str:
         if name not in self.origins:

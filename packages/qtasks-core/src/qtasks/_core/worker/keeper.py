@@ -66,6 +66,7 @@ class Keeper:
         lease: seconds of a lease; every third of it a round is made, and in between, once a
             second, a look at what runs for longer.
         after_outage: whether the server was away just before.
+        watch: called after each round and look, in the keeper's thread; None for nothing.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class Keeper:
         lease: float,
         *,
         after_outage: bool = False,
+        watch: Callable[[float], None] | None = None,
     ) -> None:
+        self._watch = watch
         self._twin = broker.client()
         self._broker = self._twin or broker
         self._target = target
@@ -156,6 +159,8 @@ class Keeper:
         try:
             while True:
                 self._guarded(lambda: drive(self._connected()))
+                if self._watch is not None:
+                    self._watch(time.monotonic())
                 if self._stop.wait(self._pause):
                     break
             self._guarded(lambda: drive(self._broker.report(self._target.presence(), 0.0)))

@@ -290,8 +290,10 @@ class Runner:
             }
             try:
                 verdict = await emit.first("worker_task_error_retry", subscribers, arguments)
-            except TaskControl as control:
+            except (TaskControl, TaskCancelError) as control:
                 return outcomes.after_control(control)
+            except Exception as raised:  # noqa: BLE001 - of a plugin whose failures are to be raised
+                described = describe(raised)
         return outcomes.after_failure(described, verdict)
 
     def _settlement(

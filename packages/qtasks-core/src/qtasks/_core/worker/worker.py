@@ -16,6 +16,7 @@ from qtasks._core.firing.keeping import Keeping
 from qtasks._core.firing.working import tell_started, tell_stop_asked, tell_stopped
 from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
+from qtasks._core.triggers.hangs import HangWatch
 from qtasks._core.worker.attendance import Attendance
 from qtasks._core.worker.burst import more_to_do
 from qtasks._core.worker.changes import follow
@@ -119,6 +120,7 @@ class Worker:
         self._asked = False
         self._waited = False
         self._doom: ServerError | None = None
+        self._raised: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
 
@@ -166,7 +168,13 @@ class Worker:
             await tell_started(self._registry.table, self._connection, self._owner, self)
             self._keeping = Keeping(self, self._registry, self._owner)
             self._cleanup = stack.pop_all()
-        self._keeper = Keeper(self.broker, self, self.config.lease, after_outage=self._waited)
+        self._keeper = Keeper(
+            self.broker,
+            self,
+            self.config.lease,
+            after_outage=self._waited,
+            watch=HangWatch(self._registry.policy).look,
+        )
         self._waited = False
         self._keeper.start()
         self._main = loop.create_task(self._pump.run())
@@ -206,8 +214,8 @@ class Worker:
                 await tell_stopped(self._registry.table, self._connection, self._owner, self)
         text = "Worker %s has stopped: %d runs finished, %d given back"
         log.info(text, self.id, self.settled, self.given_back)
-        if self._doom is not None:
-            raise self._doom
+        if error := self._doom or self._raised:
+            raise error
 
     def _prepare(self) -> asyncio.AbstractEventLoop:
         """Gets ready to be stopped, unless :meth:`run` has done so; returns the running loop."""
@@ -216,7 +224,7 @@ class Worker:
             self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
             if self._asked:
                 self._stopping.set()
-            self._doom = None
+            self._doom = self._raised = None
             self._loop = asyncio.get_running_loop()
         return self._loop
 
@@ -373,7 +381,11 @@ class Worker:
             self.settled += not back
         if self.on_settled is not None:
             self.on_settled()
-        await tell_settled(self, self._registry, finished, fenced=fenced)
+        try:
+            await tell_settled(self, self._registry, finished, fenced=fenced)
+        except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+            self._raised = self._raised or error
+            self._asked_to_stop(hurry=False)
 
     # Stopping
 
