@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,13 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Beside"]
 
-log = logging.getLogger("qtasks.plugins")
-
 
 class Beside:
     """Runs coroutines on the loop that made it, from any thread, one after another."""
 
     def __init__(self) -> None:
+        self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._last: asyncio.Task[None] | None = None
         self._apart: set[asyncio.Task[None]] = set()
@@ -34,15 +32,20 @@ class Beside:
 
     def at_once(self, telling: Coroutine[Any, Any, None]) -> None:
         """Has a coroutine run without waiting for what was told before; only on the loop."""
-        task = self._loop.create_task(_guarded(telling))
+        task = self._loop.create_task(self._guarded(telling))
         self._apart.add(task)
         task.add_done_callback(self._apart.discard)
 
-    async def told(self) -> None:
-        """Waits until all is told."""
+    async def told(self) -> Exception | None:
+        """Waits until all is told.
+
+        Returns:
+            The first failure of a plugin whose failures are to be raised, or None.
+        """
         await asyncio.sleep(0)  # what other threads said is on its way
         while waiting := self._waiting():
             await asyncio.wait(waiting)
+        return self._error
 
     def _waiting(self) -> list[asyncio.Task[None]]:
         last = () if self._last is None or self._last.done() else (self._last,)
@@ -56,11 +59,10 @@ class Beside:
     ) -> None:
         if before is not None:
             await asyncio.wait([before])
-        await _guarded(make())
+        await self._guarded(make())
 
-
-async def _guarded(telling: Coroutine[Any, Any, None]) -> None:
-    try:
-        await telling
-    except Exception:
-        log.exception("Plugins could not be told; everything else goes on")
+    async def _guarded(self, telling: Coroutine[Any, Any, None]) -> None:
+        try:
+            await telling
+        except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+            self._error = self._error or error

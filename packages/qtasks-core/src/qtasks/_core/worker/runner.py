@@ -187,7 +187,11 @@ class Runner:
             return None
         settlement = self._settlement(passage.delivery, passage.task, outcome, started)
         if self._firing.ends:
-            settlement = await self._firing.ended(passage, settlement)
+            try:
+                settlement = await self._firing.ended(passage, settlement)
+            except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+                failed = Fail(describe(error))
+                settlement = self._settlement(passage.delivery, passage.task, failed, started)
             if self._endings.get(key, outcome) is None:  # it was lost while plugins were asked
                 await self._tell_lost(passage.task, passage.delivery)
                 return None
@@ -203,12 +207,12 @@ class Runner:
         firing = self._firing
         if firing.seen is not self._registry.table:
             firing.look()
-        if firing.arrives:
-            await firing.arrived(passage)
+        if firing.arrives or firing.begins:
+            early = await self._early(passage)
+            if early is not None:
+                return early
         if passage.task is None or passage.delivery.malformed is not None:
             return self._refusal(passage.delivery)
-        if firing.begins and (veto := await self._veto(passage)) is not None:
-            return veto
         task, delivery = passage.task, passage.delivery
         table = self._registry.table_for(task)
         try:
@@ -234,12 +238,23 @@ class Runner:
         known = sorted(self._tasks)
         return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
 
-    async def _veto(self, passage: Passage) -> Outcome | None:
-        """Returns the outcome if a plugin does not want the delivery to run now, else None."""
+    async def _early(self, passage: Passage) -> Outcome | None:
+        """Asks plugins about a delivery that is to run; the outcome if one of them ends it."""
+        firing, before = self._firing, passage.delivery
         try:
-            await self._firing.beginning(passage)
+            if firing.arrives:
+                await firing.arrived(passage)
+            if firing.begins and passage.task is not None and before.malformed is None:
+                await firing.beginning(passage)
         except (TaskControl, TaskCancelError) as error:
             return outcomes.after_control(error)
+        except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+            task, delivery = passage.task, passage.delivery
+            if task is None:
+                return Fail(describe(error))
+            return await self._failed(task, delivery, self._registry.table_for(task), error)
+        if passage.delivery is not before:
+            current_delivery.set(passage.delivery)
         return None
 
     async def _value(

@@ -18,7 +18,7 @@ from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
 from qtasks._core.triggers.hangs import HangWatch
 from qtasks._core.worker.attendance import Attendance
-from qtasks._core.worker.burst import more_to_do
+from qtasks._core.worker.burst import until_stopped
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.opening import open_patiently
@@ -147,7 +147,7 @@ class Worker:
                     return
                 self._waited = failed > 0
             async with self:
-                await self._until_stopped()
+                await until_stopped(self, self._stopping, self._pump)
         finally:
             self._loop = None
             if restore is not None:
@@ -210,7 +210,7 @@ class Worker:
                 self._pools.threads.close()
                 self._pools.processes.close()
                 await self._runner.close()
-                await self._keeping.beside.told()
+                self._raised = await self._keeping.beside.told() or self._raised
                 await tell_stopped(self._registry.table, self._connection, self._owner, self)
         text = "Worker %s has stopped: %d runs finished, %d given back"
         log.info(text, self.id, self.settled, self.given_back)
@@ -393,17 +393,3 @@ class Worker:
         if hurry or (hurry is None and self._stopping.is_set()):
             self._hurry.set()
         self._stopping.set()
-
-    async def _until_stopped(self) -> None:
-        while not self._stopping.is_set():
-            if (
-                self.burst
-                and self._pump.idle
-                and not await more_to_do(self._pump, self.broker, self.queues)
-            ):
-                return
-            try:
-                async with asyncio.timeout(0.05 if self.burst else None):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
