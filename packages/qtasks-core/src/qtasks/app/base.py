@@ -16,18 +16,17 @@ from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.worker.plan import Plans
 from qtasks._core.worker.worker import Worker
-from qtasks.app.declare import declare
 from qtasks.app.events import Events
-from qtasks.app.groups import SHARED, Adoption, Declaration
+from qtasks.app.groups import SHARED, Adoption
 from qtasks.app.middleware_checks import check_middleware
-from qtasks.app.plugins import named_plugins, prepare, required_plugins, task_options
-from qtasks.app.routing import group_of
+from qtasks.app.plugins import named_plugins, prepare, required_plugins
 from qtasks.app.servers import check_place, make_broker, make_from, make_storage
+from qtasks.app.tasks import TaskHolder
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
-from qtasks.exc import ConfigError, DuplicateTaskError, RegistrationError
-from qtasks.schemas import Retention, TaskDefinition
+from qtasks.exc import ConfigError, RegistrationError
+from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from qtasks._core.triggers.registry import AddOptions
     from qtasks._supervisor.supervisor import Supervisor
     from qtasks.app.inline import InlineBase
-    from qtasks.app.routing import BaseRouter
     from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.middleware import TaskMiddleware
@@ -62,7 +60,7 @@ class AppOptions(TypedDict, total=False):
     clock: Clock | None
 
 
-class BaseQueueTasks:
+class BaseQueueTasks(TaskHolder):
     """Registration, configuration and wiring; the façades add what talks to a server.
 
     Args:
@@ -103,6 +101,7 @@ class BaseQueueTasks:
         check_place("name", name if "://" in name else None)
         check_place("broker", options.get("broker"))
         check_place("storage", options.get("storage"))
+        super().__init__()
         self.name = name
         self.config = _settings(options.get("config"))
         self.clock: Clock = options.get("clock") or SystemClock()
@@ -114,7 +113,6 @@ class BaseQueueTasks:
         for instance in instances:
             self.add_plugin(instance)
         self._plans = Plans()
-        self._definitions: dict[str, TaskDefinition] = {}
         self._workers: weakref.WeakSet[Worker | Supervisor] = weakref.WeakSet()
         self._event_plugin: EventPlugin | None = None
         self._inline: InlineBase | None = None
@@ -123,11 +121,6 @@ class BaseQueueTasks:
         self._twin: BaseQueueTasks | None = None
         self._wire(options)
         SHARED.join(self, Adoption())
-
-    @property
-    def tasks(self) -> Mapping[str, TaskDefinition]:
-        """The registered tasks by name."""
-        return self._definitions
 
     @property
     def plugins(self) -> Mapping[str, BasePlugin]:
@@ -296,68 +289,9 @@ class BaseQueueTasks:
         if triggers := self._event_plugin.wanted(event):
             self._registry.add(self._event_plugin, triggers)
 
-    def _declare(
-        self, function: Any, name: str | None, options: Mapping[str, Any]
-    ) -> TaskDefinition:
-        options = {"queue": self.config.queues[0], **options}
-        task = declare(function, name, options, self._task_options)
-        self._check_free(task, {})
-        self._definitions[task.name] = task
-        return task
-
-    def include_router(
-        self,
-        router: BaseRouter,
-        *,
-        prefix: str = "",
-        queue: str | None = None,
-        tags: Iterable[str] = (),
-    ) -> None:
-        """Takes the tasks of a router, also those that are added to it later.
-
-        Args:
-            router: the router.
-            prefix: stands before the names of its tasks.
-            queue: the queue of those that name none; None for that of the app.
-            tags: are added to theirs.
-
-        Raises:
-            RegistrationError: it is no router, or one of its tasks does not fit; the app has none
-                of them then.
-            DuplicateTaskError: the name of one is taken.
-        """
-        group_of(router, "include_router").join(self, Adoption(prefix, queue, tags))
-
-    def _adopt(self, taken: Sequence[tuple[Declaration, Adoption]]) -> None:
-        """Registers tasks that were declared without an app, all or none."""
-        tasks: dict[str, TaskDefinition] = {}
-        for declaration, adoption in taken:
-            known = declaration.definition
-            options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
-            name = f"{adoption.prefix}{known.name}"
-            task = declare(known.func, name, options, self._task_options)
-            self._check_free(task, tasks)
-            tasks[name] = task
-        for (declaration, _), name in zip(taken, tasks, strict=True):
-            declaration.settle_in(self, name)
-        self._definitions.update(tasks)
-
-    def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
-        existing = self._definitions.get(task.name) or others.get(task.name)
-        if existing is not None:
-            msg = (
-                f"two tasks are named {task.name!r}: {existing.where} and {task.where};"
-                " give one of them another name="
-            )
-            raise DuplicateTaskError(msg)
-
     @property
     def _inline_mode(self) -> InlineBase | None:
         return self._origin._inline  # noqa: SLF001 - of a twin it is the app that goes inline
-
-    def _task_options(self) -> dict[str, Callable[[Any], object]]:
-        """Asks the plugins which keywords of ``@app.task`` are theirs."""
-        return task_options(self._discovery)
 
     def _wire(self, options: AppOptions) -> None:
         broker, storage = options.get("broker"), options.get("storage")

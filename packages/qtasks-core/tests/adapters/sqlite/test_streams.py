@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from concurrent.futures import Future
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qtasks.adapters.sqlite import schema, streams, wake
+from qtasks.adapters.sqlite import records, schema, streams, wake
 from qtasks.adapters.sqlite.database import Database
+from qtasks.adapters.sqlite.lookout import Deadline, Lookout
 from qtasks.adapters.sqlite.url import parse_url
-from qtasks.adapters.sqlite.wake import POKE, Bell
+from qtasks.adapters.sqlite.wake import ENDED, POKE, READY, STREAMED, Bell
+from qtasks.adapters.sqlite.watch import Watch, _Waiter
 from qtasks.schemas import Chunk, Claim, Settlement, Streamed, Success
 
 if TYPE_CHECKING:
@@ -118,6 +121,66 @@ async def test_a_reader_is_woken_where_no_bell_rings(
     assert await asyncio.wait_for(waiting, 30) == Streamed(delivery.token, 0, (b"a",))
 
 
+async def test_a_bell_of_its_own_rings(
+    broker: SqliteBroker,
+    twin: SqliteBroker,
+    delivery: Delivery,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nobody can see commits, readers are woken, and who waits for an end is not."""
+    monkeypatch.setattr(Database, "version", lambda _: 1)
+    looks: list[object] = []
+    ended = records.ended
+
+    def counted(conn: Any, now: float, ids: Any) -> Any:
+        looks.append(ids)
+        return ended(conn, now, ids)
+
+    monkeypatch.setattr(records, "ended", counted)
+    waiting = asyncio.ensure_future(broker.storage.wait([delivery.id], FOREVER))
+    while not looks:
+        await asyncio.sleep(0)
+    for number in range(20):
+        reading = broker.storage.read_stream(delivery.id, delivery.token, number, FOREVER)
+        reader = asyncio.ensure_future(reading)
+        while len(broker._engine._watch._waiting) < 2:
+            await asyncio.sleep(0)
+        run(twin.storage.append_stream([gave(delivery, number, b"v")]))
+        assert (await asyncio.wait_for(reader, 30)).values == (b"v",)
+    assert len(looks) == 1
+    run(twin.settle([Settlement(delivery.id, delivery.token, Success(), ttl=FOREVER)]))
+    assert set(await asyncio.wait_for(waiting, 30)) == {delivery.id}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "heard", "armed"),
+    [
+        ("reader", STREAMED, True),
+        ("reader", ENDED, True),
+        ("reader end", ENDED, True),
+        ("reader end", STREAMED, False),
+        ("reader work", STREAMED | ENDED, False),
+        ("reader work", STREAMED | READY, True),
+    ],
+)
+def test_commits_count_as_seen_once_all_have_looked(
+    twin: SqliteBroker, delivery: Delivery, kinds: str, heard: int, armed: bool
+) -> None:
+    watching = Watch(twin._engine._database)
+    lookout = Lookout(twin._engine._database)
+    waits: dict[str, Any] = {
+        "reader": {"reader": streams.Reader(delivery.id, 0, 0, 1)},
+        "end": {"ids": (delivery.id,)},
+        "work": {"queues": ("q",)},
+    }
+    deadline = Deadline(twin._engine._clock, FOREVER)
+    watching._waiting = [_Waiter(Future(), deadline, **waits[kind]) for kind in kinds.split()]
+    watching._round(lookout, heard, None)
+    assert (lookout._version is not None) is armed
+    lookout.close()
+
+
 async def test_many_values_are_read_whole_by_many(
     broker: SqliteBroker, twin: SqliteBroker, delivery: Delivery, run: Run
 ) -> None:
@@ -184,6 +247,20 @@ def test_what_is_over_is_removed_in_steps(
     while run(twin.sweep()).more:
         left.append(counts(path))
     assert left == [(1, 15_000), (1, 5_000)]
+    assert counts(path) == (0, 0)
+
+
+def test_a_sweep_that_leaves_values_says_so(
+    twin: SqliteBroker, clock: FakeClock, message: Make, path: Path, run: Run
+) -> None:
+    run(twin.publish([message() for _ in range(25)]))
+    deliveries = run(twin.claim(Claim(("q",), 25, FOREVER, "w1")))
+    run(twin.storage.append_stream([gave(one, 0, b"v", ttl=5.0) for one in deliveries]))
+    clock.advance(6)
+    left = []
+    while run(twin.sweep(10)).more:
+        left.append(counts(path))
+    assert left == [(15, 15), (5, 5)]
     assert counts(path) == (0, 0)
 
 

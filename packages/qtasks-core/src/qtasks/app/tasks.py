@@ -1,0 +1,100 @@
+"""The tasks of an app: its own, and those that were declared without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from qtasks.app.declare import declare
+from qtasks.app.groups import Adoption, Declaration
+from qtasks.app.plugins import task_options
+from qtasks.app.routing import group_of
+from qtasks.exc import DuplicateTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from qtasks._config import QueueConfig
+    from qtasks._core.discovery.discovery import Discovery
+    from qtasks.app.base import BaseQueueTasks
+    from qtasks.app.routing import BaseRouter
+    from qtasks.schemas import TaskDefinition
+
+__all__ = ["TaskHolder"]
+
+
+class TaskHolder:
+    """The half of an app that knows its tasks."""
+
+    config: QueueConfig
+    _discovery: Discovery
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, TaskDefinition] = {}
+
+    @property
+    def tasks(self) -> Mapping[str, TaskDefinition]:
+        """The registered tasks by name."""
+        return self._definitions
+
+    def _declare(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> TaskDefinition:
+        options = {"queue": self.config.queues[0], **options}
+        task = declare(function, name, options, self._task_options)
+        self._check_free(task, {})
+        self._definitions[task.name] = task
+        return task
+
+    def include_router(
+        self,
+        router: BaseRouter,
+        *,
+        prefix: str = "",
+        queue: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> None:
+        """Takes the tasks of a router, also those that are added to it later.
+
+        Args:
+            router: the router.
+            prefix: stands before the names of its tasks.
+            queue: the queue of those that name none; None for that of the app.
+            tags: are added to theirs.
+
+        Raises:
+            RegistrationError: it is no router, or one of its tasks does not fit; the app has none
+                of them then.
+            DuplicateTaskError: the name of one is taken.
+        """
+        group_of(router, "include_router").join(self._whole, Adoption(prefix, queue, tags))
+
+    def _adopt(self, taken: Sequence[tuple[Declaration, Adoption]]) -> None:
+        """Registers tasks that were declared without an app, all or none."""
+        tasks: dict[str, TaskDefinition] = {}
+        for declaration, adoption in taken:
+            known = declaration.definition
+            options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
+            name = f"{adoption.prefix}{known.name}"
+            task = declare(known.func, name, options, self._task_options)
+            self._check_free(task, tasks)
+            tasks[name] = task
+        for (declaration, _), name in zip(taken, tasks, strict=True):
+            declaration.settle_in(self._whole, name)
+        self._definitions.update(tasks)
+
+    def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
+        existing = self._definitions.get(task.name) or others.get(task.name)
+        if existing is not None:
+            msg = (
+                f"two tasks are named {task.name!r}: {existing.where} and {task.where};"
+                " give one of them another name="
+            )
+            raise DuplicateTaskError(msg)
+
+    @property
+    def _whole(self) -> BaseQueueTasks:
+        return cast("BaseQueueTasks", self)  # there is no half of it alone
+
+    def _task_options(self) -> dict[str, Callable[[Any], object]]:
+        """Asks the plugins which keywords of ``@app.task`` are theirs."""
+        return task_options(self._discovery)
