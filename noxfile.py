@@ -160,7 +160,7 @@ def typing(session: nox.Session) -> None:
     tests |= {path.parent for path in ROOT.glob("packages/*/tests/typing/*.py")}
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         mypy = ("mypy", f"--python-version={version}")
-        session.run(*mypy, "noxfile.py", "conftest.py", *sources)
+        session.run(*mypy, "noxfile.py", "conftest.py", "tools", *sources)
         for directory in sorted(tests):
             files = sorted(directory.glob("*.py"))
             session.run(*mypy, *(str(path.relative_to(ROOT)) for path in files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.triggers.subscription import Subscribers, Subscription
 from qtasks._core.triggers.table import TriggerTable
-from qtasks.contracts.triggers import CATALOGUE, COMPONENTS, Kind
+from qtasks.contracts.triggers import CATALOGUE, COMPONENTS, Kind, Role, TriggerName
 from qtasks.exc import RegistrationError, Reject
 from qtasks.plugins import BasePlugin
 from qtasks.schemas import Verdict
@@ -74,10 +74,17 @@ def test_the_table_has_one_attribute_for_each_trigger() -> None:
     assert list(TriggerTable.__slots__) == list(CATALOGUE)
 
 
+def test_the_type_of_names_has_every_trigger() -> None:
+    assert get_args(TriggerName) == tuple(CATALOGUE)
+
+
 def test_every_spec_is_complete() -> None:
     for name, spec in CATALOGUE.items():
         assert spec.doc, name
         assert spec.since, name
+        assert spec.section("Example"), name
+        assert bool(spec.section("Returns")) is bool(spec.returns), name
+        assert set(spec.roles) <= set(get_args(Role)), name
         assert name.startswith(spec.component), name
         assert all(f"{argument}:" in spec.doc for argument in spec.arguments), name
         answers = spec.kind in {Kind.FILTER, Kind.FIRST, Kind.LAST}

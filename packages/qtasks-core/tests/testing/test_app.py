@@ -89,13 +89,14 @@ def test_what_is_paused_stays() -> None:
 
 def test_a_worker_starts_and_stops_once_for_a_run() -> None:
     recorder = TriggerRecorder()
-    app = make_app(plugins=[recorder])
+    app = make_app()
+    app.add_plugin(recorder, ["worker_start", "worker_stop"])
     app.task(name="add")(lambda: None)
     app.add_task("add")
     run_task(app, "add", delay=60)
-    assert (recorder.names().count("worker_start"), recorder.names()[-1]) == (1, "worker_stop")
+    assert recorder.names() == ["worker_start", "worker_stop"]
     run_queue(app)  # there is nothing to do, and still a worker
-    assert recorder.names()[-2:] == ["worker_start", "worker_stop"]
+    assert recorder.names() == ["worker_start", "worker_stop"] * 2
 
 
 def test_settings_are_those_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

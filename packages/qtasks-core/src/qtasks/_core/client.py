@@ -10,24 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.current import refuse_while_main_loads
-from qtasks._core.messages import make_message, new_record, resolve_priority
+from qtasks._core.firing.adding import Adding
+from qtasks._core.firing.parts import tell_connected, tell_leaving
+from qtasks._core.firing.reading import Reading
+from qtasks._core.global_config import SharedConfig
+from qtasks._core.messages import make_message, new_record
 from qtasks._core.triggers import emit
 from qtasks.contracts.names import check_name, check_queues
 from qtasks.exc import ServerError, UnsupportedError
-from qtasks.schemas import (
-    CancelAnswer,
-    Finding,
-    Message,
-    Page,
-    Presence,
-    QueueStats,
-    Receipt,
-    Record,
-    RecordQuery,
-    Streamed,
-    TaskCall,
-    TaskDefinition,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +25,20 @@ if TYPE_CHECKING:
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
     from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks.schemas import (
+        CancelAnswer,
+        Finding,
+        Message,
+        Page,
+        Presence,
+        QueueStats,
+        Receipt,
+        Record,
+        RecordQuery,
+        Streamed,
+        TaskCall,
+        TaskDefinition,
+    )
     from qtasks.typing import Clock
 
 __all__ = ["Client"]
@@ -64,12 +68,13 @@ class Client:
 
     Attributes:
         connection: likewise.
+        global_config: the configuration that the app's processes share.
     """
 
     def __init__(
         self,
         *,
-        owner: object,
+        owner: Any,
         connection: Connection,
         tasks: Mapping[str, TaskDefinition],
         registry: TriggerRegistry,
@@ -84,16 +89,23 @@ class Client:
         self._registry = registry
         self._config = config
         self._clock = clock
+        self._adding = Adding(owner, connection, tasks, registry, config)
+        self._reading = Reading(owner, connection, tasks, registry)
+        self.global_config = SharedConfig(owner, connection, registry, config, self.start)
 
     async def start(self) -> None:
         """Connects once; every other method does it by itself."""
         refuse_while_main_loads()
-        await self.connection.open(self)
+        connected = await self.connection.open(self)
         if self._registry.plugins:
             await self._registry.start(self, "client")
+            if connected:
+                await tell_connected(self._registry.table, self.connection, self._owner)
 
     async def stop(self) -> None:
         """Disconnects; the next call connects again."""
+        if self.connection.serves(self):
+            await tell_leaving(self._registry.table, self.connection, self._owner)
         await self._registry.stop(self, "client")
         await self.connection.close(self)
 
@@ -106,18 +118,20 @@ class Client:
             ServerError: nothing was acknowledged.
         """
         await self.start()
-        if self._registry.table.qtasks_add_task_before_broker:
-            calls = [await self._filtered(call) for call in calls]
+        table = self._registry.table
+        if table.qtasks_add_task_before_broker:
+            calls = await self._adding.calls(calls)
         now = self._clock.time()
         messages = [make_message(c, self._tasks.get(c.task_name), self._config, now) for c in calls]
+        if table.broker_add_before or table.storage_add:
+            messages = await self._adding.messages(messages)
         for message in messages:
             self._refuse_impossible(message)
-        receipts = await self._broker.publish(messages) if messages else []
+        publish = self._adding.publish if table.qtasks_publish else self._broker.publish
+        receipts = await publish(messages) if messages else []
         records = await self._records(messages, receipts)
-        if subscribers := self._registry.table.qtasks_add_task_after_broker:
-            for call, record in zip(calls, records, strict=True):
-                arguments = self._after(call, record)
-                await emit.notify("qtasks_add_task_after_broker", subscribers, arguments)
+        if table.broker_add_after or table.qtasks_add_task_after_broker:
+            await self._adding.added(calls, messages, receipts, records)
         return records
 
     async def _records(
@@ -140,13 +154,17 @@ class Client:
         await self.start()
         return await self._storage.get(ids)
 
-    async def filter_get(self, handle: Any) -> Any:
-        """Lets plugins replace the handle that a ``get`` or a finished wait returns."""
-        subscribers = self._registry.table.qtasks_get
-        if not subscribers:
-            return handle
-        arguments = {"qtasks": self._owner, "broker": self._broker, "task": handle}
-        return (await emit.replace("qtasks_get", subscribers, arguments))["task"]
+    async def look(self, task_id: str) -> Record | None:
+        """Reads a record as plugins show it to a user."""
+        return await self.shown((await self.get([task_id]))[0])
+
+    async def shown(self, record: Record | None) -> Record | None:
+        """Lets plugins replace the record that a ``get`` or a finished wait shows."""
+        return await self._reading.record(record)
+
+    async def handed(self, handle: Any) -> Any:
+        """Lets plugins replace the handle that a ``get`` or a finished wait gives."""
+        return await self._reading.handle(handle)
 
     async def next_ended(
         self,
@@ -193,8 +211,19 @@ class Client:
             if found.values or found.ended or timeout is not None:
                 return found
 
-    async def reachable(self) -> bool:
-        """Tells whether the broker answers."""
+    async def ping(self, *, server: bool) -> bool:
+        """Tells whether the broker answers and, if ``server``, has a living worker.
+
+        Raises:
+            ServerError: the broker does not answer, and it was asked for a worker.
+        """
+        if self._registry.table.qtasks_ping:
+            await self._registry.start(self, "client")
+            about = {"qtasks": self._owner, "global_config": self._owner.global_config}
+            await emit.notify("qtasks_ping", self._registry.table.qtasks_ping, about)
+        return bool(await self.workers()) if server else await self._reachable()
+
+    async def _reachable(self) -> bool:
         try:
             await self.start()
             await self._broker.queues()
@@ -210,7 +239,7 @@ class Client:
     async def page(self, query: RecordQuery) -> Page:
         """Reads one page of records, newest first."""
         await self.start()
-        return await self._storage.list(query)
+        return await self._reading.page(await self._storage.list(query))
 
     async def requeue(
         self, ids: Sequence[str], *, reset_attempts: bool, spread: float
@@ -259,37 +288,27 @@ class Client:
     async def flush(self) -> None:
         """Removes everything: queues, records, state."""
         await self.start()
+        table = self._registry.table
+        if subscribers := table.qtasks_flush_all:
+            about = {"qtasks": self._owner, "broker": self._broker}
+            await emit.notify("qtasks_flush_all", subscribers, about)
         await self._broker.flush()
+        if subscribers := table.broker_flush_all:
+            await emit.notify("broker_flush_all", subscribers, {"broker": self._broker})
         await self._storage.flush()
+        if subscribers := table.storage_flush_all:
+            await emit.notify("storage_flush_all", subscribers, {"storage": self._storage})
 
-    async def _filtered(self, call: TaskCall) -> TaskCall:
-        subscribers = self._registry.table.qtasks_add_task_before_broker
-        task = self._tasks.get(call.task_name)
-        before = {
-            "qtasks": self._owner,
-            "broker": self._broker,
-            "task_name": call.task_name,
-            "priority": resolve_priority(call.options.priority, task, self._config),
-            "args": call.args,
-            "kw": call.kwargs,
-            "headers": call.options.headers or {},
-        }
-        after = await emit.replace("qtasks_add_task_before_broker", subscribers, before)
-        options = msgspec.structs.replace(
-            call.options, priority=after["priority"], headers=after["headers"]
-        )
-        return TaskCall(after["task_name"], tuple(after["args"]), dict(after["kw"]), options)
+    async def inspect(self, stats: object) -> tuple[list[QueueStats], list[Presence]]:
+        """Asks for the queues and the living workers.
 
-    def _after(self, call: TaskCall, record: Record) -> dict[str, Any]:
-        return {
-            "qtasks": self._owner,
-            "broker": self._broker,
-            "task_name": record.task,
-            "priority": record.priority,
-            "args": call.args,
-            "kwargs": call.kwargs,
-            "uuid": record.id,
-        }
+        Args:
+            stats: who asks, as plugins see it.
+        """
+        await self.start()
+        if subscribers := self._registry.table.stats_inspect:
+            await emit.notify("stats_inspect", subscribers, {"stats": stats})
+        return await self.stats(), await self.workers()
 
     async def _start_for(self, deed: str, queue: str) -> None:
         """Connects for what not every broker can do to a queue."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from qtasks.exc import UnsupportedError
@@ -30,18 +31,31 @@ class Connection:
         self.broker = broker
         self.storage: BaseStorage = broker.storage
         self._users: set[object] = set()
+        self._lock = threading.Lock()
 
-    async def open(self, user: object) -> None:
-        """Connects unless somebody has; harmless for one who has."""
-        if user not in self._users:
-            await self.broker.start()
-            try:
-                await self.storage.start()
-            except BaseException:
-                if not self._users:
-                    await self.broker.stop()
-                raise
+    async def open(self, user: object) -> bool:
+        """Connects unless somebody has; harmless for one who has.
+
+        Returns:
+            Whether ``user`` is a new one; of several threads at once, one is told so.
+        """
+        if user in self._users:
+            return False
+        await self.broker.start()
+        try:
+            await self.storage.start()
+        except BaseException:
+            if not self._users:
+                await self.broker.stop()
+            raise
+        with self._lock:
+            new = user not in self._users
             self._users.add(user)
+        return new
+
+    def serves(self, user: object) -> bool:
+        """Tells whether somebody uses it."""
+        return user in self._users
 
     async def close(self, user: object) -> None:
         """Disconnects if nobody else is left."""

@@ -124,6 +124,15 @@ class ChildProcess:
             return f"was killed by {signal.Signals(-code).name}"
         return f"was killed by signal {-code}"
 
+    @property
+    def reason(self) -> str:
+        """Why it ended, in one word."""
+        if self.failed is not None:
+            return "failed"
+        if self.goodbye is not None:
+            return self.goodbye.why
+        return "signal" if (self.code or 0) < 0 else "exit"
+
     async def attend(self) -> None:
         """Takes what the child says and prints until it has ended."""
         said = self._read(self._process.stdout, self._understand, "said")

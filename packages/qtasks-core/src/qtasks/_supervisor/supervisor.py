@@ -12,6 +12,7 @@ import msgspec
 
 from qtasks._core.backoff import Backoff
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.firing.supervising import Supervising
 from qtasks._core.signals import handle_signals
 from qtasks._supervisor.expiry import Expiry
 from qtasks._supervisor.process import MARGIN, ChildProcess
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from qtasks._core.connection import Connection
+    from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._supervisor.messages import Failed, Order
 
 __all__ = ["Summary", "Supervisor"]
@@ -64,6 +66,7 @@ class Supervisor:
         processes: how many children there are.
         shutdown_timeout: seconds their running tasks get when they are stopped.
         changes: yields the name of a file when the app's code has changed; None if nobody looks.
+        registry: the app's plugins; None if nobody is to be told.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Supervisor:
         processes: int,
         shutdown_timeout: float,
         changes: AsyncIterator[str] | None = None,
+        registry: TriggerRegistry | None = None,
     ) -> None:
         refuse_while_main_loads()
         self._order = order
@@ -81,6 +85,7 @@ class Supervisor:
         self._shutdown_timeout = shutdown_timeout
         self._changes = changes
         self._expiry = Expiry(connection)
+        self._firing = Supervising(self, registry)
         self._children: dict[ChildProcess, asyncio.Task[None]] = {}
         self._started = self._settled = 0
         self._listeners: list[Callable[[ChildProcess], object]] = []
@@ -116,6 +121,7 @@ class Supervisor:
             ServerError: the broker cannot be used.
         """
         self._loop = asyncio.get_running_loop()
+        await self._firing.start()
         watching = self._loop.create_task(self._restart_on_changes())
         numbers = range(1, self._processes + 1)
         places = [self._loop.create_task(self._occupy(number)) for number in numbers]
@@ -133,6 +139,7 @@ class Supervisor:
             if self._children:
                 await asyncio.wait(self._children.values())
             await self._expiry.close()
+            await self._firing.stop()
             self._loop, self._asked = None, 0
         if self._failure is not None:
             raise _ERRORS[self._failure.kind](self._failure.message)
@@ -145,6 +152,15 @@ class Supervisor:
         else:
             self._asked += 1
 
+    def stop_for(self, owner: object) -> None:
+        """Asks all children to stop, as :meth:`stop` does, because the app was asked to.
+
+        Args:
+            owner: the app, as plugins see it.
+        """
+        self._firing.stop_asked(owner)
+        self.stop()
+
     def _asked_to_stop(self) -> None:
         self._asked += 1
         self._wake.set()
@@ -152,7 +168,7 @@ class Supervisor:
             log.info(*self._what_happens())
         for child in self.children:
             if self._asked > _HURRY:
-                child.kill()
+                self._firing.kill(child, child.kill)
             else:
                 child.stop(hurry=self._asked == _HURRY)
         if self._loop is not None:
@@ -172,7 +188,7 @@ class Supervisor:
     def _kill_all(self) -> None:
         for child in self.children:
             log.error("[%d] Process %d does not stop and is killed", child.number, child.pid)
-            child.kill()
+            self._firing.kill(child, child.kill)
 
     # One place, and the children that occupy it one after another
 
@@ -214,6 +230,7 @@ class Supervisor:
             self._settled += child.state.settled
         if child.goodbye is None and child.failed is None:
             self._report(child)
+        self._firing.child_ended(child, child.reason)
         if child.worker is not None and not child.clean:
             self._expiry.expire(child.worker, child.number)
 

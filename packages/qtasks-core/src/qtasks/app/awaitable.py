@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
 
-from qtasks._core.client import Client
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.awaitable_declaring import AwaitableDeclaring
 from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.awaitable_upkeep import AwaitableUpkeep
 from qtasks.app.handles import AsyncTaskHandle
-from qtasks.app.waiting import wait_until_ended
+from qtasks.app.waiting import take_ended, wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from qtasks._core.client import Client
     from qtasks.app.base import AppOptions
     from qtasks.app.inline import AsyncInline
     from qtasks.app.task import BaseTask
@@ -96,9 +96,9 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         wanted = as_id(task_id)
 
         async def get(client: Client) -> AsyncTaskHandle[Any] | None:
-            record = (await client.get([wanted]))[0]
+            record = await client.look(wanted)
             handle = None if record is None else AsyncTaskHandle[Any](self, record)
-            found: AsyncTaskHandle[Any] | None = await client.filter_get(handle)
+            found: AsyncTaskHandle[Any] | None = await client.handed(handle)
             return found
 
         return await self._run(get)
@@ -118,13 +118,10 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         while handles:
             left = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
-            ended = await self._run(partial(Client.next_ended, ids=list(handles), timeout=left))
-            for task_id, record in ended.items():
-                handle = handles.pop(task_id)
-                if record is not None:
-                    handle.record = record
-                    yield handle
-            if not ended:
+            ended = await self._run(partial(take_ended, handles=handles, timeout=left))
+            for handle in ended or ():
+                yield handle
+            if ended is None:
                 return
 
     async def list_tasks(

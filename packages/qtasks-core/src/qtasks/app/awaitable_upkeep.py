@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks._core.client import Client
+    from qtasks.app.global_config import AsyncGlobalConfig
     from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["AwaitableUpkeep"]
@@ -22,6 +23,13 @@ T = TypeVar("T")
 
 class AwaitableUpkeep(BaseQueueTasks):
     """The calls that keep queues in order, in asynchronous code."""
+
+    @property
+    def global_config(self) -> AsyncGlobalConfig:
+        """The configuration that all processes of the app share."""
+        from qtasks.app.global_config import AsyncGlobalConfig
+
+        return AsyncGlobalConfig(self)
 
     async def requeue(
         self,
@@ -104,9 +112,7 @@ class AwaitableUpkeep(BaseQueueTasks):
         Args:
             server: True asks for a living worker, False only for the broker.
         """
-        if server:
-            return bool(await self.workers())
-        return await self._run(lambda client: client.reachable())
+        return await self._run(lambda client: client.ping(server=server))
 
     async def flush_all(self) -> None:
         """Removes everything: waiting tasks, records, results, dead letters, state."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
+    from qtasks.contracts.triggers import TriggerName
     from qtasks.schemas import PluginReport
     from qtasks.typing import Clock
 
@@ -148,7 +149,7 @@ class BaseQueueTasks(TaskHolder):
     def add_plugin(
         self,
         plugin: BasePlugin,
-        trigger_names: Iterable[str] | None = None,
+        trigger_names: Iterable[TriggerName | str] | None = None,
         component: str | None = None,
         **how: Unpack[AddOptions],
     ) -> None:
@@ -275,7 +276,7 @@ class BaseQueueTasks(TaskHolder):
     def stop(self) -> None:
         """Stops the workers of this app that run in this process; callable from any thread."""
         for worker in list(self._workers):
-            worker.stop()
+            worker.stop_for(self._origin)
 
     def _listen(self, event: str) -> None:
         """Listens to what an event comes from, as soon as somebody wants it."""

@@ -6,14 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from qtasks._core.bridge import Portal, drive
-from qtasks._core.client import Client
 from qtasks._core.connection import Connection
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.blocking_declaring import BlockingDeclaring
 from qtasks.app.blocking_task import SyncTask
 from qtasks.app.blocking_upkeep import BlockingUpkeep
 from qtasks.app.handles import TaskHandle
-from qtasks.app.waiting import wait_until_ended
+from qtasks.app.waiting import take_ended, wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from qtasks._core.client import Client
     from qtasks.app.base import AppOptions
     from qtasks.app.inline import Inline
     from qtasks.app.task import BaseTask
@@ -107,9 +107,9 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         wanted = as_id(task_id)
 
         async def get(client: Client) -> TaskHandle[Any] | None:
-            record = (await client.get([wanted]))[0]
+            record = await client.look(wanted)
             handle = None if record is None else TaskHandle[Any](self, record)
-            found: TaskHandle[Any] | None = await client.filter_get(handle)
+            found: TaskHandle[Any] | None = await client.handed(handle)
             return found
 
         return self._run(get)
@@ -129,13 +129,9 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         while handles:
             left = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
-            ended = self._run(partial(Client.next_ended, ids=list(handles), timeout=left))
-            for task_id, record in ended.items():
-                handle = handles.pop(task_id)
-                if record is not None:
-                    handle.record = record
-                    yield handle
-            if not ended:
+            ended = self._run(partial(take_ended, handles=handles, timeout=left))
+            yield from ended or ()
+            if ended is None:
                 return
 
     def list_tasks(
@@ -211,7 +207,10 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
     def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         if self._driven is not None:
-            drive(self._driven.stop())
+            if self._registry.client_needs_loop:  # plugins may want to wait before they go
+                self._portal.call(self._driven.stop)
+            else:
+                drive(self._driven.stop())
         if self._portal.running:
             self._portal.call(self._hopping.stop)
             self._portal.close()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from qtasks._core.client import Client
+    from qtasks.app.global_config import GlobalConfig
     from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["BlockingUpkeep"]
@@ -22,6 +23,13 @@ T = TypeVar("T")
 
 class BlockingUpkeep(BaseQueueTasks):
     """The calls that keep queues in order, in synchronous code."""
+
+    @property
+    def global_config(self) -> GlobalConfig:
+        """The configuration that all processes of the app share."""
+        from qtasks.app.global_config import GlobalConfig
+
+        return GlobalConfig(self)
 
     def requeue(
         self,
@@ -104,7 +112,7 @@ class BlockingUpkeep(BaseQueueTasks):
         Args:
             server: True asks for a living worker, False only for the broker.
         """
-        return bool(self.workers()) if server else self._run(lambda client: client.reachable())
+        return self._run(lambda client: client.ping(server=server))
 
     def flush_all(self) -> None:
         """Removes everything: waiting tasks, records, results, dead letters, state."""

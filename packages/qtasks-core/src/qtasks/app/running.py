@@ -99,6 +99,7 @@ def make_supervisor(
         processes=processes,
         shutdown_timeout=app.config.shutdown_timeout,
         changes=changed_files(app_directories()) if reload else None,
+        registry=app._registry,  # noqa: SLF001 - as above
     )
     app._workers.add(supervisor)  # noqa: SLF001 - as above
     return supervisor

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtasks.app import awaitable, blocking
 from qtasks.app.inspection import InspectStats
 from qtasks.exc import ConfigError
-
-if TYPE_CHECKING:
-    from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["AsyncStats", "SyncStats"]
 
@@ -34,7 +31,8 @@ class SyncStats:
         Raises:
             ServerError: the broker does not answer.
         """
-        return InspectStats(self._app, self._app.stats(), self._app.workers())
+        queues, workers = self._app._run(lambda client: client.inspect(self))  # noqa: SLF001 - one concept in two modules
+        return InspectStats(self._app, queues, workers)
 
 
 class AsyncStats:
@@ -57,8 +55,7 @@ class AsyncStats:
         Raises:
             ServerError: the broker does not answer.
         """
-        queues: list[QueueStats] = await self._app.stats()
-        workers: list[Presence] = await self._app.workers()
+        queues, workers = await self._app._run(lambda client: client.inspect(self))  # noqa: SLF001 - one concept in two modules
         return InspectStats(self._app, queues, workers)
 
 

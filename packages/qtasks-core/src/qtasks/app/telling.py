@@ -117,7 +117,9 @@ class EventPlugin(BasePlugin):
         await self._tell("worker_stopping", {**about, "number": number})
         await self._tell("stopping", {**about, "starter": worker, "broker": self._app.broker})
 
-    async def _running(self, worker: Any, task_broker: Delivery, task_func: TaskDefinition) -> None:
+    async def _running(
+        self, worker: Any, task_broker: Delivery, task_func: TaskDefinition, **_: Any
+    ) -> None:
         if self._events.handlers("task_stopping"):
             self._runs.add((task_broker.id, task_broker.token))
         await self._tell("task_running", self._about(worker, task_broker, task_func))

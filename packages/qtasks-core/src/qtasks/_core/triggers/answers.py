@@ -44,9 +44,9 @@ def read(subscription: Subscription, answer: Any, arguments: Mapping[str, Any]) 
                 return {}
             extra = set()
         if not extra:
-            return _checked(answer)
+            return _checked(subscription, answer, arguments)
     if len(keys) == 1:
-        return _checked({keys[0]: answer})
+        return _checked(subscription, {keys[0]: answer}, arguments)
     msg = f"it answered {answer!r:.200}; expected a dict with some of the keys {', '.join(keys)}"
     raise PluginError(msg)
 
@@ -57,10 +57,20 @@ def read_only_cache(subscription: Subscription, answer: Any, arguments: Mapping[
         subscription.caches.take(answer, arguments)
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
+def _checked(
+    subscription: Subscription, values: dict[str, Any], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the values that count, as the trigger's own check leaves them."""
     for key, value in values.items():
         kinds, words = _KINDS.get(key, ((object,), ""))
         if not isinstance(value, kinds) or (kinds == (int,) and isinstance(value, bool)):
             msg = f"it answered {key}={value!r:.200}; expected {words}"
             raise PluginError(msg)
-    return values
+    check = subscription.spec.check
+    if check is None:
+        return values
+    try:
+        return dict(check(arguments, values))
+    except Exception as error:
+        msg = f"it answered {values!r:.200}: {error}"
+        raise PluginError(msg) from error

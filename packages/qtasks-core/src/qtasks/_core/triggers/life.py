@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qtasks._core.triggers.policy import Policy
+    from qtasks.contracts.triggers import Role
 
-__all__ = ["PluginLife", "Role"]
-
-#: What a process does with a plugin.
-Role = Literal["client", "worker"]
+__all__ = ["PluginLife"]
 
 
 class PluginLife:

@@ -63,7 +63,7 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     try:
         async with asyncio.timeout(seconds) as limit:
             answer = await awaitable
-            while hasattr(type(answer), "__await__"):
+            while hasattr(type(answer), "__await__"):  # an async trigger() handed on a coroutine
                 answer = await answer
             return answer
     except TimeoutError:

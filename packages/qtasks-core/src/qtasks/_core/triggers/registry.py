@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import pluggy
 
 from qtasks._core.discovery.hooks import holder_of
 from qtasks._core.triggers.caches import Caches
-from qtasks._core.triggers.life import PluginLife, Role
+from qtasks._core.triggers.life import PluginLife
 from qtasks._core.triggers.near import near
 from qtasks._core.triggers.order import in_order
 from qtasks._core.triggers.policy import Policy
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from qtasks._core.triggers.subscription import Subscribers, Subscription
+    from qtasks.contracts.triggers import Role
     from qtasks.schemas import TaskDefinition
 
 __all__ = ["AddOptions", "TriggerRegistry"]
-
-#: Components whose triggers fire in workers alone; the others fire in clients as well.
-_WORKER_SIDE: Final = frozenset({"worker", "task_executor", "starter"})
 
 
 class AddOptions(TypedDict, total=False):
@@ -147,7 +145,7 @@ class TriggerRegistry:
     @property
     def client_plugins(self) -> dict[str, BasePlugin]:
         """The plugins that listen to a trigger of the client side."""
-        return {e.name: e.plugin for e in self._registrations if self._on_client(e)}
+        return self._needed("client")
 
     async def start(self, user: object, role: Role) -> None:
         """Starts the plugins that ``user`` needs and that nobody has started yet."""
@@ -158,7 +156,9 @@ class TriggerRegistry:
         await self._life.stop(user, role, self._needed(role))
 
     def _needed(self, role: Role) -> dict[str, BasePlugin]:
-        return self.client_plugins if role == "client" else self.plugins
+        if role == "worker":
+            return self.plugins
+        return {e.name: e.plugin for e in self._registrations if self._fires_in(role, e)}
 
     def table_for(self, task: TaskDefinition) -> TriggerTable:
         """Returns the table of one task: only plugins that say they apply to it."""
@@ -192,8 +192,8 @@ class TriggerRegistry:
                 raise
             return False
 
-    def _on_client(self, entry: Registration) -> bool:
-        return any(self.catalogue[name].component not in _WORKER_SIDE for name in entry.triggers)
+    def _fires_in(self, role: Role, entry: Registration) -> bool:
+        return any(role in self.catalogue[name].roles for name in entry.triggers)
 
     def _compile(self, registrations: Iterable[Registration]) -> TriggerTable:
         listening: dict[str, dict[str, Registration]] = {}

@@ -1,19 +1,43 @@
-"""When a burst is over."""
+"""Until when a worker runs: until it is stopped, or its burst is over."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from qtasks.exc import ServerUnavailableError
 
 if TYPE_CHECKING:
     from qtasks._core.worker.pump import Pump
+    from qtasks._core.worker.worker import Worker
     from qtasks.contracts.broker import BaseBroker
 
-__all__ = ["more_to_do"]
+__all__ = ["until_stopped"]
+
+#: Seconds between two looks whether a burst is over.
+_LOOK: Final = 0.05
 
 
-async def more_to_do(pump: Pump, broker: BaseBroker, queues: tuple[str, ...]) -> bool:
+async def until_stopped(worker: Worker, stopping: asyncio.Event, pump: Pump) -> None:
+    """Waits until a worker is to stop.
+
+    Args:
+        worker: the worker.
+        stopping: set when it was asked to.
+        pump: its pump.
+    """
+    while not stopping.is_set():
+        over = worker.burst and pump.idle
+        if over and not await _more_to_do(pump, worker.broker, worker.queues):
+            return
+        try:
+            async with asyncio.timeout(_LOOK if worker.burst else None):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+async def _more_to_do(pump: Pump, broker: BaseBroker, queues: tuple[str, ...]) -> bool:
     """Tells whether a burst must go on: something is ready, and not paused.
 
     Args:

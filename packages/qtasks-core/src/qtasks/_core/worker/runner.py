@@ -14,6 +14,7 @@ from qtasks._core.current import current_app, current_delivery
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
+from qtasks._core.firing.running import Passage, Running
 from qtasks._core.triggers import emit
 from qtasks._core.worker.execution import execute
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
@@ -104,6 +105,7 @@ class Runner:
         self._clock = clock
         self._attendance = attendance
         self._on_finished = on_finished
+        self._firing = Running(worker, tasks, registry, config)
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._endings: dict[tuple[str, int], Outcome | None] = {}
 
@@ -173,16 +175,27 @@ class Runner:
         """Runs a delivery and makes its settlement; None if it was lost meanwhile."""
         key = (delivery.id, delivery.token)
         started = self._clock.time()
+        passage = Passage(task, delivery)
         outcome: Outcome | None
         try:
-            outcome = await self._outcome(task, delivery)
+            outcome = await self._outcome(passage)
         except asyncio.CancelledError as error:
             # What nobody asked for is a failure of the task's own code.
             outcome = self._endings[key] if key in self._endings else Fail(describe(error))
         if outcome is None:
-            await self._tell_lost(task, delivery)
+            await self._tell_lost(passage.task, passage.delivery)
             return None
-        return Finished(delivery, task, self._settlement(delivery, task, outcome, started))
+        settlement = self._settlement(passage.delivery, passage.task, outcome, started)
+        if self._firing.ends:
+            try:
+                settlement = await self._firing.ended(passage, settlement)
+            except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+                failed = Fail(describe(error))
+                settlement = self._settlement(passage.delivery, passage.task, failed, started)
+            if self._endings.get(key, outcome) is None:  # it was lost while plugins were asked
+                await self._tell_lost(passage.task, passage.delivery)
+                return None
+        return Finished(passage.delivery, passage.task, settlement)
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
         table = self._registry.table if task is None else self._registry.table_for(task)
@@ -190,12 +203,17 @@ class Runner:
             arguments = {"worker": self._worker, "task_broker": delivery}
             await emit.notify("worker_lease_lost", subscribers, arguments)
 
-    async def _outcome(self, task: TaskDefinition | None, delivery: Delivery) -> Outcome:
-        if delivery.malformed is not None:
-            return _malformed(delivery.malformed)
-        if task is None:
-            known = sorted(self._tasks)
-            return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
+    async def _outcome(self, passage: Passage) -> Outcome:
+        firing = self._firing
+        if firing.seen is not self._registry.table:
+            firing.look()
+        if firing.arrives or firing.begins:
+            early = await self._early(passage)
+            if early is not None:
+                return early
+        if passage.task is None or passage.delivery.malformed is not None:
+            return self._refusal(passage.delivery)
+        task, delivery = passage.task, passage.delivery
         table = self._registry.table_for(task)
         try:
             args, kwargs = decode_arguments(delivery.message.payload)
@@ -213,6 +231,32 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's
             return await self._failed(task, delivery, table, error)
 
+    def _refusal(self, delivery: Delivery) -> Outcome:
+        """Decides about what cannot be run here."""
+        if delivery.malformed is not None:
+            return _malformed(delivery.malformed)
+        known = sorted(self._tasks)
+        return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
+
+    async def _early(self, passage: Passage) -> Outcome | None:
+        """Asks plugins about a delivery that is to run; the outcome if one of them ends it."""
+        firing, before = self._firing, passage.delivery
+        try:
+            if firing.arrives:
+                await firing.arrived(passage)
+            if firing.begins and passage.task is not None and before.malformed is None:
+                await firing.beginning(passage)
+        except (TaskControl, TaskCancelError) as error:
+            return outcomes.after_control(error)
+        except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
+            task, delivery = passage.task, passage.delivery
+            if task is None:
+                return Fail(describe(error))
+            return await self._failed(task, delivery, self._registry.table_for(task), error)
+        if passage.delivery is not before:
+            current_delivery.set(passage.delivery)
+        return None
+
     async def _value(
         self,
         task: TaskDefinition,
@@ -221,9 +265,6 @@ class Runner:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        if subscribers := table.worker_execute_before:
-            arguments = {"worker": self._worker, "task_broker": delivery, "task_func": task}
-            await emit.notify("worker_execute_before", subscribers, arguments)
         plan = self._plans.plan_for(task)
         executor = plan.executor(task, delivery)
         executor.args, executor.kwargs = args, kwargs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtasks._core.decisions.outcomes import is_final
 from qtasks._core.errors import printable
@@ -20,7 +20,7 @@ log = logging.getLogger("qtasks.worker")
 
 
 async def tell_settled(
-    worker: object, registry: TriggerRegistry, finished: Finished, *, fenced: bool
+    worker: Any, registry: TriggerRegistry, finished: Finished, *, fenced: bool
 ) -> None:
     """Logs what failed or was refused, and fires the triggers of a settled run.
 
@@ -42,19 +42,35 @@ async def tell_settled(
         _log_failure(delivery, outcome)
     table = registry.table if task is None else registry.table_for(task)
     about = {"worker": worker, "task_broker": delivery}
-    if subscribers := table.worker_outcome:
-        answer = {"outcome": outcome, "final": is_final(outcome), "fenced": fenced}
-        await emit.notify("worker_outcome", subscribers, {**about, **answer})
-    if fenced and (subscribers := table.worker_lease_lost):
-        await emit.notify("worker_lease_lost", subscribers, about)
+    if not fenced and (subscribers := table.storage_remove_finished_task):
+        written = {
+            "storage": worker.broker.storage,
+            "task_broker": delivery,
+            "model": finished.settlement,
+        }
+        await emit.notify("storage_remove_finished_task", subscribers, written)
     if not fenced and (subscribers := table.worker_execute_after):
         after = {
             "worker": worker,
             "task_func": task,
             "task_broker": delivery,
-            "outcome": outcome,
+            "model": finished.settlement,
         }
         await emit.notify("worker_execute_after", subscribers, after)
+    if subscribers := table.worker_outcome:
+        answer = {"outcome": outcome, "final": is_final(outcome), "fenced": fenced}
+        await emit.notify("worker_outcome", subscribers, {**about, **answer})
+    if fenced and (subscribers := table.worker_lease_lost):
+        await emit.notify("worker_lease_lost", subscribers, about)
+    if not fenced and isinstance(outcome, Fail) and (subscribers := table.worker_dead_letter):
+        dead = {
+            "worker": worker,
+            "uuid": delivery.id,
+            "reason": outcome.reason,
+            "task_func": task,
+            "task_broker": delivery,
+        }
+        await emit.notify("worker_dead_letter", subscribers, dead)
 
 
 def _log_failure(delivery: Delivery, outcome: Outcome) -> None:

@@ -9,15 +9,16 @@ import os
 import secrets
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from qtasks._core.current import refuse_while_main_loads
+from qtasks._core.firing.keeping import Keeping
+from qtasks._core.firing.working import tell_started, tell_stop_asked, tell_stopped
 from qtasks._core.logs import mark_handlers
 from qtasks._core.signals import handle_signals
-from qtasks._core.triggers import emit
 from qtasks._core.triggers.hangs import HangWatch
 from qtasks._core.worker.attendance import Attendance
-from qtasks._core.worker.burst import more_to_do
+from qtasks._core.worker.burst import until_stopped
 from qtasks._core.worker.changes import follow
 from qtasks._core.worker.keeper import Keeper
 from qtasks._core.worker.opening import open_patiently
@@ -72,7 +73,7 @@ class Worker:
         config: the settings.
         clock: the time.
         echo: makes the first argument of echo tasks.
-        owner: the app, for code that asks which app runs it.
+        owner: the app, for plugins and for code that asks which app runs it.
         queues: the queues to take from; None for those of the settings.
         burst: end when the queues hold nothing that is ready.
         plans: how runs of the tasks go; None for a worker without an app.
@@ -94,7 +95,7 @@ class Worker:
         clock: Clock,
         *,
         echo: EchoMaker,
-        owner: object,
+        owner: Any,
         queues: tuple[str, ...] | None = None,
         burst: bool = False,
         plans: Plans | None = None,
@@ -146,7 +147,7 @@ class Worker:
                     return
                 self._waited = failed > 0
             async with self:
-                await self._until_stopped()
+                await until_stopped(self, self._stopping, self._pump)
         finally:
             self._loop = None
             if restore is not None:
@@ -164,8 +165,8 @@ class Worker:
             stack.push_async_callback(self._connection.close, self)
             stack.push_async_callback(self._registry.stop, self, "worker")
             await self._registry.start(self, "worker")
-            if subscribers := self._registry.table.worker_start:
-                await emit.notify("worker_start", subscribers, {"worker": self})
+            await tell_started(self._registry.table, self._connection, self._owner, self)
+            self._keeping = Keeping(self, self._registry, self._owner)
             self._cleanup = stack.pop_all()
         self._keeper = Keeper(
             self.broker,
@@ -209,8 +210,8 @@ class Worker:
                 self._pools.threads.close()
                 self._pools.processes.close()
                 await self._runner.close()
-                if subscribers := self._registry.table.worker_stop:
-                    await emit.notify("worker_stop", subscribers, {"worker": self})
+                self._raised = await self._keeping.beside.told() or self._raised
+                await tell_stopped(self._registry.table, self._connection, self._owner, self)
         text = "Worker %s has stopped: %d runs finished, %d given back"
         log.info(text, self.id, self.settled, self.given_back)
         if error := self._doom or self._raised:
@@ -277,6 +278,17 @@ class Worker:
         else:
             loop.call_soon_threadsafe(partial(self._asked_to_stop, hurry=hurry))
 
+    def stop_for(self, owner: object) -> None:
+        """Asks the worker to stop, as :meth:`stop` does, because the app was asked to.
+
+        Args:
+            owner: the app, as plugins see it.
+        """
+        if self._main is not None and self._loop is not None:
+            table = self._registry.table
+            self._keeping.beside.tell(partial(tell_stop_asked, table, owner, self))
+        self.stop()
+
     def retire(self) -> None:
         """Asks the worker to claim no more and to end when what runs has ended, however late.
 
@@ -324,6 +336,7 @@ class Worker:
             log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
         for task_id in swept.convicted:
             log.error("Task %s took its worker down too often; it is a dead letter", task_id)
+        self._keeping.kept(swept)
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
             self._loop.call_soon_threadsafe(self._apply, tokens, extension)
@@ -380,17 +393,3 @@ class Worker:
         if hurry or (hurry is None and self._stopping.is_set()):
             self._hurry.set()
         self._stopping.set()
-
-    async def _until_stopped(self) -> None:
-        while not self._stopping.is_set():
-            if (
-                self.burst
-                and self._pump.idle
-                and not await more_to_do(self._pump, self.broker, self.queues)
-            ):
-                return
-            try:
-                async with asyncio.timeout(0.05 if self.burst else None):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue

@@ -4,13 +4,14 @@
 checks, the compiled tables, the command line, the reference page and the tests.
 """
 
-from qtasks.contracts.triggers import app, executor, life, worker
-from qtasks.contracts.triggers.spec import Kind, TriggerSpec, collect
+from qtasks.contracts.triggers import app, broker, executor, life, settings, storage, worker
+from qtasks.contracts.triggers.literal import TriggerName
+from qtasks.contracts.triggers.spec import Check, Kind, Role, TriggerSpec, collect
 
-__all__ = ["CATALOGUE", "COMPONENTS", "Kind", "TriggerSpec"]
+__all__ = ["CATALOGUE", "COMPONENTS", "Check", "Kind", "Role", "TriggerName", "TriggerSpec"]
 
 #: All triggers by name.
-CATALOGUE: dict[str, TriggerSpec] = collect(app, life, worker, executor)
+CATALOGUE: dict[str, TriggerSpec] = collect(app, broker, storage, settings, life, worker, executor)
 
 #: Which trigger components ``add_plugin(component=...)`` stands for.
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -21,5 +22,6 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "storage": ("storage",),
     "global_config": ("global_config",),
     "starter": ("starter",),
+    "stats": ("stats",),
     "plugin": ("plugin",),
 }

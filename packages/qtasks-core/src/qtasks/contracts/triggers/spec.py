@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-__all__ = ["Kind", "TriggerSpec", "collect", "trigger"]
+__all__ = ["Check", "Kind", "Role", "TriggerSpec", "collect", "trigger"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__qtasks_trigger__"
@@ -22,8 +24,17 @@ _COMPONENTS = (
     "worker",
     "storage",
     "starter",
+    "stats",
     "plugin",
 )
+
+#: What a process does with an app: adds tasks and asks for them, runs them, or looks after those
+#: that run them.
+Role: TypeAlias = Literal["client", "worker", "supervisor"]
+
+#: Looks at an answer before it counts. Takes the values so far and those of the answer, by key,
+#: and returns those that count; raises TypeError or ValueError if the answer cannot be.
+Check: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Kind(StrEnum):
@@ -51,7 +62,11 @@ class TriggerSpec(msgspec.Struct, frozen=True):
         arguments: the names of its keyword arguments, in order.
         returns: the keys an answer may replace; empty if answers are not used.
         since: the version that brought it.
-        doc: when it fires and what it is for.
+        doc: when it fires and what it is for; its sections are ``Args``, ``Returns``,
+            ``Changed`` and ``Example``.
+        roles: in which processes it fires.
+        per_task: whether it is about one task, so that only plugins that apply to it are asked.
+        check: looks at answers before they count; None takes them as they are.
     """
 
     name: str
@@ -61,19 +76,44 @@ class TriggerSpec(msgspec.Struct, frozen=True):
     returns: tuple[str, ...]
     since: str
     doc: str
+    roles: tuple[Role, ...] = ("client", "worker")
+    per_task: bool = False
+    check: Check | None = None
+
+    def section(self, title: str) -> str:
+        """Returns a section of the documentation without its indentation; "" if there is none.
+
+        Args:
+            title: ``Args``, ``Returns``, ``Changed`` or ``Example``; "" is what stands before
+                the first of them.
+        """
+        parts = re.split(r"^(Args|Returns|Changed|Example):\n", self.doc, flags=re.MULTILINE)
+        found = dict(zip(["", *parts[1::2]], parts[::2], strict=True)).get(title, "")
+        return textwrap.dedent(found).strip()
 
 
-def trigger(kind: Kind, *, returns: tuple[str, ...] = (), since: str) -> Callable[[F], F]:
+def trigger(
+    kind: Kind,
+    *,
+    since: str,
+    returns: tuple[str, ...] = (),
+    roles: tuple[Role, ...] = ("client", "worker"),
+    per_task: bool = False,
+    check: Check | None = None,
+) -> Callable[[F], F]:
     """Declares the decorated function as a trigger; its parameters are the trigger's arguments.
 
     Args:
         kind: how answers are used.
-        returns: the keys an answer may replace.
         since: the version that brings it.
+        returns: the keys an answer may replace.
+        roles: in which processes it fires.
+        per_task: whether it is about one task.
+        check: looks at answers before they count.
     """
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, (kind, returns, since))
+        setattr(function, _MARK, (kind, returns, since, roles, per_task, check))
         return function
 
     return mark
@@ -87,7 +127,7 @@ def collect(*modules: ModuleType) -> dict[str, TriggerSpec]:
 
 
 def _spec(function: FunctionType) -> TriggerSpec:
-    kind, returns, since = getattr(function, _MARK)
+    kind, returns, since, roles, per_task, check = getattr(function, _MARK)
     name = function.__name__
     return TriggerSpec(
         name=name,
@@ -97,4 +137,7 @@ def _spec(function: FunctionType) -> TriggerSpec:
         returns=returns,
         since=since,
         doc=inspect.getdoc(function) or "",
+        roles=roles,
+        per_task=per_task,
+        check=check,
     )

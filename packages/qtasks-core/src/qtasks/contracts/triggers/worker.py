@@ -1,44 +1,139 @@
-"""Triggers of the worker: its own life and the life of each delivery."""
+"""Triggers of the worker: what becomes of each delivery."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from qtasks.contracts.triggers.checks import (
+    check_call,
+    check_delivery,
+    check_outcome,
+    check_run,
+)
 from qtasks.contracts.triggers.spec import Kind, trigger
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_start(worker: Any) -> None:
-    """Fires when a worker is connected, before it claims.
+    from qtasks.schemas import Delivery, Settlement, TaskDefinition
+
+
+@trigger(
+    Kind.FILTER,
+    returns=("task_name", "priority", "args", "kw", "created_at"),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_call,
+)
+def worker_add(
+    worker: Any,
+    task_name: str,
+    uuid: str,
+    priority: int,
+    args: tuple[Any, ...],
+    kw: Mapping[str, Any],
+    created_at: float,
+) -> Any:
+    """Fires after ``broker_add_worker``, with what it left; may change what is run.
 
     Args:
         worker: the worker.
+        task_name: the task's name.
+        uuid: the task's id.
+        priority: its priority.
+        args: positional arguments.
+        kw: keyword arguments.
+        created_at: when it was added, seconds since the epoch.
+
+    Returns:
+        What is to be run instead; what an answer leaves out stays as it was.
+
+    Changed:
+        The task's name is ``task_name`` in answers too, where it was ``name``, and ``uuid``
+        cannot be replaced. An answer without ``args`` and ``kw`` leaves the arguments alone.
+
+    Example:
+        class Capped(Plugin):
+            @on("worker_add")
+            def cap(self, kw):
+                return {"kw": {**kw, "limit": 10}} if kw.get("limit", 0) > 10 else None
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_stop(worker: Any) -> None:
-    """Fires when a worker has settled everything, before it disconnects.
+@trigger(
+    Kind.FILTER,
+    returns=("task_func", "task_broker"),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_run,
+)
+def worker_run_task_before(worker: Any, task_func: TaskDefinition, task_broker: Delivery) -> Any:
+    """Fires before a run begins; may have another function run, or another delivery.
 
     Args:
         worker: the worker.
+        task_func: the registered task.
+        task_broker: the delivery.
+
+    Returns:
+        The registered task to run instead, and the delivery. Id and token of the delivery
+        cannot be others.
+
+    Example:
+        class Stand(Plugin):
+            @on("worker_run_task_before")
+            def stand_in(self, task_func):
+                return {"task_func": structs.replace(task_func, max_time=60)}
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_execute_before(worker: Any, task_broker: Any, task_func: Any) -> None:
+@trigger(
+    Kind.FILTER,
+    returns=("model",),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_delivery,
+)
+def worker_execute_before(
+    worker: Any, task_broker: Delivery, task_func: TaskDefinition, model: Delivery
+) -> Any:
     """Fires before a delivery runs; raising a ``TaskControl`` vetoes the start.
 
     Args:
         worker: the worker.
-        task_broker: the delivery.
+        task_broker: the delivery, as it came here.
         task_func: the registered task.
+        model: the delivery as it is going to run.
+
+    Returns:
+        The delivery to run instead: another ``message`` with the same id, for example.
+
+    Changed:
+        The record says that the task is in process since it was claimed, so ``model`` is what
+        runs, not what is written. ``RetryLater``, ``Snooze``, ``Reject`` and ``Discard`` pass.
+
+    Example:
+        class Maintenance(Plugin):
+            closed = False
+
+            @on("worker_execute_before")
+            def wait(self, task_func):
+                if self.closed and "billing" in task_func.tags:
+                    raise Snooze(60)
     """
 
 
-@trigger(Kind.FIRST, returns=("verdict",), since="1.0")
+@trigger(Kind.FIRST, returns=("verdict",), since="1.0", roles=("worker",), per_task=True)
 def worker_task_error_retry(
-    broker: Any, task_func: Any, task_broker: Any, trace: str, e: BaseException, attempt: int
+    broker: Any,
+    task_func: TaskDefinition,
+    task_broker: Delivery,
+    trace: str,
+    e: BaseException,
+    attempt: int,
 ) -> Any:
     """Fires for every failed attempt; a returned ``Verdict`` decides what follows.
 
@@ -49,23 +144,93 @@ def worker_task_error_retry(
         trace: the formatted traceback.
         e: the exception.
         attempt: counted attempts, this one included.
+
+    Returns:
+        A :class:`qtasks.schemas.Verdict`; the first one counts, and without any the task fails.
+
+    Changed:
+        It fires for every failure, not only for tasks that have ``retry``. There are ``e`` and
+        ``attempt``. The answer is a verdict; a retried task keeps its uuid.
+
+    Example:
+        class TwiceMore(Plugin):
+            @on("worker_task_error_retry")
+            def again(self, attempt):
+                return Verdict("retry", delay=attempt * 5) if attempt < 3 else None
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_execute_after(worker: Any, task_func: Any, task_broker: Any, outcome: Any) -> None:
+@trigger(
+    Kind.FILTER,
+    returns=("task_broker", "model"),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_outcome,
+)
+def worker_remove_finished_task(
+    worker: Any,
+    broker: Any,
+    task_func: TaskDefinition | None,
+    task_broker: Delivery,
+    model: Settlement,
+) -> Any:
+    """Fires when a run has ended, first of the four that may change what is written.
+
+    ``broker_remove_finished_task``, ``broker_update`` and ``storage_update`` follow, each with
+    what the one before left.
+
+    Args:
+        worker: the worker.
+        broker: the broker.
+        task_func: the registered task, or None if the worker does not know it.
+        task_broker: the delivery.
+        model: what goes to the broker: :class:`qtasks.schemas.Settlement`.
+
+    Returns:
+        The settlement to send instead, and the delivery that later triggers show. ``outcome``
+        may be another of the same kind, ``headers``, ``history`` and ``ttl`` may be others.
+
+    Example:
+        class Upper(Plugin):
+            @on("worker_remove_finished_task")
+            def stamp(self, task_broker, model):
+                headers = {**task_broker.message.headers, "ran": "yes"}
+                return {"model": structs.replace(model, headers=headers)}
+    """
+
+
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
+def worker_execute_after(
+    worker: Any, task_func: TaskDefinition | None, task_broker: Delivery, model: Settlement
+) -> None:
     """Fires when a run has been settled and the broker accepted it.
 
     Args:
         worker: the worker.
         task_func: the registered task, or None if the worker does not know it.
         task_broker: the delivery.
-        outcome: what the end of the run meant.
+        model: what was written: :class:`qtasks.schemas.Settlement`.
+
+    Changed:
+        There is ``worker``. It fires after the broker's answer, and only if it accepted.
+
+    Example:
+        class Done(Plugin):
+            @on("worker_execute_after")
+            def done(self, task_broker, model):
+                print(task_broker.message.task, type(model.outcome).__name__)
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_outcome(worker: Any, task_broker: Any, outcome: Any, final: bool, fenced: bool) -> None:  # noqa: FBT001 - all arguments come by keyword
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
+def worker_outcome(
+    worker: Any,
+    task_broker: Delivery,
+    outcome: Any,
+    final: bool,  # noqa: FBT001 - all arguments come by keyword
+    fenced: bool,  # noqa: FBT001 - likewise
+) -> None:
     """Fires after the broker's answer to a settlement, also when it was refused.
 
     Args:
@@ -74,14 +239,52 @@ def worker_outcome(worker: Any, task_broker: Any, outcome: Any, final: bool, fen
         outcome: what the end of the run meant.
         final: whether the task is over.
         fenced: whether the broker refused it because another delivery is newer.
+
+    Example:
+        class Outcomes(Plugin):
+            @on("worker_outcome")
+            def count(self, outcome, fenced):
+                print("stale" if fenced else type(outcome).__name__)
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0")
-def worker_lease_lost(worker: Any, task_broker: Any) -> None:
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
+def worker_lease_lost(worker: Any, task_broker: Delivery) -> None:
     """Fires when a running delivery turns out to belong to somebody else by now.
 
     Args:
         worker: the worker.
         task_broker: the delivery.
+
+    Example:
+        class Lost(Plugin):
+            @on("worker_lease_lost")
+            def lost(self, task_broker):
+                print(task_broker.id, "is run by somebody else")
+    """
+
+
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
+def worker_dead_letter(
+    worker: Any,
+    uuid: str,
+    reason: str,
+    task_func: TaskDefinition | None,
+    task_broker: Delivery | None,
+) -> None:
+    """Fires when a task has failed for good and is listed among the dead letters.
+
+    Args:
+        worker: the worker that ran it, or found that it takes workers down.
+        uuid: the task's id.
+        reason: one word: ``exhausted``, ``rejected``, ``worker_lost``, ``malformed``,
+            ``unknown_task`` or a plugin's own.
+        task_func: the registered task, or None if the worker does not know which it was.
+        task_broker: the delivery, or None if the task was convicted without a run.
+
+    Example:
+        class Alarm(Plugin):
+            @on("worker_dead_letter")
+            def ring(self, uuid, reason):
+                print(uuid, "is dead:", reason)
     """

@@ -1,0 +1,1 @@
+"""The firing of triggers around the ports, of which adapters see nothing."""
