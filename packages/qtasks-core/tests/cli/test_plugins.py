@@ -265,6 +265,15 @@ def test_every_plugin_is_looked_at() -> None:
     assert run("doctor", "--only", "good").exit_code == 0
 
 
+def test_a_plugin_that_listens_to_everything_gets_a_hint(site: Site) -> None:
+    site.add("good", plugin().replace("TRIGGERS =", "OTHERS ="))
+
+    done = run("doctor")
+
+    assert done.exit_code == 0
+    assert "hint: It listens to everything, many times for each task" in done.stdout
+
+
 def test_a_plugin_that_is_switched_off_is_well(site: Site) -> None:
     site.add("bad", "1 / 0")
 

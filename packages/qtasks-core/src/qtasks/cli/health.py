@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.errors import safe_text
+from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def plugin_states(app: BaseQueueTasks) -> list[Finding]:
     found = [state_of(report) for report in app.plugin_reports()]
     problem = app._discovery.problem  # noqa: SLF001 - the command line shows what the app refuses
     if problem is not None:
-        text = safe_text(problem)
-        found.append(Finding("error", "required plugins", f"The app refuses to run: {text}.", text))
+        text = f"The app refuses to run: {safe_text(problem)}."
+        fix = "Do what it says, or drop the requirement or strict mode."
+        found.append(Finding("error", "plugins", text, fix))
     return found
 
 
@@ -57,12 +59,22 @@ def state_of(report: PluginReport) -> Finding:
         case "active":
             where = package or f" {report.source}"
             heard = f"{_count(report.triggers, 'trigger')}, {_count(report.hooks, 'hook')}"
-            return Finding("ok", subject, f"It is used:{where}, {heard}.")
+            return Finding("ok", subject, f"It is used:{where}, {heard}.", _hint(report))
         case "disabled":
             return Finding("ok", subject, f"It is off: {report.reason}.", report.fix)
         case _:
             message = f"It is {report.state}: {report.reason}."
             return Finding("error", subject, message, report.fix)
+
+
+def _hint(report: PluginReport) -> str:
+    """Says how a plugin that listens to everything can do with less."""
+    if len(report.triggers) < len(CATALOGUE):
+        return ""
+    narrow = "TRIGGERS = (...) in its class" if report.origin == "installed" else "trigger_names="
+    return (
+        f"It is asked many times for each task, as it listens to everything: {narrow} narrows that."
+    )
 
 
 def _count(names: Sized, noun: str) -> str:

@@ -106,6 +106,7 @@ class Discovery:
                 check_required(self._required, self._settings.required, known, self._replaced)
                 if self._registry.policy.strict:
                     _refuse_mistakes(settled)
+                _refuse_unheard({r.name for r in known if r.state == "active"})
             except ConfigError as error:
                 self.problem = error
                 raise
@@ -300,3 +301,14 @@ def _refuse_mistakes(reports: Iterable[PluginReport]) -> None:
         lines = "".join(f"\n- {each.name}: {each.reason}: {each.fix}" for each in bad)
         msg = f"strict mode (QTASKS_STRICT_PLUGINS) allows no plugin that is not used:{lines}"
         raise ConfigError(msg)
+
+
+def _refuse_unheard(used: set[str]) -> None:
+    """Refuses options that somebody has just typed and that reach no plugin."""
+    for name, options in current_switches().options.items():
+        if name not in used:
+            msg = (
+                f"the command line gives {', '.join(options)} to the plugin {name}, which is not"
+                " used: qtasks plugins list says why"
+            )
+            raise ConfigError(msg)
