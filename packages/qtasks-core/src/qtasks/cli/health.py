@@ -72,9 +72,7 @@ def _hint(report: PluginReport) -> str:
     if len(report.triggers) < len(CATALOGUE):
         return ""
     narrow = "TRIGGERS = (...) in its class" if report.origin == "installed" else "trigger_names="
-    return (
-        f"It is asked many times for each task, as it listens to everything: {narrow} narrows that."
-    )
+    return f"It listens to everything, many times for each task: {narrow} narrows that."
 
 
 def _count(names: Sized, noun: str) -> str:
