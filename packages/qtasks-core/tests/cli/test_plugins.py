@@ -71,6 +71,12 @@ def several(site: Site) -> Site:
     return site
 
 
+@pytest.fixture(autouse=True)
+def never_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps a busy machine from being taken for a slow plugin."""
+    monkeypatch.setattr(health, "_SLOW", 60.0)
+
+
 # list
 
 
@@ -315,6 +321,16 @@ def test_plugins_are_started_and_stopped(site: Site, start: str, message: str) -
     assert done.exit_code == 2
     assert message in done.stdout
     assert run("doctor", "--no-start").exit_code == 0
+
+
+def test_a_slow_start_is_a_warning(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_SLOW", 0.0)
+    site.add("slow", plugin())
+
+    done = run("doctor")
+
+    assert done.exit_code == 1
+    assert "s to start and stop, which every worker waits for." in done.stdout
 
 
 @pytest.mark.parametrize(

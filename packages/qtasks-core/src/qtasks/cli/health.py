@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ __all__ = ["dry_run", "plugin_health", "plugin_states", "quiet"]
 
 #: Seconds that one plugin may take to look, or to start and stop.
 _PATIENCE: Final = 10.0
+#: Seconds after which a plugin is slow to start and stop.
+_SLOW: Final = 1.0
 
 
 @contextmanager
@@ -100,10 +103,19 @@ def dry_run(plugins: dict[str, BasePlugin]) -> list[Finding]:
     """Starts and stops each plugin by itself; one that raises or hangs is an error."""
     found = []
     for name, plugin in plugins.items():
-        error = _within(partial(asyncio.run, _start_and_stop(plugin)))
+        begun = time.perf_counter()
+        error = _within(partial(_started_and_stopped, plugin))
+        took = time.perf_counter() - begun
         if isinstance(error, BaseException):
             found.append(_broken(name, f"It does not start and stop: {_text(error)}.", "error"))
+        elif took > _SLOW:
+            message = f"It took {took:.1f} s to start and stop, which every worker waits for."
+            found.append(_broken(name, message))
     return found
+
+
+def _started_and_stopped(plugin: BasePlugin) -> None:
+    asyncio.run(_start_and_stop(plugin))
 
 
 async def _start_and_stop(plugin: BasePlugin) -> None:

@@ -17,6 +17,7 @@ from qtasks._core.discovery.hooks import answers, holder_of, implementations
 from qtasks._core.discovery.required import check_required
 from qtasks._core.discovery.selection import Selection
 from qtasks._core.discovery.switches import current_switches
+from qtasks._core.errors import safe_text, trace_of_import
 from qtasks.contracts import hookspecs
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.contracts.triggers import CATALOGUE
@@ -232,11 +233,10 @@ class Discovery:
                 return msgspec.structs.replace(report, state="disabled", reason=reason, fix="")
         try:
             self._add(plugin, report)
-        except QTasksError as error:
-            fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
-            refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
-            _log(refused)
-            return refused
+        except Exception as error:  # noqa: BLE001 - whatever a plugin is like, others go on
+            unfit = _unfit(report, error)
+            _log(unfit)
+            return unfit
         if report.fix:
             log.warning("Plugin %s: %s: %s", report.name, report.reason, report.fix)
         return report
@@ -288,6 +288,16 @@ def _by_hand(name: str, plugin: Any) -> PluginReport:
     api = getattr(plugin, "plugin_api", None)
     source = f"{kind.__module__}:{kind.__qualname__}"
     return PluginReport(name, "active", "code", api=str(api or ""), source=source)
+
+
+def _unfit(report: PluginReport, error: Exception) -> PluginReport:
+    """Returns the report of a plugin that cannot be registered."""
+    fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
+    if isinstance(error, QTasksError):
+        return msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
+    reason = f"registering it failed: {type(error).__name__}: {safe_text(error)}"
+    trace = trace_of_import(error)
+    return msgspec.structs.replace(report, state="failed", reason=reason, fix=fix, trace=trace)
 
 
 def _log(report: PluginReport) -> None:
