@@ -18,6 +18,7 @@ from qtasks._core.discovery.options import (
 from qtasks._core.discovery.switches import Switches, switched
 from qtasks.exc import ConfigError
 from qtasks.plugins import BasePlugin
+from qtasks.plugins import Plugin as Convenient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,6 +189,16 @@ def test_options_are_declared_by_a_struct() -> None:
 
 
 # Found plugins
+
+
+def test_a_plugin_with_marked_methods_takes_options() -> None:
+    class Marked(Convenient):
+        Options = Options
+
+    assert Marked("web", Options(port=1)).options.port == 1
+    plugin = Marked("web")
+    app(plugins=[plugin])
+    assert plugin.options == Options()
 
 
 @pytest.mark.parametrize("init", ["pass", TAKES])

@@ -101,7 +101,16 @@ class Plugin(BasePlugin):
             async def judge(self, e, attempt):
                 if isinstance(e, OSError) and attempt < 3:
                     return Verdict("retry", delay=10)
+
+    Args:
+        name: its name; by default that of the entry point it was found by, or of the class.
+        options: its options; None to have them read from environment and settings file.
     """
+
+    def __init__(self, name: str | None = None, options: Any = None) -> None:
+        super().__init__(name)
+        if options is not None:
+            self.options = options
 
     def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the signature is fixed
         """Hands a trigger to the method that is marked for it; None if there is none.
