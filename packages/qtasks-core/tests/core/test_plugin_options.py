@@ -201,16 +201,19 @@ def test_a_plugin_with_marked_methods_takes_options() -> None:
     assert plugin.options == Options()
 
 
-@pytest.mark.parametrize("init", ["pass", TAKES])
+@pytest.mark.parametrize(
+    ("init", "entry"),
+    [("pass", "Plugin"), (TAKES, "Plugin"), ("pass", "make"), (TAKES, "make")],
+)
 def test_a_found_plugin_gets_its_options(
-    site: Site, monkeypatch: pytest.MonkeyPatch, init: str
+    site: Site, monkeypatch: pytest.MonkeyPatch, init: str, entry: str
 ) -> None:
     (site.path / "pyproject.toml").write_text(
         "[tool.qtasks.plugins.web]\nport = 1\nhost = 'file'\n"
     )
     monkeypatch.chdir(site.path)
     monkeypatch.setenv("QTASKS_WEB_PORT", "2")
-    site.add("web", module(init))
+    site.add("web", module(init) + "def make(): return Plugin()\n", entry=entry)
 
     plugin: Any = app().plugins["web"]
     with switched(Switches(options={"web": {"port": "3"}})):
@@ -218,6 +221,17 @@ def test_a_found_plugin_gets_its_options(
 
     assert (plugin.options.port, plugin.options.host) == (2, "file")
     assert (again.options.port, again.options.host) == (3, "file")
+
+
+def test_an_instance_that_is_found_gets_its_options(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QTASKS_WEB_PORT", "2")
+    site.add("web", module() + "found = Plugin()\n", entry="found")
+
+    plugin: Any = app().plugins["web"]
+
+    assert plugin.options.port == 2
 
 
 @pytest.mark.parametrize(
