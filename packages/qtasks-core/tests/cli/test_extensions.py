@@ -220,6 +220,53 @@ def test_options_that_cannot_be_are_left_out(
     assert "Plugin web adds 'nonsense', which is no option of a command" in caplog.text
 
 
+def test_an_option_of_a_plugin_that_is_not_used_is_refused(
+    site: Site, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add("web", WEB)
+    shop.extend("from acme_web import Plugin\napp.add_plugin(Plugin('other'))")
+
+    done = shop.run("run", "--burst", "--web-port", "1")
+
+    assert done.exit_code == 2
+    assert "the command line gives port to the plugin web, which is not used" in done.stderr
+
+
+@pytest.mark.parametrize("answer", ["5", "[5]", "[CommandOption('--Web', 'x')]"])
+def test_nonsense_for_options_is_left_out(
+    site: Site, shop: Shop, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    code = f"""
+    from qtasks.plugins import hookimpl
+    from qtasks.schemas import CommandOption
+
+    @hookimpl
+    def qtasks_command_options():
+        return {answer}
+    """
+    site.add("bad", code, entry="")
+
+    assert shop.run("stats", "--help").exit_code == 0
+    assert "Plugin bad adds " in caplog.text
+    assert "which is no option of a command" in caplog.text
+
+
+def test_the_doctor_tells_what_is_left_out(site: Site) -> None:
+    site.add("acme", COMMANDS.format(group="queues"), entry="")
+    site.add("web", WEB.replace('"queues list"', '"queues lst"'))
+
+    done = run("plugins", "doctor", "--no-start", "--json")
+
+    found = {(f["subject"], f["message"]) for f in json.loads(done.stdout)["findings"]}
+    assert done.exit_code == 1
+    assert found >= {
+        ("plugin acme", "It adds a command stats, which is there already."),
+        ("plugin acme", "It adds a command queues, which is there already."),
+        ("plugin web", "It adds --burst to run, which has it already."),
+        ("plugin web", "It adds --queue-port to queues lst, and there is no such command."),
+    }
+
+
 # Options of tasks
 
 

@@ -71,6 +71,12 @@ def several(site: Site) -> Site:
     return site
 
 
+@pytest.fixture(autouse=True)
+def never_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps a busy machine from being taken for a slow plugin."""
+    monkeypatch.setattr(health, "_SLOW", 60.0)
+
+
 # list
 
 
@@ -265,6 +271,15 @@ def test_every_plugin_is_looked_at() -> None:
     assert run("doctor", "--only", "good").exit_code == 0
 
 
+def test_a_plugin_that_listens_to_everything_gets_a_hint(site: Site) -> None:
+    site.add("good", plugin().replace("TRIGGERS =", "OTHERS ="))
+
+    done = run("doctor")
+
+    assert done.exit_code == 0
+    assert "hint: It listens to everything, many times" in done.stdout
+
+
 def test_a_plugin_that_is_switched_off_is_well(site: Site) -> None:
     site.add("bad", "1 / 0")
 
@@ -306,6 +321,16 @@ def test_plugins_are_started_and_stopped(site: Site, start: str, message: str) -
     assert done.exit_code == 2
     assert message in done.stdout
     assert run("doctor", "--no-start").exit_code == 0
+
+
+def test_a_slow_start_is_a_warning(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_SLOW", 0.0)
+    site.add("slow", plugin())
+
+    done = run("doctor")
+
+    assert done.exit_code == 1
+    assert "s to start and stop, which every worker waits for." in done.stdout
 
 
 @pytest.mark.parametrize(

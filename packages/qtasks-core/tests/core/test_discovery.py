@@ -270,6 +270,15 @@ def test_each_app_has_plugins_of_its_own(site: Site) -> None:
             ),
         ),
         (
+            plugin("TRIGGERS = 5"),
+            {},
+            (
+                "failed",
+                "registering it failed: TypeError: 'int' object is not iterable",
+                "pip install --upgrade qtasks-core acme-bad",
+            ),
+        ),
+        (
             "from qtasks.plugins import hookimpl\n@hookimpl\ndef qtasks_comands(group): ...",
             {"entry": ""},
             (

@@ -18,6 +18,7 @@ from qtasks._core.discovery.options import (
 from qtasks._core.discovery.switches import Switches, switched
 from qtasks.exc import ConfigError
 from qtasks.plugins import BasePlugin
+from qtasks.plugins import Plugin as Convenient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,16 +191,29 @@ def test_options_are_declared_by_a_struct() -> None:
 # Found plugins
 
 
-@pytest.mark.parametrize("init", ["pass", TAKES])
+def test_a_plugin_with_marked_methods_takes_options() -> None:
+    class Marked(Convenient):
+        Options = Options
+
+    assert Marked("web", Options(port=1)).options.port == 1
+    plugin = Marked("web")
+    app(plugins=[plugin])
+    assert plugin.options == Options()
+
+
+@pytest.mark.parametrize(
+    ("init", "entry"),
+    [("pass", "Plugin"), (TAKES, "Plugin"), ("pass", "make"), (TAKES, "make")],
+)
 def test_a_found_plugin_gets_its_options(
-    site: Site, monkeypatch: pytest.MonkeyPatch, init: str
+    site: Site, monkeypatch: pytest.MonkeyPatch, init: str, entry: str
 ) -> None:
     (site.path / "pyproject.toml").write_text(
         "[tool.qtasks.plugins.web]\nport = 1\nhost = 'file'\n"
     )
     monkeypatch.chdir(site.path)
     monkeypatch.setenv("QTASKS_WEB_PORT", "2")
-    site.add("web", module(init))
+    site.add("web", module(init) + "def make(): return Plugin()\n", entry=entry)
 
     plugin: Any = app().plugins["web"]
     with switched(Switches(options={"web": {"port": "3"}})):
@@ -207,6 +221,17 @@ def test_a_found_plugin_gets_its_options(
 
     assert (plugin.options.port, plugin.options.host) == (2, "file")
     assert (again.options.port, again.options.host) == (3, "file")
+
+
+def test_an_instance_that_is_found_gets_its_options(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QTASKS_WEB_PORT", "2")
+    site.add("web", module() + "found = Plugin()\n", entry="found")
+
+    plugin: Any = app().plugins["web"]
+
+    assert plugin.options.port == 2
 
 
 @pytest.mark.parametrize(

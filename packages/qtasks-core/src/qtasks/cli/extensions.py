@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -14,31 +15,45 @@ from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks.cli.invocation import Invocation
 from qtasks.schemas import CommandOption
 
-__all__ = ["installed_commands", "options_of_plugins", "plugin_command"]
+__all__ = [
+    "commands_of",
+    "declared_options",
+    "installed_commands",
+    "options_of_plugins",
+    "plugin_command",
+]
 
 log = logging.getLogger("qtasks.plugins")
 
 #: The commands of installed plugins, in what typer keeps of an invocation.
 _COMMANDS: Final = "qtasks.cli.commands"
+_FLAG: Final = re.compile(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def _commands_of(discovery: Discovery, taken: Iterable[str] = ()) -> dict[str, Any]:
+def commands_of(
+    discovery: Discovery, taken: Iterable[str], refuse: Callable[[str, str], None] | None = None
+) -> dict[str, Any]:
     """Returns the commands and groups that plugins add, by name; who comes first has a name.
 
     Args:
         discovery: the plugins.
         taken: names that are not theirs to take.
+        refuse: is told the plugin and the command where a name is taken; None for the log.
     """
     names = set(taken)
     found: dict[str, Any] = {}
     for plugin, add in discovery.implementations("qtasks_commands"):
         for name, command in _commands(plugin, add).items():
             if name in names:
-                log.warning("Plugin %s adds a command %r, which is there already", plugin, name)
+                (refuse or _log_taken)(plugin, name)
             else:
                 names.add(name)
                 found[name] = command
     return found
+
+
+def _log_taken(plugin: str, name: str) -> None:
+    log.warning("Plugin %s adds a command %r, which is there already", plugin, name)
 
 
 def installed_commands(ctx: typer.Context, taken: Iterable[str]) -> dict[str, Any]:
@@ -49,7 +64,7 @@ def installed_commands(ctx: typer.Context, taken: Iterable[str]) -> dict[str, An
         taken: the names of the commands of QTasks.
     """
     if _COMMANDS not in ctx.meta:
-        ctx.meta[_COMMANDS] = _commands_of(Discovery(TriggerRegistry()), taken)
+        ctx.meta[_COMMANDS] = commands_of(Discovery(TriggerRegistry()), taken)
     found: dict[str, Any] = ctx.meta[_COMMANDS]
     return found
 
@@ -66,12 +81,12 @@ def plugin_command(ctx: typer.Context, name: str, taken: Iterable[str]) -> Any:
     path = ctx.params.get("app")
     if found is None and path:
         app = Invocation(app_path=path, as_json=True).app  # what its module prints is no answer
-        found = _commands_of(app._discovery, taken).get(name)  # noqa: SLF001 - the app has no use for it
+        found = commands_of(app._discovery, taken).get(name)  # noqa: SLF001 - the app has no use for it
     return found
 
 
 def options_of_plugins(command: str, taken: Iterable[str]) -> list[Any]:
-    """Returns what plugins add to a command, as typer has it.
+    """Returns what installed plugins add to a command, as typer has it.
 
     Args:
         command: its name, as ``tasks list``.
@@ -79,18 +94,31 @@ def options_of_plugins(command: str, taken: Iterable[str]) -> list[Any]:
     """
     flags = set(taken)
     params: list[Any] = []
-    for plugin, answer in Discovery(TriggerRegistry()).ask("qtasks_command_options"):
-        for option in answer:
-            if not isinstance(option, CommandOption) or not option.flag.startswith("--"):
-                log.warning("Plugin %s adds %r, which is no option of a command", plugin, option)
-            elif command not in option.commands:
-                continue
-            elif option.flag in flags:
-                log.warning("Plugin %s adds %s, which is there already", plugin, option.flag)
-            else:
-                flags.add(option.flag)
-                params.append(_param(plugin, option))
+    for plugin, option in declared_options(Discovery(TriggerRegistry())):
+        if command not in option.commands:
+            continue
+        if option.flag in flags:
+            log.warning("Plugin %s adds %s, which is there already", plugin, option.flag)
+            continue
+        flags.add(option.flag)
+        params.append(_param(plugin, option))
     return params
+
+
+def declared_options(discovery: Discovery) -> list[tuple[str, CommandOption]]:
+    """Returns the options of commands that plugins declare; what is none is logged.
+
+    Args:
+        discovery: the plugins.
+    """
+    found = []
+    for plugin, answer in discovery.ask("qtasks_command_options"):
+        for option in answer if isinstance(answer, Iterable) else [answer]:
+            if isinstance(option, CommandOption) and _FLAG.fullmatch(option.flag):
+                found.append((plugin, option))
+            else:
+                log.warning("Plugin %s adds %r, which is no option of a command", plugin, option)
+    return found
 
 
 def _commands(plugin: str, add: Callable[..., Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import asyncio
 import inspect
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.errors import safe_text
+from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ __all__ = ["dry_run", "plugin_health", "plugin_states", "quiet"]
 
 #: Seconds that one plugin may take to look, or to start and stop.
 _PATIENCE: Final = 10.0
+#: Seconds after which a plugin is slow to start and stop.
+_SLOW: Final = 1.0
 
 
 @contextmanager
@@ -42,8 +46,9 @@ def plugin_states(app: BaseQueueTasks) -> list[Finding]:
     found = [state_of(report) for report in app.plugin_reports()]
     problem = app._discovery.problem  # noqa: SLF001 - the command line shows what the app refuses
     if problem is not None:
-        text = safe_text(problem)
-        found.append(Finding("error", "required plugins", f"The app refuses to run: {text}.", text))
+        text = f"The app refuses to run: {safe_text(problem)}."
+        fix = "Do what it says, or drop the requirement or strict mode."
+        found.append(Finding("error", "plugins", text, fix))
     return found
 
 
@@ -57,12 +62,20 @@ def state_of(report: PluginReport) -> Finding:
         case "active":
             where = package or f" {report.source}"
             heard = f"{_count(report.triggers, 'trigger')}, {_count(report.hooks, 'hook')}"
-            return Finding("ok", subject, f"It is used:{where}, {heard}.")
+            return Finding("ok", subject, f"It is used:{where}, {heard}.", _hint(report))
         case "disabled":
             return Finding("ok", subject, f"It is off: {report.reason}.", report.fix)
         case _:
             message = f"It is {report.state}: {report.reason}."
             return Finding("error", subject, message, report.fix)
+
+
+def _hint(report: PluginReport) -> str:
+    """Says how a plugin that listens to everything can do with less."""
+    if len(report.triggers) < len(CATALOGUE):
+        return ""
+    narrow = "TRIGGERS = (...) in its class" if report.origin == "installed" else "trigger_names="
+    return f"It listens to everything, many times for each task: {narrow} narrows that."
 
 
 def _count(names: Sized, noun: str) -> str:
@@ -90,10 +103,19 @@ def dry_run(plugins: dict[str, BasePlugin]) -> list[Finding]:
     """Starts and stops each plugin by itself; one that raises or hangs is an error."""
     found = []
     for name, plugin in plugins.items():
-        error = _within(partial(asyncio.run, _start_and_stop(plugin)))
+        begun = time.perf_counter()
+        error = _within(partial(_started_and_stopped, plugin))
+        took = time.perf_counter() - begun
         if isinstance(error, BaseException):
             found.append(_broken(name, f"It does not start and stop: {_text(error)}.", "error"))
+        elif took > _SLOW:
+            message = f"It took {took:.1f} s to start and stop, which every worker waits for."
+            found.append(_broken(name, message))
     return found
+
+
+def _started_and_stopped(plugin: BasePlugin) -> None:
+    asyncio.run(_start_and_stop(plugin))
 
 
 async def _start_and_stop(plugin: BasePlugin) -> None:

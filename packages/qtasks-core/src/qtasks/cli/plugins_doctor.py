@@ -7,6 +7,7 @@ import typer
 
 from qtasks._config import read_plugin_settings
 from qtasks.app.base import BaseQueueTasks
+from qtasks.cli.clashes import clashes
 from qtasks.cli.findings import present
 from qtasks.cli.health import dry_run, plugin_health, plugin_states, quiet
 from qtasks.cli.invocation import AsJson, invocation
@@ -42,8 +43,8 @@ def plugins_doctor(
     asked = invocation(ctx, as_json=as_json)
     app = app_or_plain(asked)
     with quiet():
-        found = [*plugin_states(app), *_unused_options(app)]
-        used = dict(app._registry.plugins)  # noqa: SLF001 - they are used also if one is missing
+        found = [*plugin_states(app), *_unused_options(app), *clashes(ctx, app._discovery)]  # noqa: SLF001 - the command line looks inside
+        used = dict(app._registry.plugins)  # noqa: SLF001 - as above; they are there also if one is missing
     if only is not None:
         only = find_plugin(app.plugin_reports(), only)
         used = {name: plugin for name, plugin in used.items() if name == only}

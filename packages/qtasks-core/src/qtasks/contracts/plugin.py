@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from qtasks.contracts.on import choose, find_marks
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import msgspec
+
     from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["PLUGIN_API_VERSION", "BasePlugin", "Plugin"]
@@ -38,9 +42,19 @@ class BasePlugin(ABC):
         name: likewise.
         on_error: what follows when it fails: ``"log"`` it and go on, or ``"raise"`` it where the
             trigger fires.
+        plugin_api: the version of :data:`PLUGIN_API_VERSION` that it was written for; None counts
+            as 1.0.
+        TRIGGERS: the only triggers it gets when it is found as an installed plugin; None for all
+            that it can answer.
+        Options: the struct that declares its options, or None.
+        options: its options; read from environment and settings file where the code gives none.
     """
 
     on_error: ClassVar[Literal["log", "raise"]] = "log"
+    plugin_api: ClassVar[str | None] = None
+    TRIGGERS: ClassVar[Collection[str] | None] = None
+    Options: ClassVar[type[msgspec.Struct] | None] = None
+    options: Any = None
     name: str | None = None  # also of a class that does not call __init__
 
     def __init__(self, name: str | None = None) -> None:
@@ -87,7 +101,16 @@ class Plugin(BasePlugin):
             async def judge(self, e, attempt):
                 if isinstance(e, OSError) and attempt < 3:
                     return Verdict("retry", delay=10)
+
+    Args:
+        name: its name; by default that of the entry point it was found by, or of the class.
+        options: its options; None to have them read from environment and settings file.
     """
+
+    def __init__(self, name: str | None = None, options: Any = None) -> None:
+        super().__init__(name)
+        if options is not None:
+            self.options = options
 
     def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the signature is fixed
         """Hands a trigger to the method that is marked for it; None if there is none.

@@ -9,10 +9,9 @@ import msgspec
 from qtasks._core.discovery.api import api_mismatch, newer_api, shown_api
 from qtasks._core.discovery.hooks import hook_mistakes
 from qtasks._core.discovery.making import make_plugin
-from qtasks._core.discovery.options import OptionSources, options_class, read_options
+from qtasks._core.discovery.options import OptionSources
 from qtasks._core.discovery.requirements import unmet
 from qtasks._core.errors import safe_text, trace_of_import
-from qtasks.contracts.plugin import BasePlugin
 from qtasks.exc import ConfigError
 from qtasks.schemas import PluginReport
 
@@ -73,37 +72,34 @@ def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attem
         found = entry.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         return _failed(entry, error, *_why_not_imported(entry, error))
-    declared = getattr(found, "plugin_api", None)
-    if mismatch := api_mismatch(declared):
-        reason, fix = mismatch
-        return _refused(entry, reason, _upgrade(entry, fix), api=shown_api(declared))
-    return _make(entry, found, settings, switches)
-
-
-def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches) -> Attempt:
-    def options() -> msgspec.Struct | None:
-        declared = options_class(found)
-        if declared is None:
-            return None
-        return read_options(entry.name, declared, OptionSources.of(entry.name, settings, switches))
-
     try:
-        plugin = make_plugin(found, options)
-        # A factory may declare nothing, and what it makes may.
-        declared = getattr(plugin, "plugin_api", None)
-        mismatch, mistakes = api_mismatch(declared), hook_mistakes(plugin)
-        if isinstance(plugin, BasePlugin) and getattr(plugin, "name", None) != entry.name:
-            plugin.name = entry.name
+        return _mismatch(entry, found) or _make(entry, found, settings, switches)
     except ConfigError as error:
         if switches.options.get(entry.name):
             raise  # to who has just typed it
         return _refused(entry, str(error), "correct or set that option")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
         return _failed(entry, error, f"making it failed: {_text(error)}", _report_it(entry))
+
+
+def _mismatch(entry: Entry, found: Any) -> Attempt | None:
+    """Refuses what speaks another version of the plugin API."""
+    declared = getattr(found, "plugin_api", None)
+    mismatch = api_mismatch(declared)
+    if mismatch is None:
+        return None
+    reason, fix = mismatch
+    return _refused(entry, reason, _upgrade(entry, fix), api=shown_api(declared))
+
+
+def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches) -> Attempt:
+    sources = OptionSources.of(entry.name, settings, switches)
+    plugin = make_plugin(found, entry.name, sources)
+    if unfit := _mismatch(entry, plugin):  # a factory may declare nothing, and what it makes may
+        return unfit
+    declared = getattr(plugin, "plugin_api", None)
     api = shown_api(declared)
-    if mismatch:
-        return _refused(entry, mismatch[0], _upgrade(entry, mismatch[1]), api=api)
-    if mistakes:
+    if mistakes := hook_mistakes(plugin):
         fix = f"pip install --upgrade qtasks-core {entry.distribution}".rstrip()
         return _refused(entry, "; ".join(mistakes), fix, api=api)
     if note := newer_api(declared):
@@ -122,14 +118,11 @@ def _failed(entry: Entry, error: BaseException, reason: str, fix: str) -> Attemp
 
 
 def _why_not_imported(entry: Entry, error: BaseException) -> tuple[str, str]:
+    fix = _report_it(entry)
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
-        own = entry.module.partition(".")[0]
-        fix = _reinstall(entry) if top == own else f"perhaps pip install {top}"
-        return f"importing it failed: {_text(error)}", fix
-    if isinstance(error, AttributeError) and not error.__traceback__:
-        return f"importing it failed: {_text(error)}", _reinstall(entry)
-    return f"importing it failed: {_text(error)}", _report_it(entry)
+        fix = _reinstall(entry) if top == entry.package else f"perhaps pip install {top}"
+    return f"importing it failed: {_text(error)}", fix
 
 
 def _text(error: BaseException) -> str:

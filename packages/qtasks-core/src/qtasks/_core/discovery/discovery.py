@@ -17,6 +17,7 @@ from qtasks._core.discovery.hooks import answers, holder_of, implementations
 from qtasks._core.discovery.required import check_required
 from qtasks._core.discovery.selection import Selection
 from qtasks._core.discovery.switches import current_switches
+from qtasks._core.errors import safe_text, trace_of_import
 from qtasks.contracts import hookspecs
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.contracts.triggers import CATALOGUE
@@ -106,6 +107,7 @@ class Discovery:
                 check_required(self._required, self._settings.required, known, self._replaced)
                 if self._registry.policy.strict:
                     _refuse_mistakes(settled)
+                _refuse_unheard({r.name for r in known if r.state == "active"})
             except ConfigError as error:
                 self.problem = error
                 raise
@@ -231,11 +233,10 @@ class Discovery:
                 return msgspec.structs.replace(report, state="disabled", reason=reason, fix="")
         try:
             self._add(plugin, report)
-        except QTasksError as error:
-            fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
-            refused = msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
-            _log(refused)
-            return refused
+        except Exception as error:  # noqa: BLE001 - whatever a plugin is like, others go on
+            unfit = _unfit(report, error)
+            _log(unfit)
+            return unfit
         if report.fix:
             log.warning("Plugin %s: %s: %s", report.name, report.reason, report.fix)
         return report
@@ -289,6 +290,16 @@ def _by_hand(name: str, plugin: Any) -> PluginReport:
     return PluginReport(name, "active", "code", api=str(api or ""), source=source)
 
 
+def _unfit(report: PluginReport, error: Exception) -> PluginReport:
+    """Returns the report of a plugin that cannot be registered."""
+    fix = f"pip install --upgrade qtasks-core {report.distribution}".rstrip()
+    if isinstance(error, QTasksError):
+        return msgspec.structs.replace(report, state="refused", reason=str(error), fix=fix)
+    reason = f"registering it failed: {type(error).__name__}: {safe_text(error)}"
+    trace = trace_of_import(error)
+    return msgspec.structs.replace(report, state="failed", reason=reason, fix=fix, trace=trace)
+
+
 def _log(report: PluginReport) -> None:
     package = f" ({report.distribution} {report.version})" if report.distribution else ""
     log.warning("Plugin %s%s is not used: %s: %s", report.name, package, report.reason, report.fix)
@@ -300,3 +311,14 @@ def _refuse_mistakes(reports: Iterable[PluginReport]) -> None:
         lines = "".join(f"\n- {each.name}: {each.reason}: {each.fix}" for each in bad)
         msg = f"strict mode (QTASKS_STRICT_PLUGINS) allows no plugin that is not used:{lines}"
         raise ConfigError(msg)
+
+
+def _refuse_unheard(used: set[str]) -> None:
+    """Refuses options that somebody has just typed and that reach no plugin."""
+    for name, options in current_switches().options.items():
+        if name not in used:
+            msg = (
+                f"the command line gives {', '.join(options)} to the plugin {name}, which is not"
+                " used: qtasks plugins list says why"
+            )
+            raise ConfigError(msg)

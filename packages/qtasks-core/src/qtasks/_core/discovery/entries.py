@@ -83,6 +83,11 @@ class Entry:
         """The module it leads to."""
         return self.source.partition(":")[0].strip()
 
+    @property
+    def package(self) -> str:
+        """The package of that module."""
+        return self.module.partition(".")[0]
+
     def load(self) -> Any:
         """Imports it.
 

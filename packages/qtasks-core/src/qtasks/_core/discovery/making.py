@@ -7,34 +7,38 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from qtasks._core.discovery.hooks import hooks_of
+from qtasks._core.discovery.options import options_class, read_options
 from qtasks.contracts.plugin import BasePlugin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import msgspec
+    from qtasks._core.discovery.options import OptionSources
 
 __all__ = ["make_plugin"]
 
 
-def make_plugin(found: Any, options: Callable[[], msgspec.Struct | None]) -> Any:
-    """Makes the plugin.
+def make_plugin(found: Any, name: str, sources: OptionSources) -> Any:
+    """Makes the plugin, and gives it its name and options.
 
     Args:
         found: what the entry point leads to.
-        options: makes its options; called only if the plugin is made here.
+        name: the plugin's name.
+        sources: where its options stand.
 
     Raises:
+        ConfigError: an option cannot be used.
         TypeError: it is nothing that can be a plugin.
         Exception: whatever making it raises.
     """
-    if isinstance(found, BasePlugin | ModuleType):
-        plugin = found
-    elif callable(found):
-        plugin = _called(found, options())
-    else:
-        plugin = found
-    if not isinstance(plugin, BasePlugin) and not hooks_of(plugin):
+    plugin = found
+    if callable(found) and not isinstance(found, BasePlugin | ModuleType):
+        plugin = _called(found, name, sources)
+    if isinstance(plugin, BasePlugin):
+        if plugin.name != name:
+            plugin.name = name
+        declared = options_class(plugin)
+        if declared is not None and not isinstance(plugin.options, declared):
+            plugin.options = read_options(name, declared, sources)
+    elif not hooks_of(plugin):
         msg = (
             f"{_named(found)} is no plugin: an entry point leads to a class that derives from"
             " qtasks.plugins.BasePlugin, to an instance of one, to a function that returns one,"
@@ -44,14 +48,11 @@ def make_plugin(found: Any, options: Callable[[], msgspec.Struct | None]) -> Any
     return plugin
 
 
-def _called(make: Any, options: msgspec.Struct | None) -> Any:
-    if options is None:
+def _called(make: Any, name: str, sources: OptionSources) -> Any:
+    declared = options_class(make)
+    if declared is None or not _takes_options(make):
         return make()
-    if _takes_options(make):
-        return make(options=options)
-    plugin = make()
-    plugin.options = options
-    return plugin
+    return make(options=read_options(name, declared, sources))
 
 
 def _takes_options(make: Any) -> bool:
