@@ -54,6 +54,7 @@ class TriggerRegistry:
     pluggy keeps the names and calls the cold hooks; the hot triggers are executed through the
     compiled :attr:`table`. It is compiled with each plugin that is added, and then replaced: who
     is being asked already is asked to the end as before, and the next trigger has the new one.
+    Workers that run start the plugin then.
 
     Args:
         policy: what happens when a plugin fails.
@@ -134,6 +135,7 @@ class TriggerRegistry:
             self.policy.origins[name] = origin
         self._registrations, self.table, self._tables = registrations, table, {}
         self._client_is_async = any(map(is_async, self.client_plugins.values()))
+        self._life.join(name, plugin)
 
     def watch(self, wrap: Callable[[Subscription], Subscription]) -> None:
         """Has every subscription replaced by what a function makes of it, to look on.

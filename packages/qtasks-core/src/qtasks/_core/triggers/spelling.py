@@ -183,7 +183,8 @@ def _check_parameter(where: str, parameter: inspect.Parameter, spec: TriggerSpec
 
 def _calling(method: Callable[..., Any], spec: TriggerSpec) -> Callable[[Mapping[str, Any]], Any]:
     """Returns what calls a method with those arguments that it takes, as quickly as can be."""
-    parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "args"]
+    every = inspect.signature(method).parameters.values()
+    parameters = [p for p in every if p.kind is not p.VAR_POSITIONAL]  # of *args, **kwargs
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return lambda arguments: method(**arguments)
     names = [p.name for p in parameters if p.name in spec.arguments]
