@@ -12,6 +12,7 @@ import msgspec
 from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.messages import make_message, new_record, resolve_priority
 from qtasks._core.triggers import emit
+from qtasks._core.triggers.added import fire
 from qtasks.contracts.names import check_name, check_queues
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
@@ -245,6 +246,11 @@ class Client:
         """Removes what waits in a queue; returns how many tasks that were."""
         await self._start_for("purge", queue)
         return await self._broker.purge(queue)
+
+    async def emit(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Fires a trigger of others; needs no server."""
+        await self._registry.start(self, "client")
+        return await fire(self._registry, name, arguments)
 
     async def diagnose(self) -> list[Finding]:
         """Asks the servers what a look at them tells."""
