@@ -308,6 +308,28 @@ async def test_one_that_hangs_in_start_or_stop_keeps_nobody(step: str, colour: s
     go.set()
 
 
+async def test_a_plugin_that_is_added_while_a_worker_runs_is_started() -> None:
+    life: list[str] = []
+    started = asyncio.Event()
+
+    class Late(Plugin):
+        async def start(self, role: str) -> None:
+            life.append(role)
+            started.set()
+
+        async def stop(self) -> None:
+            life.append("stop")
+
+    registry = TriggerRegistry()
+    await registry.start("user", "worker")
+    registry.add(Late())
+    await started.wait()
+    await registry.stop("user", "worker")
+    assert life == ["worker", "stop"]
+    registry.add(Late("after"))
+    assert life == ["worker", "stop"]
+
+
 async def test_in_strict_mode_a_plugin_that_does_not_start_is_not_started() -> None:
     class Broken(Plugin):
         def start(self) -> None:

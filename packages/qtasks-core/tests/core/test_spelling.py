@@ -83,6 +83,26 @@ async def test_a_method_takes_any_of_the_arguments(
     assert scope["got"] == [expected, expected]
 
 
+async def test_an_argument_may_be_called_args() -> None:
+    class More(Plugin):
+        @on("task_executor_args_replace")
+        def more(self, args: Any) -> Any:
+            return {"args": (*args, 1)}
+
+    class Stars(Plugin):
+        @on("task_executor_args_replace")
+        def none(self, *args: Any) -> Any:
+            return {"kw": {"given": args}}
+
+    arguments: dict[str, Any] = {"task_executor": None, "args": (0,), "kw": {}}
+    values = await asked(More(), "task_executor_args_replace", **arguments)
+    assert values["args"] == (0, 1)
+    assert More().trigger("task_executor_args_replace", **arguments) == {"args": (0, 1)}
+    values = await asked(Stars(), "task_executor_args_replace", **arguments)
+    assert values["kw"] == {"given": ()}
+    assert Stars().trigger("task_executor_args_replace", **arguments) == {"kw": {"given": ()}}
+
+
 async def test_a_method_may_take_all_arguments() -> None:
     class All(Plugin):
         @on("task_executor_run_task")

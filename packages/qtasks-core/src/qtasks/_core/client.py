@@ -16,6 +16,7 @@ from qtasks._core.firing.reading import Reading
 from qtasks._core.global_config import SharedConfig
 from qtasks._core.messages import make_message, new_record
 from qtasks._core.triggers import emit
+from qtasks._core.triggers.added import fire
 from qtasks.contracts.names import check_name, check_queues
 from qtasks.exc import ServerError, UnsupportedError
 
@@ -274,6 +275,11 @@ class Client:
         """Removes what waits in a queue; returns how many tasks that were."""
         await self._start_for("purge", queue)
         return await self._broker.purge(queue)
+
+    async def emit(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Fires a trigger of others; needs no server."""
+        await self._registry.start(self, "client")
+        return await fire(self._registry, name, arguments)
 
     async def diagnose(self) -> list[Finding]:
         """Asks the servers what a look at them tells."""

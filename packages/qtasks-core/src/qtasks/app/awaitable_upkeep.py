@@ -102,6 +102,25 @@ class AwaitableUpkeep(BaseQueueTasks):
         """
         return await self._run(lambda client: client.purge(queue))
 
+    async def emit(self, name: str, **arguments: Any) -> Any:
+        """Fires a trigger that :meth:`add_triggers` has declared.
+
+        A plugin of its own fires it with ``await self.emit(...)``, in apps of both kinds.
+
+        Args:
+            name: the trigger.
+            **arguments: exactly those that it declares.
+
+        Returns:
+            None for the kind ``notify``; the values as plugins left them, by key, for ``filter``;
+            the answer, or None, for ``first`` and ``last``.
+
+        Raises:
+            RegistrationError: there is no such trigger, or it is fired by QTasks alone.
+            TypeError: these are not its arguments.
+        """
+        return await self._run(lambda client: client.emit(name, arguments))
+
     async def workers(self) -> list[Presence]:
         """Lists the worker processes that are alive."""
         return await self._run(lambda client: client.workers())

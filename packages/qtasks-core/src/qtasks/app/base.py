@@ -28,6 +28,7 @@ from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import ModuleType
 
     from qtasks._core.triggers.registry import AddOptions
     from qtasks._supervisor.supervisor import Supervisor
@@ -170,6 +171,20 @@ class BaseQueueTasks(TaskHolder):
         """
         if prepare(plugin, self._discovery):
             self._registry.add(plugin, trigger_names, component, **how)
+
+    def add_triggers(self, module: ModuleType) -> None:
+        """Adds triggers of your own, which :meth:`emit` fires and any plugin may listen to.
+
+        Args:
+            module: declares them: functions marked with
+                :func:`~qtasks.plugins.trigger_spec`, whose names begin with the name of your
+                package.
+
+        Raises:
+            RegistrationError: one of them cannot be added, or a plugin has marked a method for
+                it that does not fit.
+        """
+        self._registry.add_triggers(module)
 
     def add_middleware(
         self,

@@ -121,7 +121,8 @@ def find_marks(kind: type) -> dict[str, tuple[Mark, ...]]:
 
 def choose(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
     """Returns those of the arguments that a function takes."""
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return arguments
-    return {name: value for name, value in arguments.items() if name in parameters}
+    taken = {one.name for one in parameters if one.kind is not one.VAR_POSITIONAL}
+    return {name: value for name, value in arguments.items() if name in taken}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from qtasks.contracts.on import choose, find_marks
+from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -131,6 +132,28 @@ class Plugin(BasePlugin):
 
     def stop(self, *args: Any, **kwargs: Any) -> Any:
         """Puts everything away; called once after the last trigger."""
+
+    async def emit(self, name: str, **arguments: Any) -> Any:
+        """Fires a trigger of the plugin's own in the app that it was added to.
+
+        Args:
+            name: the trigger, which ``app.add_triggers`` or the hook ``qtasks_add_triggers`` has
+                declared.
+            **arguments: exactly those that it declares.
+
+        Returns:
+            What ``emit`` of the app returns.
+
+        Raises:
+            RegistrationError: there is no such trigger, or it is not clear in which app.
+            TypeError: these are not its arguments.
+        """
+        apps = vars(self).get("_apps", ())
+        if len(apps) != 1:
+            where = "no app" if not apps else f"{len(apps)} apps: give each an instance of its own"
+            msg = f"{type(self).__name__} fires {name!r}, but was added to {where}"
+            raise RegistrationError(msg)
+        return await apps[0](name, arguments)
 
     def state(self, task_broker: Delivery) -> SimpleNamespace:
         """Returns the plugin's own memory of one run; it is gone when the run is.

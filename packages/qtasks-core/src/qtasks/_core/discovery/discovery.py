@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -20,7 +21,6 @@ from qtasks._core.discovery.switches import current_switches
 from qtasks._core.errors import safe_text, trace_of_import
 from qtasks.contracts import hookspecs
 from qtasks.contracts.plugin import BasePlugin
-from qtasks.contracts.triggers import CATALOGUE
 from qtasks.exc import ConfigError, QTasksError
 from qtasks.schemas import PluginReport
 
@@ -100,6 +100,7 @@ class Discovery:
             self.look()
             if self._attempts is None or self.registered:
                 return
+            self._declare_triggers()
             added = self._registry.plugins
             settled = [self._settled(each, added) for each in self._attempts]
             try:
@@ -114,6 +115,13 @@ class Discovery:
             finally:
                 self._reports = tuple(settled)
             self.registered = True
+
+    def _declare_triggers(self) -> None:
+        """Adds the triggers that the plugins bring, so that all of them can listen to each."""
+        for _, declare in implementations(self._manager, "qtasks_add_triggers"):
+            # Whoever brings one that cannot be added is refused when it is its turn.
+            with contextlib.suppress(Exception):
+                self._registry.declare(declare())
 
     def implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
         """Returns who implements a hook: those added by hand, then those that were found.
@@ -247,14 +255,16 @@ class Discovery:
             origin = f"{report.distribution} {report.version}".strip() or None
             self._registry.add(plugin, triggers, origin=origin)
         else:
-            self._registry.manager.register(holder_of(plugin), report.name)
+            hooks = holder_of(plugin)
+            self._registry.declare(getattr(hooks, "qtasks_add_triggers", tuple)())
+            self._registry.manager.register(hooks, report.name)
 
     def _in_use(self, name: str, place: int, found: dict[str, PluginReport]) -> PluginReport:
         plugin = self._registry.plugins.get(name)
         table = self._registry.table
         triggers = tuple(
             trigger
-            for trigger in CATALOGUE
+            for trigger in self._registry.catalogue
             if any(subscription.plugin == name for subscription in getattr(table, trigger, ()))
         )
         hooks = tuple(

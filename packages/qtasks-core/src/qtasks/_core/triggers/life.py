@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qtasks._core.triggers.limits import call_once
 from qtasks.contracts.on import choose
 from qtasks.contracts.plugin import BasePlugin, Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from qtasks._core.triggers.policy import Policy
     from qtasks.contracts.triggers import Role
@@ -28,6 +30,20 @@ class PluginLife:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._users: dict[str, set[object]] = {}
+        self._late: set[asyncio.Task[None]] = set()
+        self._workers: dict[object, asyncio.AbstractEventLoop] = {}
+
+    def join(self, name: str, plugin: BasePlugin) -> None:
+        """Starts a plugin that is added while workers run; clients do it with their next call."""
+        for user, loop in list(self._workers.items()):
+            start = partial(self.start, user, "worker", {name: plugin})
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._soon, loop, start)
+
+    def _soon(self, loop: asyncio.AbstractEventLoop, start: Callable[[], Any]) -> None:
+        starting = loop.create_task(start())
+        self._late.add(starting)  # the loop itself may forget it
+        starting.add_done_callback(self._late.discard)
 
     async def start(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Starts the plugins that have not started, in order.
@@ -40,6 +56,8 @@ class PluginLife:
             role: passed on to the plugins' ``start``.
             plugins: by name.
         """
+        if role == "worker":
+            self._workers[user] = asyncio.get_running_loop()
         for name, plugin in plugins.items():
             users = self._users.setdefault(name, set())
             first = not users
@@ -53,6 +71,7 @@ class PluginLife:
 
     async def stop(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Stops the plugins that nobody needs any more, the last one first."""
+        self._workers.pop(user, None)
         for name, plugin in reversed(list(plugins.items())):
             users = self._users.get(name, set())
             if user in users:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import pluggy
 
 from qtasks._core.discovery.hooks import holder_of
+from qtasks._core.triggers.added import collect_added, fire, make_table
 from qtasks._core.triggers.caches import Caches
 from qtasks._core.triggers.life import PluginLife
-from qtasks._core.triggers.near import near
 from qtasks._core.triggers.order import in_order
 from qtasks._core.triggers.policy import Policy
-from qtasks._core.triggers.spelling import Registration, answered, is_async, subscribe
+from qtasks._core.triggers.registration import Registration
+from qtasks._core.triggers.spelling import is_async, subscribe
 from qtasks._core.triggers.table import TriggerTable
+from qtasks._core.triggers.wanted import find_wanted
 from qtasks.contracts import hookspecs
 from qtasks.contracts.on import Order, as_names, check_order
 from qtasks.contracts.plugin import BasePlugin
-from qtasks.contracts.triggers import CATALOGUE, COMPONENTS
+from qtasks.contracts.triggers import CATALOGUE
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from qtasks._core.triggers.subscription import Subscribers, Subscription
-    from qtasks.contracts.triggers import Role
+    from qtasks.contracts.triggers import Role, TriggerSpec
     from qtasks.schemas import TaskDefinition
 
 __all__ = ["AddOptions", "TriggerRegistry"]
@@ -52,6 +56,7 @@ class TriggerRegistry:
     pluggy keeps the names and calls the cold hooks; the hot triggers are executed through the
     compiled :attr:`table`. It is compiled with each plugin that is added, and then replaced: who
     is being asked already is asked to the end as before, and the next trigger has the new one.
+    Workers that run start the plugin then.
 
     Args:
         policy: what happens when a plugin fails.
@@ -66,6 +71,7 @@ class TriggerRegistry:
         self.table = TriggerTable()
         self._registrations: tuple[Registration, ...] = ()
         self._tables: dict[str, TriggerTable] = {}
+        self._modules: list[Any] = []
         self._life = PluginLife(self.policy)
         self._client_is_async = False
         self._watch: Callable[[Subscription], Subscription] | None = None
@@ -104,10 +110,10 @@ class TriggerRegistry:
                 changed then.
         """
         name = self._check_plugin(plugin)
-        methods = answered(plugin, name, self.catalogue)
-        triggers = _triggers(name, self.catalogue, trigger_names, component)
-        if methods is not None:
-            triggers = _with_methods(name, triggers, methods, explicit=trigger_names is not None)
+        hooks = holder_of(plugin)
+        self.declare(getattr(hooks, "qtasks_add_triggers", tuple)())
+        wanted = None if trigger_names is None else frozenset(as_names(trigger_names))
+        methods, triggers = find_wanted(plugin, name, self.catalogue, wanted, component)
         check_order(f"plugin {name!r}", how.get("order"))
         raises = _raises(name, plugin, how.get("on_error"))
         known = [entry for entry in self._registrations if entry.name == name]
@@ -116,20 +122,51 @@ class TriggerRegistry:
             name,
             methods,
             triggers,
-            named=methods is not None or trigger_names is not None,
+            trigger_names=wanted,
+            component=component,
             order=how.get("order"),
             before=as_names(how.get("before", ())),
             after=as_names(how.get("after", ())),
             caches=known[0].caches if known else Caches(),
         )
         registrations = (*self._registrations, entry)
-        table = self._compile(registrations)
+        table = self._compile(registrations, self.catalogue)
         if not known:
-            self.manager.register(holder_of(plugin), name)
+            self.manager.register(hooks, name)
+            vars(plugin).setdefault("_apps", []).append(partial(fire, self))
         if raises:
             self.policy.raising.add(name)
         if origin is not None:
             self.policy.origins[name] = origin
+        self._use(registrations, table)
+        self._life.join(name, plugin)
+
+    def add_triggers(self, module: Any) -> None:
+        """Adds the triggers that a module declares; plugins get those that they want.
+
+        Args:
+            module: the module; one that was added before adds nothing.
+
+        Raises:
+            RegistrationError: a trigger cannot be added, or a plugin has marked a method for it
+                that does not fit. Nothing was changed then.
+        """
+        if module in self._modules:
+            return
+        catalogue = {**self.catalogue, **collect_added(module, self.catalogue)}
+        registrations = tuple(entry.anew(catalogue) for entry in self._registrations)
+        table = self._compile(registrations, catalogue)
+        self._modules.append(module)
+        self.catalogue = catalogue
+        self._use(registrations, table)
+
+    def declare(self, modules: Any) -> None:
+        """Adds what the hook ``qtasks_add_triggers`` returned: a module, several, or None."""
+        several = modules if isinstance(modules, Iterable) else [modules]
+        for module in several if modules is not None else ():
+            self.add_triggers(module)
+
+    def _use(self, registrations: tuple[Registration, ...], table: TriggerTable) -> None:
         self._registrations, self.table, self._tables = registrations, table, {}
         self._client_is_async = any(map(is_async, self.client_plugins.values()))
 
@@ -140,7 +177,7 @@ class TriggerRegistry:
             wrap: see :func:`~qtasks._core.triggers.tracing.traced`.
         """
         self._watch = wrap
-        self.table, self._tables = self._compile(self._registrations), {}
+        self.table, self._tables = self._compile(self._registrations, self.catalogue), {}
 
     @property
     def client_plugins(self) -> dict[str, BasePlugin]:
@@ -166,7 +203,8 @@ class TriggerRegistry:
         if table is None:
             applying = tuple(e for e in self._registrations if self._applies(e, task))
             same = len(applying) == len(self._registrations)
-            table = self._tables[task.name] = self.table if same else self._compile(applying)
+            table = self.table if same else self._compile(applying, self.catalogue)
+            self._tables[task.name] = table
         return table
 
     def _check_plugin(self, plugin: Any) -> str:
@@ -195,22 +233,24 @@ class TriggerRegistry:
     def _fires_in(self, role: Role, entry: Registration) -> bool:
         return any(role in self.catalogue[name].roles for name in entry.triggers)
 
-    def _compile(self, registrations: Iterable[Registration]) -> TriggerTable:
-        listening: dict[str, dict[str, Registration]] = {}
+    def _compile(
+        self, registrations: Iterable[Registration], catalogue: Mapping[str, TriggerSpec]
+    ) -> TriggerTable:
+        listening: dict[str, dict[str, Registration]] = {name: {} for name in catalogue}
         for entry in registrations:
             for trigger in entry.triggers:
                 # Added more than once, a plugin listens once; to have asked by name counts.
-                earlier = listening.setdefault(trigger, {}).get(entry.name)
+                earlier = listening[trigger].get(entry.name)
                 if earlier is None or (entry.named and not earlier.named):
                     listening[trigger][entry.name] = entry
         subscribers: dict[str, Subscribers] = {
-            trigger: in_order([self._subscribe(entry, trigger) for entry in by_name.values()])
+            trigger: in_order([self._subscribe(e, catalogue[trigger]) for e in by_name.values()])
             for trigger, by_name in listening.items()
         }
-        return TriggerTable(**subscribers)
+        return make_table(subscribers)
 
-    def _subscribe(self, entry: Registration, trigger: str) -> Subscription:
-        made = subscribe(entry, self.catalogue[trigger], self.policy)
+    def _subscribe(self, entry: Registration, spec: TriggerSpec) -> Subscription:
+        made = subscribe(entry, spec, self.policy)
         return made if self._watch is None else self._watch(made)
 
 
@@ -220,37 +260,3 @@ def _raises(name: str, plugin: BasePlugin, on_error: str | None) -> bool:
         msg = f"plugin {name!r}: on_error={wanted!r} is unknown: use 'log' or 'raise'"
         raise RegistrationError(msg)
     return wanted == "raise"
-
-
-def _triggers(
-    plugin: str,
-    catalogue: Mapping[str, Any],
-    trigger_names: Iterable[str] | None,
-    component: str | None,
-) -> frozenset[str]:
-    if component is not None and component not in COMPONENTS:
-        msg = (
-            f"plugin {plugin!r}: unknown component {component!r}{near(component, COMPONENTS)};"
-            f" known are {', '.join(COMPONENTS)}"
-        )
-        raise RegistrationError(msg)
-    if trigger_names is not None:
-        names = frozenset([trigger_names] if isinstance(trigger_names, str) else trigger_names)
-        for name in sorted(names - catalogue.keys()):
-            msg = f"plugin {plugin!r}: unknown trigger {name!r}{near(name, catalogue)}"
-            raise RegistrationError(msg)
-        return names
-    if component is None:
-        return frozenset(catalogue)
-    wanted = COMPONENTS[component]
-    return frozenset(name for name, spec in catalogue.items() if spec.component in wanted)
-
-
-def _with_methods(
-    plugin: str, triggers: frozenset[str], methods: Mapping[str, Any], *, explicit: bool
-) -> frozenset[str]:
-    missing = sorted(triggers - methods.keys())
-    if explicit and missing:
-        msg = f"plugin {plugin!r} has no method marked for {', '.join(missing)}"
-        raise RegistrationError(msg)
-    return triggers & methods.keys()

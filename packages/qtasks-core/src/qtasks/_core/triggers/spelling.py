@@ -6,56 +6,28 @@ Both come out as subscriptions, and nothing after this module knows the differen
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from qtasks._core.bridge import is_async_callable
-from qtasks._core.triggers.caches import Caches
 from qtasks._core.triggers.limits import in_thread
 from qtasks._core.triggers.near import near
 from qtasks._core.triggers.subscription import Subscription
-from qtasks.contracts.on import Mark, Order, find_marks
-from qtasks.contracts.plugin import BasePlugin, Plugin
+from qtasks.contracts.on import Mark, find_marks
+from qtasks.contracts.plugin import Plugin
 from qtasks.contracts.triggers import Kind
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from qtasks._core.triggers.policy import Policy
+    from qtasks._core.triggers.registration import Registration
+    from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.triggers import TriggerSpec
 
-__all__ = ["Registration", "answered", "is_async", "subscribe"]
-
-
-class Registration(msgspec.Struct, frozen=True):
-    """One ``add_plugin``, checked.
-
-    Attributes:
-        plugin: the plugin.
-        name: its name.
-        methods: for a plugin with marked methods: their names and marks by trigger.
-        triggers: the triggers it gets.
-        named: whether these triggers were asked for one by one.
-        order: overrides what the marks say; None for what they say.
-        before: adds to what the marks say.
-        after: adds to what the marks say.
-        caches: what it keeps from call to call, if it answers by ``trigger()``.
-    """
-
-    plugin: BasePlugin
-    name: str
-    methods: Mapping[str, tuple[str, Mark]] | None
-    triggers: frozenset[str]
-    named: bool
-    order: Order | None
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    caches: Caches
+__all__ = ["answered", "is_async", "subscribe"]
 
 
 def answered(
@@ -183,7 +155,8 @@ def _check_parameter(where: str, parameter: inspect.Parameter, spec: TriggerSpec
 
 def _calling(method: Callable[..., Any], spec: TriggerSpec) -> Callable[[Mapping[str, Any]], Any]:
     """Returns what calls a method with those arguments that it takes, as quickly as can be."""
-    parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "args"]
+    every = inspect.signature(method).parameters.values()
+    parameters = [p for p in every if p.kind is not p.VAR_POSITIONAL]  # of *args, **kwargs
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return lambda arguments: method(**arguments)
     names = [p.name for p in parameters if p.name in spec.arguments]

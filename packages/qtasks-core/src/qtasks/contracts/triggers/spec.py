@@ -131,7 +131,9 @@ def _spec(function: FunctionType) -> TriggerSpec:
     name = function.__name__
     return TriggerSpec(
         name=name,
-        component=next(c for c in _COMPONENTS if name.startswith(c + "_")),
+        component=next(
+            (c for c in _COMPONENTS if name.startswith(c + "_")), name.partition("_")[0]
+        ),
         kind=kind,
         arguments=tuple(inspect.signature(function).parameters),
         returns=returns,
@@ -141,3 +143,9 @@ def _spec(function: FunctionType) -> TriggerSpec:
         per_task=per_task,
         check=check,
     )
+
+
+def _component(name: str) -> str:
+    """Returns the component of a trigger by its name; that of others is their prefix."""
+    ours = (component for component in _COMPONENTS if name.startswith(f"{component}_"))
+    return next(ours, name.partition("_")[0])
