@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.errors import safe_text
+from qtasks.contracts.on import choose
 from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def dry_run(plugins: dict[str, BasePlugin]) -> list[Finding]:
 
 async def _start_and_stop(plugin: BasePlugin) -> None:
     for step in (plugin.start, plugin.stop):
-        answer = step(role="worker")
+        answer = step(**choose(step, {"role": "worker"}))
         if inspect.isawaitable(answer):
             await answer
 
