@@ -80,6 +80,6 @@ def test_environment_and_file_do_not_count(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_name_that_is_not_installed_is_refused() -> None:
     with (
         pytest.raises(ConfigError, match=r"Did you mean 'first'\? Installed are: first, second"),
-        plugin_sandbox("fisrt"),
+        plugin_sandbox("frist"),
     ):
         pass  # pragma: no cover - it is not entered
