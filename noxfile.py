@@ -90,6 +90,7 @@ nox.options.sessions = [
     *(f"tests-{version}" for version in dict.fromkeys((OLDEST, NEWEST))),
     "docs",
     "scaffold",
+    "dists",
     "build",
 ]
 
@@ -260,6 +261,21 @@ def scaffold(session: nox.Session) -> None:
     session.run("qtasks", "plugins", "doctor")
     with session.chdir(folder / "plugin"):
         session.run("nox", "-s", f"tests-{session.python}", *session.posargs, env=env)
+
+
+@nox.session(python=MAIN, requires=["build"], reuse_venv=False)
+def dists(session: nox.Session) -> None:
+    """Install plugins that are broken in all ways, and see that they are told and harmless."""
+    install_wheels(session)
+    session.install(*group("build"))
+    built = Path(session.create_tmp()).absolute() / "wheels"
+    shutil.rmtree(built, ignore_errors=True)
+    pack = ("python", "-m", "build", "--no-isolation", "--wheel", f"--outdir={built}")
+    for project in sorted(ROOT.glob("tests/dists/*/pyproject.toml")):
+        session.run(*pack, str(project.parent), silent=True)
+    # Without what they require, which one of them requires in vain.
+    session.install("--no-deps", *map(str, sorted(built.iterdir())))
+    session.run("python", "-m", "pytest", "tests/dists", *session.posargs)
 
 
 @nox.session(python=MAIN)
