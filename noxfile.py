@@ -26,6 +26,8 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 #: Where tests look for servers, beside the path.
 SERVERS = ROOT / ".nox" / ".cache" / "servers"
+#: The longest name that a new package may have: its code must fit its own style all the same.
+LONG_NAME = "a-name-of-thirty-characters-ab"
 #: What a command may return that is allowed to fail.
 ANY = range(256)
 PACKAGES = [path.parent for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
@@ -87,6 +89,8 @@ nox.options.sessions = [
     "typing",
     *(f"tests-{version}" for version in dict.fromkeys((OLDEST, NEWEST))),
     "docs",
+    "scaffold",
+    "dists",
     "build",
 ]
 
@@ -233,6 +237,45 @@ def docs(session: nox.Session) -> None:
     """Run every code block of the documentation; arguments after ``--`` go to pytest."""
     install_wheels(session)
     session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(python=MAIN, requires=["build"], reuse_venv=False)
+def scaffold(session: nox.Session) -> None:
+    """Write a new package of each kind with ``qtasks plugins new``, and run its own checks."""
+    core = next(path for path in wheels().values() if path.name.startswith("qtasks_core-"))
+    session.install(f"{core}[testing]", *group("lint"), *group("typing"), *group("build"))
+    session.install("--force-reinstall", "--no-deps", str(core))
+    folder = Path(session.create_tmp()).absolute() / "new"
+    shutil.rmtree(folder, ignore_errors=True)
+    env = {"PIP_FIND_LINKS": str(DIST), "UV_FIND_LINKS": str(DIST)}
+    for kind, name in (("plugin", "audit"), ("broker", "a"), ("storage", LONG_NAME)):
+        made = folder / kind
+        session.run("qtasks", "plugins", "new", name, f"--kind={kind}", f"--into={made}")
+        session.install("--no-build-isolation", "--no-deps", str(made))
+        with session.chdir(made):
+            # It lies in a folder that our own Git ignores.
+            session.run("ruff", "check", "--no-respect-gitignore", ".")
+            session.run("ruff", "format", "--check", "--no-respect-gitignore", ".")
+            session.run("mypy")
+            session.run("python", "-m", "pytest", "-q", "-p", "no:valkey")
+    session.run("qtasks", "plugins", "doctor")
+    with session.chdir(folder / "plugin"):
+        session.run("nox", "-s", f"tests-{session.python}", *session.posargs, env=env)
+
+
+@nox.session(python=MAIN, requires=["build"], reuse_venv=False)
+def dists(session: nox.Session) -> None:
+    """Install plugins that are broken in all ways, and see that they are told and harmless."""
+    install_wheels(session)
+    session.install(*group("build"))
+    built = Path(session.create_tmp()).absolute() / "wheels"
+    shutil.rmtree(built, ignore_errors=True)
+    pack = ("python", "-m", "build", "--no-isolation", "--wheel", f"--outdir={built}")
+    for project in sorted(ROOT.glob("tests/dists/*/pyproject.toml")):
+        session.run(*pack, str(project.parent), silent=True)
+    # Without what they require, which one of them requires in vain.
+    session.install("--no-deps", *map(str, sorted(built.iterdir())))
+    session.run("python", "-m", "pytest", "tests/dists", *session.posargs)
 
 
 @nox.session(python=MAIN)

@@ -59,7 +59,9 @@ def named() -> Iterator[str]:
 
 
 #: Commands of others, which have tests of their own.
-ELSEWHERE = {"config", "plugins show"}
+ELSEWHERE = {"config", "plugins new", "plugins show"}
+#: Commands that have nothing to do with an app.
+WITHOUT_APP = {"plugins new"}
 
 
 def test_every_command_is_tried() -> None:
@@ -170,5 +172,5 @@ def test_every_help_has_an_example_and_names_json(shop: Shop, name: str) -> None
     done = shop.run(*name.split(), "--help")
 
     assert done.exit_code == 0
-    assert "qtasks -A shop:app " + name in done.stdout
+    assert f"qtasks {'' if name in WITHOUT_APP else '-A shop:app '}{name}" in done.stdout
     assert "--json" in done.stdout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qtasks.plugins import BasePlugin
+from qtasks.plugins import BasePlugin, Plugin, on
 from qtasks.schemas import Verdict
 from qtasks.testing.conformance import PluginConformance
 from qtasks.testing.conformance.base import suite_tests
@@ -59,6 +59,26 @@ class GoodAsync(Good):
 @contextlib.contextmanager
 def watching() -> Iterator[None]:
     yield
+
+
+class Marked(Plugin):
+    """The same with marks."""
+
+    plugin_api = "1.0"
+
+    def start(self) -> None:
+        self.ended = 0
+
+    @on("task_executor_execute")
+    def around(self) -> Any:
+        return watching()
+
+    @on("worker_outcome")
+    async def count(self, final: bool) -> None:
+        self.ended += final
+
+    @on("brought_by_nobody", optional=True)
+    def hear(self) -> None: ...
 
 
 # What it is
@@ -137,12 +157,22 @@ class Misspells(Good):
     trigger_names = ("worker_strat",)  # for the class of the tests
 
 
+class MarkMisspells(Marked):
+    @on("worker_strat")
+    def greet(self) -> None: ...
+
+
+class MarkWantsMore(Marked):
+    @on("worker_start")
+    def greet(self, worker: Any, address: str) -> None: ...
+
+
 class NarrowTrigger(Good):
     def trigger(self, name: str, worker: Any = None) -> Any: ...  # type: ignore[override]  # what is wrong
 
 
 class NarrowStart(Good):
-    def start(self) -> Any: ...
+    def start(self, address: str) -> Any: ...  # type: ignore[override]  # what is wrong
 
 
 class ShowsEverything(Good):
@@ -310,10 +340,8 @@ class Panics(Good):
     """Gives up once an error was seen anywhere."""
 
     def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        from qtasks._core.triggers.emit import plugin_errors
-
-        if any(plugin.startswith("failing-neighbour") for plugin, _ in plugin_errors):
-            msg = "something is wrong here"
+        if name == "plugin_error":
+            msg = f"something is wrong with {kwargs['plugin']}"
             raise RuntimeError(msg)
 
 
@@ -349,6 +377,8 @@ CATCHES: dict[Callable[..., Any], str] = {
     ApiIsANumber: "it_says_which_api_it_speaks",
     OtherApi: "it_says_which_api_it_speaks",
     Warns: "it_registers_without_a_warning",
+    MarkMisspells: "it_listens_to_triggers_that_exist it_registers_without_a_warning",
+    MarkWantsMore: "it_listens_to_triggers_that_exist",
     Misspells: "it_listens_to_triggers_that_exist",
     NarrowTrigger: "it_takes_the_arguments_of_every_trigger it_raises_nothing",
     NarrowStart: "it_takes_the_arguments_of_every_trigger",
@@ -397,17 +427,15 @@ def failure(make: Callable[..., Any], name: str, **attributes: Any) -> BaseExcep
 
 
 @pytest.mark.parametrize("name", suite_tests(PluginConformance))
-@pytest.mark.parametrize("good", [Good, GoodAsync, lambda: Good("named")])
+@pytest.mark.parametrize("good", [Good, GoodAsync, Marked, lambda: Good("named")])
 def test_good_plugins_pass(good: Any, name: str) -> None:
     assert failure(good, name) is None
 
 
 @pytest.mark.parametrize("broken", CATCHES, ids=lambda broken: broken.__name__)
 def test_the_suite_catches(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qtasks._core.triggers import emit
-
     monkeypatch.setattr(OneAtATime, "running", False)
-    emit.plugin_errors.clear()
+    monkeypatch.setattr(OneToAProcess, "apps", set())
     patience = 0.2 if broken in (HangsInStart, HangsInStop) else 30.0
     names = getattr(broken, "trigger_names", None)
     for name in CATCHES[broken].split():

@@ -19,6 +19,7 @@ from qtasks.cli.invocation import Invocation
 from qtasks.cli.output import Output
 from qtasks.cli.plugins import plugins as plugin_commands
 from qtasks.cli.plugins_doctor import plugins_doctor
+from qtasks.cli.plugins_new import new
 from qtasks.cli.plugins_trace import plugins_trace
 from qtasks.cli.queues import queues
 from qtasks.cli.run import run
@@ -105,6 +106,7 @@ cli.add_typer(queues, name="queues")
 cli.add_typer(plugin_commands, name="plugins")
 plugin_commands.command("trace", cls=Command)(plugins_trace)
 plugin_commands.command("doctor", cls=Command)(plugins_doctor)
+plugin_commands.command("new", cls=Command)(new)
 cli.command(cls=Command)(triggers)
 cli.command(cls=Command)(doctor)
 

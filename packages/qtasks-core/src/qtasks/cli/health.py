@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.errors import safe_text
+from qtasks.contracts.on import choose
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Finding
 
@@ -120,7 +121,7 @@ def _started_and_stopped(plugin: BasePlugin) -> None:
 
 async def _start_and_stop(plugin: BasePlugin) -> None:
     for step in (plugin.start, plugin.stop):
-        answer = step(role="worker")
+        answer = step(**choose(step, {"role": "worker"}))
         if inspect.isawaitable(answer):
             await answer
 

@@ -8,7 +8,7 @@ import pytest
 
 from qtasks.contracts.triggers import CATALOGUE, Kind
 from qtasks.schemas import Verdict
-from qtasks.testing.conformance.plugging import MakePlugin, Plugging, finished
+from qtasks.testing.conformance.plugging import MakePlugin, Plugging, finished, life
 
 if TYPE_CHECKING:
     from qtasks.contracts.triggers import TriggerSpec
@@ -28,11 +28,11 @@ class Answering(Plugging):
         made = self.make(plugin)
 
         async def ask() -> Any:
-            await finished(made.start(role="worker"))
+            await finished(life(made, "start"))
             try:
                 return await finished(made.trigger("a_trigger_of_tomorrow", anything=1))
             finally:
-                await finished(made.stop(role="worker"))
+                await finished(life(made, "stop"))
 
         assert self.in_time_of(ask, ["trigger"]) is None
 

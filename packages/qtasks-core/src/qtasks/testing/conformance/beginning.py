@@ -7,7 +7,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtasks.testing.conformance.plugging import MakePlugin, Plugging, finished
+from qtasks.testing.conformance.plugging import MakePlugin, Plugging, finished, life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ _JOINED = 1.0
 
 def steps(plugin: Any, *names: str, role: str = "worker") -> list[tuple[str, Callable[[], Any]]]:
     """Returns calls of ``start`` and ``stop``."""
-    return [(name, partial(getattr(plugin, name), role=role)) for name in names]
+    return [(name, partial(life, plugin, name, role=role)) for name in names]
 
 
 class Beginning(Plugging):
@@ -76,9 +76,9 @@ class Beginning(Plugging):
 
         async def live() -> list[str]:
             tasks = asyncio.all_tasks()
-            await finished(made.start(role="worker"))
+            await finished(life(made, "start"))
             doing[:] = ["stop"]
-            await finished(made.stop(role="worker"))
+            await finished(life(made, "stop"))
             return [task.get_name() for task in asyncio.all_tasks() - tasks]
 
         assert self.in_time_of(live, doing) == []

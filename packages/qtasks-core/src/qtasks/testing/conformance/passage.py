@@ -8,6 +8,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qtasks.contracts.on import choose
 from qtasks.exc import (
     Discard,
     RetryLater,
@@ -18,6 +19,7 @@ from qtasks.exc import (
 from qtasks.plugins import BasePlugin
 from qtasks.testing.app import make_app
 from qtasks.testing.running import run_queue
+from qtasks.testing.sandbox import plugin_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,11 +77,13 @@ class Watched(BasePlugin):
 
     async def start(self, *args: Any, **kwargs: Any) -> Any:
         """Passes the call on."""
-        return await self._pass_on("start", self.plugin.start, *args, **kwargs)
+        more = choose(self.plugin.start, kwargs)
+        return await self._pass_on("start", self.plugin.start, *args, **more)
 
     async def stop(self, *args: Any, **kwargs: Any) -> Any:
         """Passes the call on."""
-        return await self._pass_on("stop", self.plugin.stop, *args, **kwargs)
+        more = choose(self.plugin.stop, kwargs)
+        return await self._pass_on("stop", self.plugin.stop, *args, **more)
 
     async def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Passes the trigger on."""
@@ -148,8 +152,9 @@ def pass_through(
         trigger_names: the triggers that they get; None for all.
         component: likewise.
     """
-    app: Any = make_app(colour)
-    with listening() as complaints, asyncio.Runner() as runner:
+    # What the environment says, strict mode for one, does not count.
+    with plugin_sandbox(), listening() as complaints, asyncio.Runner() as runner:
+        app: Any = make_app(colour)
 
         def do(value: Any) -> Any:
             return runner.run(_awaited(value)) if inspect.isawaitable(value) else value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
+from qtasks.contracts.on import choose
 from qtasks.plugins import BasePlugin
 from qtasks.testing.conformance.base import CONTRACT, suite_tests, untouched, version
 from qtasks.testing.conformance.passage import Passage, Watched, pass_through
@@ -17,7 +18,7 @@ from qtasks.testing.conformance.passage import Passage, Watched, pass_through
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-__all__ = ["MakePlugin", "Plugging", "finished"]
+__all__ = ["MakePlugin", "Plugging", "finished", "life"]
 
 T = TypeVar("T")
 
@@ -30,6 +31,12 @@ else:
 async def finished(value: Any) -> Any:
     """Returns a value, awaited if it has to be."""
     return await value if inspect.isawaitable(value) else value
+
+
+def life(plugin: Any, step: str, **arguments: Any) -> Any:
+    """Calls ``start`` or ``stop`` as an app does: with what it takes of the arguments."""
+    method = getattr(plugin, step)
+    return method(**choose(method, {"role": "worker", **arguments}))
 
 
 class Plugging:

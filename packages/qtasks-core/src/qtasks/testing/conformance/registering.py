@@ -7,11 +7,12 @@ import re
 import warnings
 from typing import Any
 
+from qtasks.contracts.on import choose
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.plugins import PLUGIN_API_VERSION, BasePlugin
 from qtasks.testing.app import make_app
 from qtasks.testing.conformance.passage import listening
-from qtasks.testing.conformance.plugging import MakePlugin, Plugging
+from qtasks.testing.conformance.plugging import MakePlugin, Plugging, life
 
 __all__ = ["Registering"]
 
@@ -84,17 +85,18 @@ class Registering(Plugging):
         assert made in app.plugins.values()
 
     def test_it_takes_the_arguments_of_every_trigger(self, plugin: MakePlugin) -> None:
-        """``trigger`` takes a name and any keywords; so do ``start`` and ``stop``.
+        """``trigger`` takes a name and any keywords; ``start`` and ``stop`` need none but ``role``.
 
-        If this fails: write ``def trigger(self, name, **kwargs)``, and take ``**kwargs`` in
-        ``start`` and ``stop`` as well.
+        If this fails: write ``def trigger(self, name, **kwargs)``, and give what ``start`` and
+        ``stop`` need to ``__init__``.
         """
         made = self.make(plugin)
         for spec in CATALOGUE.values():
             arguments = dict.fromkeys((*spec.arguments, "argument_of_tomorrow"))
             inspect.signature(made.trigger).bind(spec.name, **arguments)
         for method in (made.start, made.stop):
-            inspect.signature(method).bind(role="worker", argument_of_tomorrow=None)
+            arguments = {"role": "worker", "argument_of_tomorrow": None}
+            inspect.signature(method).bind(**choose(method, arguments))
 
     def test_it_can_be_shown(self, plugin: MakePlugin) -> None:
         """``repr`` is one short line, at any time: it stands in logs.
@@ -106,9 +108,9 @@ class Registering(Plugging):
         self.play(
             [
                 ("repr", lambda: shown.append(repr(made))),
-                ("start", lambda: made.start(role="worker")),
+                ("start", lambda: life(made, "start")),
                 ("repr", lambda: shown.append(repr(made))),
-                ("stop", lambda: made.stop(role="worker")),
+                ("stop", lambda: life(made, "stop")),
                 ("repr", lambda: shown.append(repr(made))),
             ]
         )
