@@ -75,7 +75,8 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
     except TaskPluginTriggerError as error:
         executor.result = await _result_from_plugins(executor, table, error)
     else:
-        await _filtered(executor, table)
+        if table.task_executor_run_task or table.task_executor_run_task_gen:
+            await _filtered(executor, table)
 
 
 async def _filtered(executor: BaseTaskExecutor, table: TriggerTable) -> None:
