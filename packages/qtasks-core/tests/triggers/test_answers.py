@@ -153,6 +153,13 @@ REPLACED: list[tuple[str, Any, Callable[[Stage], Any], Any]] = [
         lambda stage: stage.run(stage.give).returning,
         [42],
     ),
+    (
+        "task_executor_after_execute_result_replace",
+        {"result": 42},
+        lambda stage: stage.run(stage.give).returning,
+        42,
+    ),
+    ("task_executor_decode", 42, lambda stage: stage.result(), 42),
     ("task_executor_run_task", 42, lambda stage: stage.result(), 42),
     (
         "task_executor_run_task_trigger_error",
