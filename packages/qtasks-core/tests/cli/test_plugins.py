@@ -401,6 +401,8 @@ def test_one_trigger_and_who_listens(site: Site, shop: Shop) -> None:
     assert found["listeners"] == ["good"]
     assert found["doc"] == CATALOGUE["worker_start"].doc
     assert "heard by   good" in text
+    assert "fires in   worker" in text
+    assert "check" not in found
     assert "Fires when a worker is connected" in text
 
 

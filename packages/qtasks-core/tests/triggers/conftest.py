@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.exc import TaskPluginTriggerError
+from qtasks.middlewares import TaskMiddleware
 from qtasks.plugins import BasePlugin
 from qtasks.schemas import Claim
 from qtasks.stats import AsyncStats, SyncStats
@@ -47,6 +48,13 @@ class Answering(BasePlugin):
     def of(self, name: str) -> list[dict[str, Any]]:
         """Returns the arguments with which a trigger fired, each time."""
         return [kwargs for found, kwargs in self.calls if found == name]
+
+
+class Passing(TaskMiddleware):
+    """Does nothing."""
+
+    async def __call__(self) -> None:
+        """Does nothing."""
 
 
 class Stage:
@@ -236,9 +244,14 @@ def share(stage: Stage) -> None:
     "storage_add_process",
     "storage_remove_finished_task",
     "storage_update",
+    "task_executor_after_execute",
+    "task_executor_after_execute_result_replace",
     "task_executor_args_replace",
+    "task_executor_before_execute",
+    "task_executor_decode",
     "task_executor_execute",
     "task_executor_run_task",
+    "task_executor_task_close",
     "worker_add",
     "worker_execute_after",
     "worker_execute_before",
@@ -263,6 +276,14 @@ def fail(stage: Stage) -> None:
 def ask(stage: Stage) -> None:
     """Runs a task that asks the plugins for a result."""
     stage.run(stage.ask)
+
+
+@scene("task_executor_middlewares_execute")
+def pass_middlewares(stage: Stage) -> None:
+    """Runs a task with middlewares."""
+    stage.app.add_middleware(Passing)
+    stage.app.add_middleware(Passing, position="after")
+    run(stage)
 
 
 @scene("task_executor_run_task_gen")

@@ -153,6 +153,13 @@ REPLACED: list[tuple[str, Any, Callable[[Stage], Any], Any]] = [
         lambda stage: stage.run(stage.give).returning,
         [42],
     ),
+    (
+        "task_executor_after_execute_result_replace",
+        {"result": 42},
+        lambda stage: stage.run(stage.give).returning,
+        42,
+    ),
+    ("task_executor_decode", 42, lambda stage: stage.result(), 42),
     ("task_executor_run_task", 42, lambda stage: stage.result(), 42),
     (
         "task_executor_run_task_trigger_error",
@@ -219,3 +226,42 @@ def test_a_model_goes_from_one_trigger_to_the_next(
         stage.app.add_plugin(plugin, plugin.answers)
 
     assert stage.result(1) == 9
+
+
+@in_memory
+def test_a_verdict_may_patch_the_headers_that_the_next_attempt_sees(
+    answering: type[Answering], stage: Stage
+) -> None:
+    def again(attempt: int, task_broker: Any, **_: Any) -> Verdict | None:
+        seen.append(task_broker.message.headers)
+        tried = {"tried": str(attempt)}
+        return Verdict("retry", headers=tried) if attempt < 3 else Verdict("fail", headers=tried)
+
+    seen: list[dict[str, str]] = []
+    stage.app.add_plugin(answering(worker_task_error_retry=again), ["worker_task_error_retry"])
+
+    handle = stage.do(stage.fail.options(headers={"by": "me"}).add_task())
+    stage.harness.work()
+
+    assert seen == [{"by": "me"}, {"by": "me", "tried": "1"}, {"by": "me", "tried": "2"}]
+    assert stage.do(handle.wait(5)).headers == {"by": "me", "tried": "3"}
+
+
+@in_memory
+def test_another_definition_of_the_task_runs_as_it_says(
+    answering: type[Answering], stage: Stage
+) -> None:
+    def double(x: int) -> int:
+        return 2 * x
+
+    def replaced(task_func: Any, **_: Any) -> Any:
+        other = msgspec.structs.replace(
+            task_func, func=double, colour="function", pool="thread", decode=str
+        )
+        return {"task_func": other}
+
+    plugin = answering(worker_run_task_before=replaced)
+    assert stage.result(1) == 1
+
+    stage.app.add_plugin(plugin, ["worker_run_task_before"])
+    assert stage.result(1) == "2"

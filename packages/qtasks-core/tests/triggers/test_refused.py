@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from qtasks.schemas import Cancel, Success
+from qtasks.schemas import Cancel, Success, Verdict
 
 if TYPE_CHECKING:
     from conftest import Answering, Stage
@@ -65,6 +65,8 @@ REFUSED: list[tuple[str, Any]] = [
     ("storage_update", {"kw": {"headers": "text"}}),
     ("storage_update", 5),
     ("task_executor_args_replace", {"args": 5}),
+    ("storage_update", {"kw": {"headers": {"long": "x" * 20_000}}}),
+    ("qtasks_add_task_before_broker", {"headers": {"long": "x" * 20_000}}),
 ]
 
 
@@ -112,4 +114,26 @@ def test_a_nonsensical_record_is_not_shown(
 
     assert (found.id, found.status) == (handle.id, "new")
     assert [one.id for one in listed] == [handle.id]
+    assert "nonsense" in caplog.text
+
+
+@in_memory
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        "retry please",
+        Verdict("again"),  # type: ignore[arg-type]  # the mistake under test
+        Verdict("retry", delay=-1.0),
+        Verdict("retry", headers={"number": 1}),  # type: ignore[dict-item]  # likewise
+    ],
+)
+def test_a_nonsensical_verdict_is_none(
+    answering: type[Answering], stage: Stage, verdict: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugin = answering("nonsense", worker_task_error_retry=verdict)
+    stage.app.add_plugin(plugin, ["worker_task_error_retry"])
+
+    handle = stage.run(stage.fail)
+
+    assert (handle.status, handle.reason, handle.headers) == ("error", "exhausted", {})
     assert "nonsense" in caplog.text

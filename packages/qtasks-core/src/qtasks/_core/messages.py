@@ -11,7 +11,7 @@ from qtasks._core.binding import check_arguments, signature_text
 from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
-from qtasks.contracts.names import check_name
+from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["make_message", "new_record", "resolve_priority"]
 
-#: The most bytes of all header names and values together.
-MAX_HEADERS: Final = 16384
 _PRIORITIES: Final = range(-128, 128)
 
 
@@ -178,7 +176,7 @@ def _headers(given: Mapping[Any, Any] | None) -> dict[str, str]:
         if not texts or not _is_text(key + value):
             msg = f"headers: {key!r}: {value!r} is not text; headers are text to text"
             raise TaskArgumentsError(msg)
-    if (size := sum(len(k.encode()) + len(v.encode()) for k, v in given.items())) > MAX_HEADERS:
+    if (size := headers_size(given)) > MAX_HEADERS:
         msg = f"headers take {size:,} bytes, over the limit of {MAX_HEADERS:,}"
         raise PayloadTooLargeError(msg)
     return dict(given)

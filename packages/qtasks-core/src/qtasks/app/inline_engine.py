@@ -36,9 +36,10 @@ from qtasks.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from qtasks._core.firing.running import Passage
     from qtasks._core.triggers.table import TriggerTable
     from qtasks.app.base import BaseQueueTasks
-    from qtasks.schemas import Delivery, Streamed, TaskCall, TaskDefinition
+    from qtasks.schemas import Delivery, Streamed, TaskCall
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]
@@ -92,11 +93,9 @@ class InlineRunner(Runner):
         super().__init__(**parts)
         self.errors: dict[str, BaseException] = {}
 
-    async def _failed(
-        self, task: TaskDefinition, delivery: Delivery, table: TriggerTable, error: BaseException
-    ) -> Outcome:
-        self.errors[delivery.id] = error
-        return await super()._failed(task, delivery, table, error)
+    async def _failed(self, passage: Passage, table: TriggerTable, error: BaseException) -> Outcome:
+        self.errors[passage.delivery.id] = error
+        return await super()._failed(passage, table, error)
 
 
 class InlineClient(Client):

@@ -77,6 +77,7 @@ def _listeners(app: BaseQueueTasks, name: str) -> list[str]:
 
 def _document(asked: Invocation, app: BaseQueueTasks, spec: TriggerSpec) -> dict[str, Any]:
     document = msgspec.structs.asdict(spec)
+    del document["check"]  # it is a function
     if asked.app_path:
         document["listeners"] = _listeners(app, spec.name)
     return document
@@ -110,6 +111,7 @@ def _show(asked: Invocation, app: BaseQueueTasks, spec: TriggerSpec) -> None:
             "kind": spec.kind,
             "arguments": ", ".join(spec.arguments),
             "replaces": ", ".join(spec.returns) or "nothing",
+            "fires in": ", ".join(spec.roles),
             "since": spec.since,
             "heard by": heard if asked.app_path else "",
         }

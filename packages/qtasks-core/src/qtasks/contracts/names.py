@@ -1,4 +1,4 @@
-"""What names may look like: task and queue names become keys, labels and log words."""
+"""What names and headers may be: names become keys, labels and log words, headers travel along."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["check_name", "check_queues"]
+__all__ = ["MAX_HEADERS", "check_name", "check_queues", "headers_size"]
 
+#: The most bytes of all header names and values together.
+MAX_HEADERS: Final = 16384
 MAX_LENGTH: Final = 200
 _ALLOWED: Final = re.compile(r"[\w.\-/@+]+")
 
@@ -50,3 +52,12 @@ def check_queues(queues: str | Iterable[str]) -> tuple[str, ...]:
         msg = "no queue was named: give at least one, for example 'default'"
         raise RegistrationError(msg)
     return tuple(check_name("queue", name) for name in names)
+
+
+def headers_size(headers: Mapping[str, str]) -> int:
+    """Returns how many bytes names and values of headers take.
+
+    Raises:
+        UnicodeEncodeError: one of them is no text that can be written.
+    """
+    return sum(len(name.encode()) + len(value.encode()) for name, value in headers.items())

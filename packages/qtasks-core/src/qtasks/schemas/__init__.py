@@ -1,5 +1,6 @@
 """What crosses a boundary: frozen structs without behaviour or I/O."""
 
+from qtasks.schemas.argument import ArgMeta
 from qtasks.schemas.capabilities import Capabilities
 from qtasks.schemas.command_option import CommandOption
 from qtasks.schemas.definition import TaskDefinition
@@ -22,6 +23,7 @@ from qtasks.schemas.verdict import Verdict
 __all__ = [
     "MAX_LOST",
     "TERMINAL",
+    "ArgMeta",
     "Begun",
     "CallOptions",
     "Cancel",

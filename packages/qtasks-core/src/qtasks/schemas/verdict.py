@@ -16,7 +16,7 @@ class Verdict(msgspec.Struct, frozen=True):
         action: ``retry`` (counted), ``snooze`` (not counted), ``fail`` or ``discard``.
         delay: seconds until the next run, for ``retry`` and ``snooze``.
         reason: one word or sentence that is stored with the task.
-        headers: headers to set on the message, or None.
+        headers: headers to set on the message, beside those it has; or None.
     """
 
     action: Literal["retry", "snooze", "fail", "discard"]

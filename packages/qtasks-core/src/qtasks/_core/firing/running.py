@@ -37,10 +37,12 @@ class Passage(msgspec.Struct):
     Attributes:
         task: its registered task, or None if the worker does not know it.
         delivery: the delivery.
+        headers: what a verdict makes of the message's headers; None leaves them.
     """
 
     task: TaskDefinition | None
     delivery: Delivery
+    headers: dict[str, str] | None = None
 
 
 class Running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtasks._core.firing.arguments import ArgsInfo
 from qtasks._core.triggers import emit
 from qtasks._core.worker.middlewares import call_middlewares
 from qtasks.contracts.executor import SyncTaskExecutor
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from qtasks._core.triggers.table import TriggerTable
     from qtasks._core.worker.places import Place, Pools
-    from qtasks._core.worker.plan import Plan
+    from qtasks._core.worker.plan import Middleware, Plan
     from qtasks.contracts.executor import BaseTaskExecutor
 
 __all__ = ["execute"]
@@ -39,18 +40,59 @@ async def execute(
     place = plan.place(pools, begin)
     try:
         if plan.before:
+            if table.task_executor_middlewares_execute:
+                await _tell_middlewares(executor, table, before=plan.before)
             echo = executor.echo
             executor = await call_middlewares(plan, plan.before, executor, place)
             executor.echo = echo  # also of one that a middleware put in its place
         await _run(executor, table, place)
-        if plan.bare:
+        if plan.bare and not _listened_to(table):
             return executor.result
-        await _after(executor, place)
+        await _after(executor, table, place)
         if plan.after:
+            if table.task_executor_middlewares_execute:
+                await _tell_middlewares(executor, table, after=plan.after)
             executor = await call_middlewares(plan, plan.after, executor, place)
-        return await _decoded(executor, place)
+        return await _decoded(executor, table, place)
     finally:
-        place.close()
+        try:
+            if subscribers := table.task_executor_task_close:
+                await emit.notify("task_executor_task_close", subscribers, _about(executor))
+        finally:
+            place.close()
+
+
+def _listened_to(table: TriggerTable) -> bool:
+    """Tells whether somebody listens between the end of the function and that of the run."""
+    return bool(
+        table.task_executor_after_execute
+        or table.task_executor_after_execute_result_replace
+        or table.task_executor_decode
+    )
+
+
+def _about(executor: BaseTaskExecutor) -> dict[str, Any]:
+    return {
+        "task_executor": executor,
+        "task_func": executor.task_func,
+        "task_broker": executor.task_broker,
+    }
+
+
+async def _tell_middlewares(
+    executor: BaseTaskExecutor,
+    table: TriggerTable,
+    *,
+    before: tuple[Middleware, ...] | None = None,
+    after: tuple[Middleware, ...] | None = None,
+) -> None:
+    about = {
+        "task_executor": executor,
+        "middlewares_before": None if before is None else tuple(one.make for one in before),
+        "middlewares_after": None if after is None else tuple(one.make for one in after),
+    }
+    subscribers = table.task_executor_middlewares_execute
+    await emit.notify("task_executor_middlewares_execute", subscribers, about)
 
 
 async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) -> None:
@@ -60,6 +102,7 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
             "task_executor": executor,
             "args": executor.args,
             "kw": executor.kwargs,
+            "args_info": ArgsInfo(executor.task_func, executor.args, executor.kwargs),
         }
         values = await emit.replace("task_executor_args_replace", subscribers, values)
         executor.args, executor.kwargs = tuple(values["args"]), values["kw"]
@@ -69,9 +112,9 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
         if subscribers := table.task_executor_execute:
             arguments = {"task_executor": executor, "task_broker": executor.task_broker}
             async with emit.around("task_executor_execute", subscribers, arguments):
-                await place.run(executor)
+                await _steps(executor, table, place)
         else:
-            await place.run(executor)
+            await _steps(executor, table, place)
     except TaskPluginTriggerError as error:
         executor.result = await _result_from_plugins(executor, table, error)
     else:
@@ -92,17 +135,40 @@ async def _filtered(executor: BaseTaskExecutor, table: TriggerTable) -> None:
         executor.result = values["result"]
 
 
-async def _after(executor: Any, place: Place) -> None:
+async def _steps(executor: BaseTaskExecutor, table: TriggerTable, place: Place) -> None:
+    subscribers = table.task_executor_before_execute
+    if not subscribers:
+        await place.run(executor)
+        return
+    await place.prepare(executor)
+    about = {"task_executor": executor}
+    await emit.notify("task_executor_before_execute", subscribers, about)
+    await place.body(executor)
+
+
+async def _after(executor: Any, table: TriggerTable, place: Place) -> None:
     # The default of a thread does nothing: no way there and back.
     if type(executor).after_execute is not SyncTaskExecutor.after_execute:
         await place.call(executor.after_execute)
+    if subscribers := table.task_executor_after_execute:
+        about = {"task_executor": executor}
+        await emit.notify("task_executor_after_execute", subscribers, about)
+    if subscribers := table.task_executor_after_execute_result_replace:
+        name = "task_executor_after_execute_result_replace"
+        values = {"task_executor": executor, "result": executor.result}
+        executor.result = (await emit.replace(name, subscribers, values))["result"]
 
 
-async def _decoded(executor: Any, place: Place) -> Any:
+async def _decoded(executor: Any, table: TriggerTable, place: Place) -> Any:
     task, kind = executor.task_func, type(executor)
     if task.decode is None and kind.decode is SyncTaskExecutor.decode:
-        return executor.result  # likewise
-    return await place.call(executor.decode)
+        value = executor.result  # likewise
+    else:
+        value = await place.call(executor.decode)
+    if subscribers := table.task_executor_decode:
+        values = {"task_executor": executor, "result": value}
+        value = (await emit.replace("task_executor_decode", subscribers, values))["result"]
+    return value
 
 
 async def _result_from_plugins(
@@ -111,12 +177,7 @@ async def _result_from_plugins(
     """Returns the plugins' result for a task that asked for one, else raises its exception."""
     result = None
     if subscribers := table.task_executor_run_task_trigger_error:
-        arguments = {
-            "task_executor": executor,
-            "task_func": executor.task_func,
-            "task_broker": executor.task_broker,
-            "e": error,
-        }
+        arguments = {**_about(executor), "e": error}
         name = "task_executor_run_task_trigger_error"
         result = await emit.last(name, subscribers, arguments)
     if result is None:

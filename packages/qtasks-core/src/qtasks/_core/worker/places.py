@@ -64,7 +64,15 @@ class Place:
 
     async def run(self, executor: Any) -> None:
         """Takes the steps up to the result of the function."""
+        await self.prepare(executor)
+        await self.body(executor)
+
+    async def prepare(self, executor: Any) -> None:
+        """Takes the step before the function, if there is to be something in between."""
         await self.call(executor.before_execute)
+
+    async def body(self, executor: Any) -> None:
+        """Calls the function, after :meth:`prepare`."""
         executor.result = await self.call(_body(executor))
 
     def close(self) -> None:
@@ -87,9 +95,11 @@ class BareCoroutine(OnLoop):
 
     __slots__ = ()
 
-    async def run(self, executor: Any) -> None:
+    async def body(self, executor: Any) -> None:
         """Takes the only step."""
         executor.result = await executor.run_task()
+
+    run = body
 
 
 class BareFunction(OnLoop):
@@ -97,9 +107,11 @@ class BareFunction(OnLoop):
 
     __slots__ = ()
 
-    async def run(self, executor: Any) -> None:
+    async def body(self, executor: Any) -> None:
         """Takes the only step."""
         executor.result = executor.run_task()
+
+    run = body
 
 
 class BareThread(Place):
@@ -107,10 +119,12 @@ class BareThread(Place):
 
     __slots__ = ()
 
-    async def run(self, executor: Any) -> None:
+    async def body(self, executor: Any) -> None:
         """Takes the only step."""
         step = executor.run_task
         executor.result = await self._pools.threads.run(step, self._begin)
+
+    run = body
 
 
 class OneThread(Place):
@@ -151,10 +165,13 @@ class Processes(Place):
         value = await self._pools.threads.run(step)
         return await value if inspect.isawaitable(value) else value
 
-    async def run(self, executor: Any) -> None:
-        """Takes the steps up to the result of the function."""
+    async def prepare(self, executor: Any) -> None:
+        """Takes the step before the function."""
         if type(executor).before_execute is not SyncTaskExecutor.before_execute:
             await self.call(executor.before_execute)
+
+    async def body(self, executor: Any) -> None:
+        """Has a child call the function."""
         task, args, kwargs = executor.task_func, executor.args, executor.kwargs
         values = executor.values
         take = None if values is None else values.take_here

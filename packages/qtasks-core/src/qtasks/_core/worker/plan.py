@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,9 +20,7 @@ from qtasks._core.worker.places import (
 )
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
 from qtasks.contracts.middleware import TaskMiddleware
-
-if TYPE_CHECKING:
-    from qtasks.schemas import TaskDefinition
+from qtasks.schemas import TaskDefinition
 
 __all__ = ["Middleware", "Plan", "Plans", "executor_base"]
 
@@ -45,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     """How runs of one task go.
 
     Attributes:
+        task: the task.
         executor: the class of their executor.
         base: what every executor of theirs derives from.
         place: where their steps run.
@@ -54,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
         after: middlewares after it, in order.
     """
 
+    task: TaskDefinition
     executor: type[BaseTaskExecutor]
     base: type[BaseTaskExecutor]
     place: type[Place]
@@ -82,7 +82,7 @@ class Plans:
     def plan_for(self, task: TaskDefinition) -> Plan:
         """Returns the plan of a task; those of the app stand around those of the task."""
         plan = self._plans.get(task.name)
-        if plan is None:
+        if plan is None or plan.task is not task:  # a plugin may run another one of the name
             plan = self._plans[task.name] = self._make(task)
         return plan
 
@@ -93,7 +93,7 @@ class Plans:
         attended = task.echo or task.generates
         base = executor_base(task)
         place = _place(task, bare=bare)
-        return Plan(task.executor or base, base, place, bare, attended, before, after)
+        return Plan(task, task.executor or base, base, place, bare, attended, before, after)
 
 
 def executor_base(task: TaskDefinition) -> type[BaseTaskExecutor]:

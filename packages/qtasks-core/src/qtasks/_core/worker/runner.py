@@ -147,7 +147,7 @@ class Runner:
     def unrun(self, delivery: Delivery, outcome: Outcome) -> Finished:
         """Ends a delivery without running it."""
         task = self._tasks.get(delivery.message.task)
-        settlement = self._settlement(delivery, task, outcome, self._clock.time())
+        settlement = self._settlement(Passage(task, delivery), outcome, self._clock.time())
         return Finished(delivery, task, settlement)
 
     async def finish(self, delivery: Delivery) -> Finished | None:
@@ -185,13 +185,13 @@ class Runner:
         if outcome is None:
             await self._tell_lost(passage.task, passage.delivery)
             return None
-        settlement = self._settlement(passage.delivery, passage.task, outcome, started)
+        settlement = self._settlement(passage, outcome, started)
         if self._firing.ends:
             try:
                 settlement = await self._firing.ended(passage, settlement)
             except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
                 failed = Fail(describe(error))
-                settlement = self._settlement(passage.delivery, passage.task, failed, started)
+                settlement = self._settlement(passage, failed, started)
             if self._endings.get(key, outcome) is None:  # it was lost while plugins were asked
                 await self._tell_lost(passage.task, passage.delivery)
                 return None
@@ -229,7 +229,7 @@ class Runner:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's
-            return await self._failed(task, delivery, table, error)
+            return await self._failed(passage, table, error)
 
     def _refusal(self, delivery: Delivery) -> Outcome:
         """Decides about what cannot be run here."""
@@ -249,10 +249,9 @@ class Runner:
         except (TaskControl, TaskCancelError) as error:
             return outcomes.after_control(error)
         except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
-            task, delivery = passage.task, passage.delivery
-            if task is None:
+            if passage.task is None:
                 return Fail(describe(error))
-            return await self._failed(task, delivery, self._registry.table_for(task), error)
+            return await self._failed(passage, self._registry.table_for(passage.task), error)
         if passage.delivery is not before:
             current_delivery.set(passage.delivery)
         return None
@@ -289,15 +288,13 @@ class Runner:
             msg = f"{task.name} exceeded its max_time of {task.max_time:g} s"
             raise TaskTimeoutError(msg) from error
 
-    async def _failed(
-        self, task: TaskDefinition, delivery: Delivery, table: TriggerTable, error: BaseException
-    ) -> Outcome:
-        described = describe(error)
+    async def _failed(self, passage: Passage, table: TriggerTable, error: BaseException) -> Outcome:
+        delivery, described = passage.delivery, describe(error)
         verdict = None
         if subscribers := table.worker_task_error_retry:
             arguments = {
                 "broker": self._worker.broker,
-                "task_func": task,
+                "task_func": passage.task,
                 "task_broker": delivery,
                 "trace": described.traceback,
                 "e": error,
@@ -309,11 +306,12 @@ class Runner:
                 return outcomes.after_control(control)
             except Exception as raised:  # noqa: BLE001 - of a plugin whose failures are to be raised
                 described = describe(raised)
+        if verdict is not None and verdict.headers is not None:
+            passage.headers = {**delivery.message.headers, **verdict.headers}
         return outcomes.after_failure(described, verdict)
 
-    def _settlement(
-        self, delivery: Delivery, task: TaskDefinition | None, outcome: Outcome, started: float
-    ) -> Settlement:
+    def _settlement(self, passage: Passage, outcome: Outcome, started: float) -> Settlement:
+        delivery = passage.delivery
         attempts = outcomes.attempts_after(delivery, outcome)
         history = delivery.history
         if history is not None or not isinstance(outcome, Success):
@@ -338,7 +336,8 @@ class Runner:
             attempts=attempts,
             snoozes=outcomes.snoozes_after(delivery, outcome),
             history=history,
-            ttl=self._ttl(task, outcome),
+            headers=passage.headers,
+            ttl=self._ttl(passage.task, outcome),
             receipt=delivery.receipt,
         )
 

@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from qtasks.contracts.names import check_name
-from qtasks.schemas import Delivery, Message, Record, Settlement, TaskDefinition
+from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
+from qtasks.schemas import Delivery, Message, Record, Settlement, TaskDefinition, Verdict
 
 __all__ = [
     "check_arguments",
@@ -31,6 +31,7 @@ __all__ = [
     "check_record",
     "check_records",
     "check_run",
+    "check_verdict",
     "check_written",
 ]
 
@@ -97,6 +98,17 @@ def check_outcome(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mappi
         _delivery(before["task_broker"], answer["task_broker"])
     if "model" in answer:
         _settlement(before["model"], answer["model"])
+    return answer
+
+
+def check_verdict(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Checks what a retry policy says."""
+    verdict = answer["verdict"]
+    _typed("the answer", verdict, Verdict)
+    _same_types(verdict)
+    _seconds("delay", verdict.delay)
+    if verdict.headers is not None:
+        _headers(verdict.headers)
     return answer
 
 
@@ -229,6 +241,9 @@ def _headers(value: Any) -> None:
     ):
         msg = f"headers are text to text, not {value!r:.100}"
         raise TypeError(msg)
+    if (size := headers_size(value)) > MAX_HEADERS:
+        msg = f"headers take {size:,} bytes, over the limit of {MAX_HEADERS:,}"
+        raise ValueError(msg)
 
 
 def _seconds(what: str, value: Any) -> None:
