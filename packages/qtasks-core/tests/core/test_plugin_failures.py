@@ -241,6 +241,36 @@ async def test_an_async_method_is_left_behind(caplog: pytest.LogCaptureFixture) 
     assert "it took over 0.01 s (plugin_timeout) and was left behind" in caplog.text
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_one_that_was_left_behind_is_left_alone_for_a_while(
+    blocking: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    go, asked, time = threading.Event(), [], [0.0]
+
+    def wait(worker: str) -> None:
+        asked.append(worker)
+        go.wait()
+
+    async def wait_async(worker: str) -> None:
+        asked.append(worker)
+        await forever()
+
+    method: Callable[..., Any] = wait if blocking else wait_async
+    registry = registered(marked("worker_start", method, blocking=blocking), policy=Policy(SOON))
+    registry.add(marked("worker_stop", lambda worker: asked.append(worker), name="other"))  # noqa: PLW0108 - append names no argument
+    registry.policy.now = lambda: time[0]
+    for now, worker in ((0.0, "a"), (0.09, "b"), (0.11, "c"), (0.2, "d")):
+        time[0] = now
+        await fire(registry, "worker_start", worker=worker)
+        await fire(registry, "worker_stop", worker="stop")
+    assert [worker for worker in asked if worker != "stop"] == ["a", "c"]
+    assert asked.count("stop") == 4
+    assert registry.policy.errors == {("mine", "worker_start"): 2}
+    assert "it is not asked there for 0.1 s" in caplog.text
+    go.set()
+    registry.policy.threads.close()
+
+
 async def test_a_timeout_of_its_own_is_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
     async def impatient() -> None:
         msg = "its own"

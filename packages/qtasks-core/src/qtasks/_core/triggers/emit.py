@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qtasks._core.triggers.answers import read, read_only_cache
 from qtasks._core.triggers.limits import within
 from qtasks._core.triggers.steering import steers
-from qtasks.exc import PluginError, TaskCancelError, TaskControl
+from qtasks.exc import PluginError, PluginTimeoutError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -177,6 +177,8 @@ async def _failed(
     if _passes(name, error):
         raise error
     policy, plugin = subscription.policy, subscription.plugin
+    if isinstance(error, PluginTimeoutError):
+        policy.rest(plugin, name)
     await policy.tell(plugin, subscription.owner, name, error, arguments)
     if policy.raises(plugin):
         raise error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.bridge import is_async_callable
 from qtasks._core.worker.threads import ThreadPool
-from qtasks.exc import PluginError
+from qtasks.exc import PluginTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
@@ -46,7 +46,7 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     """Waits for what a plugin returned, as long as a plugin may take.
 
     Raises:
-        PluginError: it took longer.
+        PluginTimeoutError: it took longer.
     """
     if not _has_loop():  # a plain method of a client's plugin returned an awaitable
         policy.needs_loop = True  # from now on
@@ -70,7 +70,7 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
         if not limit.expired():
             raise  # its own
         msg = f"it took over {seconds:g} s (plugin_timeout) and was left behind"
-        raise PluginError(msg) from None
+        raise PluginTimeoutError(msg) from None
 
 
 class Begun:
@@ -116,7 +116,7 @@ async def call_once(policy: Policy, function: Callable[[], Any]) -> None:
     A plain function runs in a thread of its own, since nothing else could leave it behind.
 
     Raises:
-        PluginError: it took longer.
+        PluginTimeoutError: it took longer.
     """
     if is_async_callable(function):
         await within(policy, function())
