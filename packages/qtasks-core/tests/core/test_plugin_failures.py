@@ -183,11 +183,15 @@ def test_a_plugin_that_cannot_say_whether_it_applies_is_left_out() -> None:
         (ARGS, 5, "it answered 5; expected a dict with some of the keys args, kw"),
         (ARGS, {"argz": ()}, "expected a dict with some of the keys args, kw"),
         (ARGS, {}, "expected a dict"),
-        (ARGS, {"args": 5}, "it answered args=5; expected a tuple"),
-        (ARGS, {"args": "text"}, "expected a tuple"),
-        (ARGS, {"kw": [1]}, "it answered kw=[1]; expected a dict"),
-        ("qtasks_add_task_before_broker", {"priority": True}, "expected a whole number"),
-        ("qtasks_add_task_before_broker", {"headers": 1}, "expected a dict of text"),
+        (ARGS, {"args": 5}, "it answered {'args': 5}: args is a list or tuple, not int"),
+        (ARGS, {"args": "text"}, "args is a list or tuple, not str"),
+        (ARGS, {"kw": [1]}, "kw is a mapping from names to values, not [1]"),
+        (
+            "qtasks_add_task_before_broker",
+            {"priority": True},
+            "priority is a whole number from -128 to 127, not True",
+        ),
+        ("qtasks_add_task_before_broker", {"headers": 1}, "headers are text to text, not 1"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_an_error_of_the_plugin(
@@ -203,12 +207,17 @@ async def test_an_answer_that_cannot_be_used_is_an_error_of_the_plugin(
 
 async def test_only_a_verdict_is_a_verdict(caplog: pytest.LogCaptureFixture) -> None:
     good = Verdict("discard")
+    unheard_of: Any = Verdict("explode")  # type: ignore[arg-type]  # the mistake
+    endless = Verdict("retry", delay=float("inf"))
     registry = registered(
         marked(RETRY, lambda: "retry, please", name="bad"),
+        marked(RETRY, lambda: unheard_of, name="worse"),
+        marked(RETRY, lambda: endless, name="worst"),
         marked(RETRY, lambda: {"verdict": good}, name="good"),
     )
     assert await emit.first(RETRY, registry.table.worker_task_error_retry, {}) is good
-    assert "it answered verdict='retry, please'; expected a Verdict" in caplog.text
+    assert "verdict is a Verdict, not 'retry, please'" in caplog.text
+    assert [name for name, _ in registry.policy.errors] == ["bad", "worse", "worst"]
 
 
 async def test_only_a_context_manager_can_be_entered(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from qtasks.contracts.names import check_name
-from qtasks.schemas import Delivery, Message, Record, Settlement, TaskDefinition
+from qtasks.schemas import Delivery, Message, Record, Settlement, TaskDefinition, Verdict
 
 __all__ = [
     "check_arguments",
@@ -31,6 +31,7 @@ __all__ = [
     "check_record",
     "check_records",
     "check_run",
+    "check_verdict",
     "check_written",
 ]
 
@@ -65,6 +66,15 @@ def check_arguments(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[
     if not isinstance(kw, Mapping) or not all(isinstance(key, str) for key in kw):
         msg = f"kw is a mapping from names to values, not {kw!r:.100}"
         raise TypeError(msg)
+    return answer
+
+
+def check_verdict(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Checks what a failed attempt is followed by."""
+    verdict = answer["verdict"]
+    _typed("verdict", verdict, Verdict)
+    _same_types(verdict)
+    _seconds("delay", verdict.delay)
     return answer
 
 

@@ -9,6 +9,7 @@ from qtasks.contracts.triggers.checks import (
     check_delivery,
     check_outcome,
     check_run,
+    check_verdict,
 )
 from qtasks.contracts.triggers.spec import Kind, trigger
 
@@ -126,7 +127,14 @@ def worker_execute_before(
     """
 
 
-@trigger(Kind.FIRST, returns=("verdict",), since="1.0", roles=("worker",), per_task=True)
+@trigger(
+    Kind.FIRST,
+    returns=("verdict",),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_verdict,
+)
 def worker_task_error_retry(
     broker: Any,
     task_func: TaskDefinition,
