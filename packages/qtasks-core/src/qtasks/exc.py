@@ -16,7 +16,8 @@
     │   ├── ServerError                          a broker or storage failed; see ``retriable``
     │   │   └── ServerUnavailableError           it cannot be reached now (retriable)
     │   ├── UnsupportedError                     this broker or storage cannot do that
-    │   ├── PluginError                          a plugin's answer cannot be used, or took too long
+    │   ├── PluginError                          a plugin's answer cannot be used
+    │   │   └── PluginTimeoutError (TimeoutError) it took too long
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
     │   ├── StreamBrokenError                    a stream of values cannot be read on
@@ -51,6 +52,7 @@ __all__ = [
     "EncodeError",
     "PayloadTooLargeError",
     "PluginError",
+    "PluginTimeoutError",
     "ProcessCrashedError",
     "QTasksError",
     "RegistrationError",
@@ -135,7 +137,11 @@ class UnsupportedError(QTasksError):
 
 
 class PluginError(QTasksError):
-    """A plugin answered what its trigger cannot use, or took longer than ``plugin_timeout``."""
+    """A plugin answered what its trigger cannot use."""
+
+
+class PluginTimeoutError(PluginError, TimeoutError):
+    """A plugin took longer than ``plugin_timeout``."""
 
 
 class UnknownTaskError(QTasksError, LookupError):

@@ -118,6 +118,16 @@ def plain_raising(self: SyncTask):
     raise TaskPluginTriggerError("Нестандартная ситуация")
 
 
+async def generating(self: AsyncTask):
+    yield 1
+    self.ctx.plugin_error(message="Нестандартная ситуация")
+
+
+def plain_generating(self: SyncTask):
+    yield 1
+    raise TaskPluginTriggerError("Нестандартная ситуация")
+
+
 TASKS = [
     test_task,
     context_with_text,
@@ -125,4 +135,6 @@ TASKS = [
     raising,
     plain_context,
     plain_raising,
+    generating,
+    plain_generating,
 ]

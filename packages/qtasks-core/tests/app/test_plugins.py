@@ -236,7 +236,7 @@ def test_a_plugin_that_answers_nonsense_or_fails_changes_nothing(
     assert harness.do(two.wait(5)).reason == "exhausted"
     assert "worker_start" in good.names()
     assert ") failed in worker_start" in caplog.text
-    assert "verdict='retry please'; expected a Verdict" in caplog.text
+    assert "verdict is a Verdict, not 'retry please'" in caplog.text
 
 
 def test_a_slow_async_plugin_is_awaited_on_the_client_too(harness: Harness) -> None:

@@ -183,11 +183,15 @@ def test_a_plugin_that_cannot_say_whether_it_applies_is_left_out() -> None:
         (ARGS, 5, "it answered 5; expected a dict with some of the keys args, kw"),
         (ARGS, {"argz": ()}, "expected a dict with some of the keys args, kw"),
         (ARGS, {}, "expected a dict"),
-        (ARGS, {"args": 5}, "it answered args=5; expected a tuple"),
-        (ARGS, {"args": "text"}, "expected a tuple"),
-        (ARGS, {"kw": [1]}, "it answered kw=[1]; expected a dict"),
-        ("qtasks_add_task_before_broker", {"priority": True}, "expected a whole number"),
-        ("qtasks_add_task_before_broker", {"headers": 1}, "expected a dict of text"),
+        (ARGS, {"args": 5}, "it answered {'args': 5}: args is a list or tuple, not int"),
+        (ARGS, {"args": "text"}, "args is a list or tuple, not str"),
+        (ARGS, {"kw": [1]}, "kw is a mapping from names to values, not [1]"),
+        (
+            "qtasks_add_task_before_broker",
+            {"priority": True},
+            "priority is a whole number from -128 to 127, not True",
+        ),
+        ("qtasks_add_task_before_broker", {"headers": 1}, "headers are text to text, not 1"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_an_error_of_the_plugin(
@@ -203,12 +207,17 @@ async def test_an_answer_that_cannot_be_used_is_an_error_of_the_plugin(
 
 async def test_only_a_verdict_is_a_verdict(caplog: pytest.LogCaptureFixture) -> None:
     good = Verdict("discard")
+    unheard_of: Any = Verdict("explode")  # type: ignore[arg-type]  # the mistake
+    endless = Verdict("retry", delay=float("inf"))
     registry = registered(
         marked(RETRY, lambda: "retry, please", name="bad"),
+        marked(RETRY, lambda: unheard_of, name="worse"),
+        marked(RETRY, lambda: endless, name="worst"),
         marked(RETRY, lambda: {"verdict": good}, name="good"),
     )
     assert await emit.first(RETRY, registry.table.worker_task_error_retry, {}) is good
-    assert "it answered verdict='retry, please'; expected a Verdict" in caplog.text
+    assert "verdict is a Verdict, not 'retry, please'" in caplog.text
+    assert [name for name, _ in registry.policy.errors] == ["bad", "worse", "worst"]
 
 
 async def test_only_a_context_manager_can_be_entered(caplog: pytest.LogCaptureFixture) -> None:
@@ -239,6 +248,36 @@ async def test_an_async_method_is_left_behind(caplog: pytest.LogCaptureFixture) 
     assert heard == [1]
     assert registry.policy.errors == {("mine", "worker_start"): 1}
     assert "it took over 0.01 s (plugin_timeout) and was left behind" in caplog.text
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_one_that_was_left_behind_is_left_alone_for_a_while(
+    blocking: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    go, asked, time = threading.Event(), [], [0.0]
+
+    def wait(worker: str) -> None:
+        asked.append(worker)
+        go.wait()
+
+    async def wait_async(worker: str) -> None:
+        asked.append(worker)
+        await forever()
+
+    method: Callable[..., Any] = wait if blocking else wait_async
+    registry = registered(marked("worker_start", method, blocking=blocking), policy=Policy(SOON))
+    registry.add(marked("worker_stop", lambda worker: asked.append(worker), name="other"))  # noqa: PLW0108 - append names no argument
+    registry.policy.now = lambda: time[0]
+    for now, worker in ((0.0, "a"), (0.09, "b"), (0.11, "c"), (0.2, "d")):
+        time[0] = now
+        await fire(registry, "worker_start", worker=worker)
+        await fire(registry, "worker_stop", worker="stop")
+    assert [worker for worker in asked if worker != "stop"] == ["a", "c"]
+    assert asked.count("stop") == 4
+    assert registry.policy.errors == {("mine", "worker_start"): 2}
+    assert "it is not asked there for 0.1 s" in caplog.text
+    go.set()
+    registry.policy.threads.close()
 
 
 async def test_a_timeout_of_its_own_is_what_it_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtasks._core.triggers.caches import PLUGIN_CACHE
 from qtasks.exc import PluginError
-from qtasks.schemas import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qtasks._core.triggers.subscription import Subscription
 
 __all__ = ["read", "read_only_cache"]
-
-#: What values under some keys must be, whatever the trigger; others may be anything.
-_KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
-    "args": ((tuple, list), "a tuple"),
-    "kw": ((Mapping,), "a dict"),
-    "headers": ((Mapping,), "a dict of text"),
-    "priority": ((int,), "a whole number"),
-    "task_name": ((str,), "text"),
-    "verdict": ((Verdict,), "a Verdict"),
-}
 
 
 def read(subscription: Subscription, answer: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,11 +51,6 @@ def _checked(
     subscription: Subscription, values: dict[str, Any], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the values that count, as the trigger's own check leaves them."""
-    for key, value in values.items():
-        kinds, words = _KINDS.get(key, ((object,), ""))
-        if not isinstance(value, kinds) or (kinds == (int,) and isinstance(value, bool)):
-            msg = f"it answered {key}={value!r:.200}; expected {words}"
-            raise PluginError(msg)
     check = subscription.spec.check
     if check is None:
         return values

@@ -13,9 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from qtasks._core.triggers.answers import read, read_only_cache
-from qtasks._core.triggers.limits import within
+from qtasks._core.triggers.limits import begin, within
 from qtasks._core.triggers.steering import steers
-from qtasks.exc import PluginError, TaskCancelError, TaskControl
+from qtasks.exc import PluginError, PluginTimeoutError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -38,7 +38,7 @@ async def notify(name: str, subscribers: Subscribers, arguments: Mapping[str, An
     for subscription in subscribers:
         try:
             answer = subscription.call(arguments)
-            if answer is not None:
+            if answer is not None and (answer := begin(answer)) is not None:
                 if hasattr(type(answer), "__await__"):
                     answer = await within(subscription.policy, answer)
                 read_only_cache(subscription, answer, arguments)
@@ -55,7 +55,7 @@ async def replace(name: str, subscribers: Subscribers, arguments: dict[str, Any]
     for subscription in subscribers:
         try:
             answer = subscription.call(arguments)
-            if answer is not None:
+            if answer is not None and (answer := begin(answer)) is not None:
                 if hasattr(type(answer), "__await__"):
                     answer = await within(subscription.policy, answer)
                     if answer is None:
@@ -88,7 +88,7 @@ async def last(name: str, subscribers: Subscribers, arguments: Mapping[str, Any]
 async def _single(name: str, subscription: Subscription, arguments: Mapping[str, Any]) -> Any:
     try:
         answer = subscription.call(arguments)
-        if answer is not None and hasattr(type(answer), "__await__"):
+        if answer is not None and hasattr(type(answer := begin(answer)), "__await__"):
             answer = await within(subscription.policy, answer)
         if answer is not None:
             return read(subscription, answer, arguments).get(subscription.spec.returns[0])
@@ -177,6 +177,8 @@ async def _failed(
     if _passes(name, error):
         raise error
     policy, plugin = subscription.policy, subscription.plugin
+    if isinstance(error, PluginTimeoutError):
+        policy.rest(plugin, name)
     await policy.tell(plugin, subscription.owner, name, error, arguments)
     if policy.raises(plugin):
         raise error

@@ -14,7 +14,7 @@ import traceback
 from typing import TYPE_CHECKING, Final
 
 from qtasks._core.triggers import emit
-from qtasks.exc import PluginError
+from qtasks.exc import PluginTimeoutError
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -61,7 +61,7 @@ class HangWatch:
     def _report(self, frame: FrameType, stack: str) -> None:
         known = frame.f_locals
         subscription, policy = known["subscription"], self._policy
-        error = PluginError(
+        error = PluginTimeoutError(
             f"it has kept the event loop for over {policy.timeout:g} s (plugin_timeout) and still"
             f" does; mark what waits with blocking=True. It is here:\n{stack.rstrip()}"
         )

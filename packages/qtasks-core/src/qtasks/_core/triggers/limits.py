@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.bridge import is_async_callable
 from qtasks._core.worker.threads import ThreadPool
-from qtasks.exc import PluginError
+from qtasks.exc import PluginTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 
     from qtasks._core.triggers.policy import Policy
 
-__all__ = ["Begun", "Threads", "call_once", "in_thread", "within"]
+__all__ = ["Begun", "Threads", "begin", "call_once", "in_thread", "within"]
 
 #: How many blocking methods run at once.
 _THREADS: Final = 16
@@ -42,27 +42,38 @@ class Threads:
             self._pools.popitem()[1].close()
 
 
+def begin(answer: Any) -> Any:
+    """Lets a coroutine take its first step; most end with it, and need no limit then.
+
+    Returns:
+        what it returned, or what has to be waited for; other answers as they are.
+    """
+    if type(answer) is not CoroutineType:
+        return answer
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return answer
+    try:
+        return Begun(answer, answer.send(None))
+    except StopIteration as stop:
+        return stop.value
+
+
 async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     """Waits for what a plugin returned, as long as a plugin may take.
 
     Raises:
-        PluginError: it took longer.
+        PluginTimeoutError: it took longer.
     """
     if not _has_loop():  # a plain method of a client's plugin returned an awaitable
         policy.needs_loop = True  # from now on
         return asyncio.run(within(policy, awaitable))
-    if type(awaitable) is CoroutineType:
-        # Most come back without having waited for anything, and need no limit then.
-        try:
-            awaitable = Begun(awaitable, awaitable.send(None))
-        except StopIteration as stop:
-            if not hasattr(type(stop.value), "__await__"):
-                return stop.value
-            awaitable = stop.value  # an async trigger() handed on what a method gave it
     seconds = policy.timeout
     try:
         async with asyncio.timeout(seconds) as limit:
             answer = await awaitable
+            # An async trigger() may hand on what a method gave it.
             while hasattr(type(answer), "__await__"):  # an async trigger() handed on a coroutine
                 answer = await answer
             return answer
@@ -70,7 +81,7 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
         if not limit.expired():
             raise  # its own
         msg = f"it took over {seconds:g} s (plugin_timeout) and was left behind"
-        raise PluginError(msg) from None
+        raise PluginTimeoutError(msg) from None
 
 
 class Begun:
@@ -116,7 +127,7 @@ async def call_once(policy: Policy, function: Callable[[], Any]) -> None:
     A plain function runs in a thread of its own, since nothing else could leave it behind.
 
     Raises:
-        PluginError: it took longer.
+        PluginTimeoutError: it took longer.
     """
     if is_async_callable(function):
         await within(policy, function())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from qtasks._core.current import current_delivery
 from qtasks._core.triggers.emit import notify
 from qtasks._core.triggers.limits import Threads
 from qtasks._core.triggers.origin import describe_origin
+from qtasks.exc import PluginTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,9 @@ log = logging.getLogger("qtasks.plugins")
 
 #: Seconds that a plugin may take, where no settings say it.
 _TIMEOUT: Final = 30.0
+#: How many times as long as it took a plugin is left alone: then one that never comes back costs
+#: a worker a tenth of its time, and not all of it.
+_REST: Final = 10
 #: The trigger that tells of failures.
 _TOLD: Final = "plugin_error"
 
@@ -37,22 +42,26 @@ class Policy:
 
     Attributes:
         strict: likewise.
+        now: tells seconds that never go backwards.
         raising: the names of plugins whose failures are raised in any case.
         errors: how often each plugin failed in each trigger, by ``(plugin, trigger)``.
         origins: the distribution and version of plugins, as far as somebody said them.
         listeners: returns who listens to ``plugin_error``.
         threads: where blocking methods run.
+        resting: until when those that took too long are not asked, by ``(plugin, trigger)``.
         needs_loop: whether a plain method of a client's plugin returned an awaitable.
     """
 
     def __init__(self, config: QueueConfig | None = None, *, strict: bool = False) -> None:
         self._config = config
         self.strict = strict
+        self.now: Callable[[], float] = time.monotonic
         self.raising: set[str] = set()
         self.errors: Counter[tuple[str, str]] = Counter()
         self.origins: dict[str, str] = {}
         self.listeners: Callable[[], Subscribers] = tuple
         self.threads = Threads()
+        self.resting: dict[tuple[str, str], float] = {}
         self.needs_loop = False
 
     @property
@@ -63,6 +72,21 @@ class Policy:
     def raises(self, name: str) -> bool:
         """Whether failures of a plugin are raised."""
         return self.strict or name in self.raising
+
+    def rest(self, name: str, trigger: str) -> None:
+        """Has a plugin that took too long not be asked for a while."""
+        if not self.raises(name):
+            self.resting[name, trigger] = self.now() + _REST * self.timeout
+
+    def rests(self, name: str, trigger: str) -> bool:
+        """Whether a plugin is not to be asked now."""
+        until = self.resting.get((name, trigger))
+        if until is None:
+            return False
+        if self.now() < until:
+            return True
+        self.resting.pop((name, trigger), None)
+        return False
 
     async def tell(
         self,
@@ -114,7 +138,7 @@ class Policy:
             who,
             step,
             f" of {task_name} {task_id}" if task_id else "",
-            self._consequence(name, step),
+            self._consequence(name, step, error),
             exc_info=error,
             extra={
                 "plugin": name,
@@ -125,10 +149,14 @@ class Policy:
         )
         return task_id
 
-    def _consequence(self, name: str, step: str) -> str:
+    def _consequence(self, name: str, step: str, error: BaseException) -> str:
         if self.raises(name):
             return "this is raised, as was asked for"
-        return "it is used all the same" if step in ("start", "stop") else "everything else goes on"
+        if step in ("start", "stop"):
+            return "it is used all the same"
+        if isinstance(error, PluginTimeoutError):
+            return f"it is not asked there for {_REST * self.timeout:g} s"
+        return "everything else goes on"
 
     def _origin(self, name: str, plugin: BasePlugin) -> str:
         if name not in self.origins:

@@ -85,13 +85,16 @@ def subscribe(entry: Registration, spec: TriggerSpec, policy: Policy) -> Subscri
         call = _calling(function, spec)
         if mark.blocking:
             call = partial(in_thread, policy, call)
+    waits = mark.blocking or is_async_callable(function)
+    if waits:
+        call = _unless_resting(call, entry.name, spec.name, policy)
     return Subscription(
         plugin=entry.name,
         owner=plugin,
         spec=spec,
         call=call,
         policy=policy,
-        is_async=mark.blocking or is_async_callable(function),
+        is_async=waits,
         caches=entry.caches if entry.methods is None else None,
         method=method,
         named=entry.named,
@@ -99,6 +102,20 @@ def subscribe(entry: Registration, spec: TriggerSpec, policy: Policy) -> Subscri
         before=entry.before + mark.before,
         after=entry.after + mark.after,
     )
+
+
+def _unless_resting(
+    call: Callable[[Mapping[str, Any]], Any], name: str, trigger: str, policy: Policy
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Leaves out a plugin for a while that took too long."""
+    resting = policy.resting
+
+    def ask(arguments: Mapping[str, Any]) -> Any:
+        if resting and policy.rests(name, trigger):
+            return None
+        return call(arguments)
+
+    return ask
 
 
 def is_async(plugin: BasePlugin) -> bool:
