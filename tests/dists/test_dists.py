@@ -48,7 +48,7 @@ class Commands:
         done = subprocess.run(
             [QTASKS, *arguments],
             cwd=self.directory,
-            env={**os.environ, "QTASKS_PLUGIN_TIMEOUT": "0.2", **env},
+            env={**os.environ, "QTASKS_PLUGIN_TIMEOUT": "2", **env},
             capture_output=True,
             check=False,
             text=True,

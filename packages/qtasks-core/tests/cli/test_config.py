@@ -138,3 +138,27 @@ def test_names_of_settings_are_whole_in_any_terminal(
     assert SETTINGS.keys() <= {line.split()[0] for line in lines}
     assert max(map(len, lines)) <= width
     assert not [line for line in lines if "…" in line]
+
+
+def test_what_is_said_of_plugins_stands_below(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    bare = run("config")
+    text = "[tool.qtasks]\nplugins = []\nrequired_plugins = ['audit>=1']\n"
+    (directory / "pyproject.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("QTASKS_DISABLE_PLUGINS", "sentry,retry")
+
+    file = str(directory / "pyproject.toml")
+    assert document("config")["plugins"] == [
+        {"name": "plugins", "value": "none", "from": file},
+        {"name": "disable_plugins", "value": "sentry,retry", "from": "QTASKS_DISABLE_PLUGINS"},
+        {"name": "required_plugins", "value": "audit>=1", "from": file},
+    ]
+    assert run("config")[-4:] == [
+        ["plugins", "value", "from"],
+        ["plugins", "none", file],
+        ["disable_plugins", "sentry,retry", "QTASKS_DISABLE_PLUGINS"],
+        ["required_plugins", "audit>=1", file],
+    ]
+    assert ["plugins", "value", "from"] not in bare

@@ -240,6 +240,7 @@ def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Lets the doctor give up soon where a plugin hangs."""
     if any("wait()" in str(value) for value in request.node.callspec.params.values()):
         monkeypatch.setattr(health, "_PATIENCE", 0.05)
+        monkeypatch.setenv("QTASKS_PLUGIN_TIMEOUT", "0.05")
 
 
 def found(*arguments: str) -> dict[str, tuple[str, str]]:

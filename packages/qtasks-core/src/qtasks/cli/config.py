@@ -6,7 +6,15 @@ from typing import Any
 
 import typer
 
-from qtasks._config import FILE_VARIABLE, SETTINGS, TABLE, QueueConfig, find_file, show
+from qtasks._config import (
+    FILE_VARIABLE,
+    SETTINGS,
+    TABLE,
+    QueueConfig,
+    find_file,
+    read_plugin_settings,
+    show,
+)
 from qtasks.cli.invocation import AsJson, invocation
 from qtasks.cli.tables import Column
 from qtasks.contracts.secrets import mask_url
@@ -19,7 +27,8 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
     With -A these are the settings of the app, else those that the environment
     and the settings file give. Code wins over the environment, the environment
-    over the file. Passwords are masked.
+    over the file. Passwords are masked. What environment and file say of plugins
+    stands below.
 
     Examples:
     qtasks config
@@ -28,13 +37,14 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """
     asked = invocation(ctx, as_json=as_json)
     settings = asked.app.config if asked.app_path else QueueConfig()
-    file = find_file(os.environ)
+    file, about_plugins = find_file(os.environ), _about_plugins()
     if asked.as_json:
         asked.output.document(
             {
                 "app": asked.app_path,
                 "file": file and file.source.where,
                 "settings": [_entry(settings, name) for name in SETTINGS],
+                "plugins": about_plugins,
             }
         )
         return
@@ -52,6 +62,32 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         ],
         [_row(settings, name) for name in SETTINGS],
     )
+    if about_plugins:
+        out.line()
+        rows = [[each["name"], each["value"], each["from"]] for each in about_plugins]
+        out.table(
+            [
+                Column("plugins", copied=True),
+                Column("value", wraps=True),
+                Column("from", wraps=True),
+            ],
+            rows,
+        )
+
+
+def _about_plugins() -> list[dict[str, Any]]:
+    """Returns what environment and file say about which plugins are used."""
+    said = read_plugin_settings(os.environ)
+    names = {
+        "plugins": said.use,
+        "disable_plugins": said.disabled,
+        "required_plugins": said.required,
+    }
+    return [
+        {"name": name, "value": ",".join(given[0]) or "none", "from": str(given[1])}
+        for name, given in names.items()
+        if given is not None
+    ]
 
 
 def _no_file() -> str:

@@ -17,7 +17,7 @@ from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sized
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sized
 
     from qtasks.app.base import BaseQueueTasks
     from qtasks.contracts.plugin import BasePlugin
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dry_run", "plugin_health", "plugin_states", "quiet"]
 
-#: Seconds that one plugin may take to look, or to start and stop.
+#: Seconds that one plugin may take to look at itself.
 _PATIENCE: Final = 10.0
 #: Seconds after which a plugin is slow to start and stop.
 _SLOW: Final = 1.0
@@ -87,7 +87,7 @@ def plugin_health(app: BaseQueueTasks) -> list[Finding]:
     """Asks the plugins for what they see themselves; one that cannot look is a finding too."""
     found: list[Finding] = []
     for name, check in app._discovery.implementations("qtasks_health_checks"):  # noqa: SLF001 - as above
-        answer = _within(partial(_findings, check, app))
+        answer = _within(partial(_findings, check, app), _PATIENCE)
         if isinstance(answer, BaseException):
             found.append(_broken(name, f"Its health check failed: {_text(answer)}."))
             continue
@@ -100,12 +100,17 @@ def plugin_health(app: BaseQueueTasks) -> list[Finding]:
     return found
 
 
-def dry_run(plugins: dict[str, BasePlugin]) -> list[Finding]:
-    """Starts and stops each plugin by itself; one that raises or hangs is an error."""
+def dry_run(plugins: Mapping[str, BasePlugin], patience: float) -> list[Finding]:
+    """Starts and stops each plugin by itself; one that raises or hangs is an error.
+
+    Args:
+        plugins: by name.
+        patience: seconds that one of them may take.
+    """
     found = []
     for name, plugin in plugins.items():
         begun = time.perf_counter()
-        error = _within(partial(_started_and_stopped, plugin))
+        error = _within(partial(_started_and_stopped, plugin), patience)
         took = time.perf_counter() - begun
         if isinstance(error, BaseException):
             found.append(_broken(name, f"It does not start and stop: {_text(error)}.", "error"))
@@ -137,7 +142,7 @@ async def _wait_for(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-def _within(call: Callable[[], Any]) -> Any:
+def _within(call: Callable[[], Any], patience: float) -> Any:
     """Calls a plugin in a thread; returns what it returned or raised, and gives up at some time."""
     done: list[Any] = []
 
@@ -149,8 +154,8 @@ def _within(call: Callable[[], Any]) -> Any:
 
     thread = threading.Thread(target=run, name="qtasks plugins doctor", daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
-    return done[0] if done else TimeoutError(f"nothing within {_PATIENCE:g} seconds")
+    thread.join(patience)
+    return done[0] if done else TimeoutError(f"nothing within {patience:g} seconds")
 
 
 def _broken(name: str, message: str, level: Any = "warning") -> Finding:

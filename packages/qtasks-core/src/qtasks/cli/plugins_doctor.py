@@ -50,7 +50,7 @@ def plugins_doctor(
         used = {name: plugin for name, plugin in used.items() if name == only}
     if not no_start:
         with quiet():
-            found += dry_run(used)
+            found += dry_run(used, app.config.plugin_timeout)
     found += plugin_health(app)
     if only is not None:
         found = [each for each in found if _is_about(each, only)]
