@@ -51,6 +51,7 @@ NOT_RUN_COMMANDS = {
     r"(\S*python3? -m )?pip install .+": "uses an index; the build session installs the wheels",
     r"(\S*/)?nox( .*)?": "would start these tests again",
     r"(pre-commit|git|cd) .+": "needs the clone of the reader",
+    r"(\S*python3? -m )?(build|twine upload .+)": "publishes a package of the reader",
 }
 
 COMMAND_TIMEOUT = 60  # seconds

@@ -311,6 +311,10 @@ class ChangesResults(Answers):
     to, answer = "task_executor_run_task", {"result": 5}
 
 
+class ChangesWhatIsGiven(Answers):
+    to, answer = "task_executor_run_task_gen", {"result": 5}
+
+
 class AnswersForAll(Answers):
     to, answer = "task_executor_run_task_trigger_error", "rescued"
 
@@ -402,6 +406,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     AnswersNoVerdict: "it_answers_as_the_triggers_want_it",
     AnswersNoContextManager: "it_answers_as_the_triggers_want_it",
     ChangesResults: "a_result_is_the_same_without_it",
+    ChangesWhatIsGiven: "a_result_is_the_same_without_it",
     AnswersForAll: "a_result_is_the_same_without_it",
     Retries: "a_result_is_the_same_without_it",
     RaisesAtTheEnd: "it_raises_nothing",

@@ -1,9 +1,8 @@
 """Tools for tests: apps in memory, a clock that stands still, plugins that record or misbehave.
 
 The contracts of brokers, storages and plugins, as suites of tests, are in
-``qtasks.testing.conformance``; fixtures for pytest are in ``qtasks.testing.fixtures``.
-
-Needs the extra ``qtasks-core[testing]``.
+``qtasks.testing.conformance``; fixtures for pytest are in ``qtasks.testing.fixtures``. These two
+need the extra ``qtasks-core[testing]``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from qtasks.testing.running import run_queue
 from qtasks.testing.sandbox import plugin_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from qtasks.schemas import TaskDefinition
 
@@ -187,6 +187,18 @@ async def coroutine(x: int, y: int) -> dict[str, int]:
     return {"sum": x + y}
 
 
+def gives(x: int, y: int) -> Iterator[int]:
+    """Gives values one by one."""
+    yield x
+    yield y
+
+
+async def gives_on_the_loop(x: int, y: int) -> AsyncIterator[int]:
+    """Gives values one by one, on the loop."""
+    yield x
+    yield y
+
+
 def nothing(x: int, y: int) -> None:
     """Returns None."""
     del x, y
@@ -228,8 +240,9 @@ def _declare(app: Any) -> None:
             raise RetryLater(60)
         return x * y
 
-    ways = [plain, coroutine, nothing, fails, asks_plugins, cancels, discards, runs_again]
-    for function in ways:
+    values: list[Any] = [plain, coroutine, gives, gives_on_the_loop, nothing]
+    ends: list[Any] = [fails, asks_plugins, cancels, discards, runs_again]
+    for function in (*values, *ends):
         app.task(function)
 
 

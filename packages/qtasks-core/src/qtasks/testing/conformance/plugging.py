@@ -56,7 +56,7 @@ class Plugging:
     MODIFIES: ClassVar[bool] = False
     TRIGGER_NAMES: ClassVar[tuple[str, ...] | None] = None
     COMPONENT: ClassVar[str | None] = None
-    PATIENCE: ClassVar[float] = 10.0
+    PATIENCE: ClassVar[float] = 20.0
 
     @pytest.fixture
     def plugin(self) -> MakePlugin:
