@@ -69,15 +69,6 @@ def check_arguments(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[
     return answer
 
 
-def check_verdict(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Checks what a failed attempt is followed by."""
-    verdict = answer["verdict"]
-    _typed("verdict", verdict, Verdict)
-    _same_types(verdict)
-    _seconds("delay", verdict.delay)
-    return answer
-
-
 def check_message(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Checks a message that takes the place of another."""
     for key in answer:
