@@ -104,7 +104,7 @@ def check_outcome(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mappi
 def check_verdict(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Checks what a retry policy says."""
     verdict = answer["verdict"]
-    _typed("the answer", verdict, Verdict)
+    _typed("verdict", verdict, Verdict)
     _same_types(verdict)
     _seconds("delay", verdict.delay)
     if verdict.headers is not None:
