@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -385,6 +387,21 @@ def test_of_two_plugins_with_one_name_the_first_is_used_and_both_are_named(site:
         " used"
     )
     assert two.fix == "pip uninstall zeta-audit, or pip uninstall beta-audit"
+
+
+def test_threads_that_begin_together_find_the_same_plugins(site: Site) -> None:
+    site.add("audit", plugin(body="made = []\nPlugin.__init__ = lambda self: made.append(self)"))
+    mine, begin = app(), threading.Barrier(8)
+
+    def use() -> list[str]:
+        begin.wait()
+        return list(mine.plugins)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [future.result() for future in [pool.submit(use) for _ in range(8)]]
+
+    assert found == [["audit"]] * 8
+    assert len(sys.modules["acme_audit"].made) == 1
 
 
 def test_a_property_of_a_plugin_is_not_run(site: Site) -> None:
