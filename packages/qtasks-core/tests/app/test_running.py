@@ -535,3 +535,25 @@ def test_a_task_may_add_tasks(harness: Harness) -> None:
     child = harness.do(harness.app.get(harness.do(handle.result(5))))
     assert child.returning == 1
     assert (child.record.parent_id, child.record.root_id) == (handle.id, handle.id)
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_burst_ends_as_soon_as_nothing_is_left(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and does not look now and then."""
+    runs: list[int] = []
+    monkeypatch.setattr("qtasks._core.worker.burst._LOOK", 3600.0)
+
+    @harness.app.task
+    def again() -> None:
+        runs.append(1)
+        if len(runs) < 4:
+            raise RetryLater(0)
+
+    harness.do(again.add_task())
+    burst = threading.Thread(target=harness.work, daemon=True)
+    burst.start()
+    burst.join(60)
+    assert not burst.is_alive()
+    assert len(runs) == 4

@@ -26,15 +26,26 @@ async def until_stopped(worker: Worker, stopping: asyncio.Event, pump: Pump) -> 
         stopping: set when it was asked to.
         pump: its pump.
     """
+    if not worker.burst:
+        await stopping.wait()
     while not stopping.is_set():
-        over = worker.burst and pump.idle
-        if over and not await _more_to_do(pump, worker.broker, worker.queues):
+        pump.rested.clear()
+        if not pump.idle:
+            await _first(stopping, pump.rested)
+        elif await _more_to_do(pump, worker.broker, worker.queues):
+            await _first(stopping)  # whatever it is, this worker did not get it at once
+        else:
             return
-        try:
-            async with asyncio.timeout(_LOOK if worker.burst else None):
-                await stopping.wait()
-        except TimeoutError:
-            continue
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Waits until one of the events is set, for a moment at the most."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _more_to_do(pump: Pump, broker: BaseBroker, queues: tuple[str, ...]) -> bool:

@@ -54,6 +54,9 @@ class Pump:
         start: begins to run a delivery.
         stale: takes a delivery whose task was handed to this worker anew.
         committed: takes each settled run and whether the broker refused it.
+
+    Attributes:
+        rested: set whenever nothing is left to do here.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Pump:
         self._failures = 0
         self._empty = 0
         self._wake = asyncio.Event()
+        self.rested = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         # A suspect on its last chance; it runs when nothing else does, so that nobody else's
         # crash is taken for its own.
@@ -178,6 +182,8 @@ class Pump:
                     await self._exchange(want)
                 else:
                     self._watch()
+                    if self.idle:
+                        self.rested.set()
                     await self._wake.wait()
                     await self._gather()
         finally:
