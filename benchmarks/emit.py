@@ -223,6 +223,8 @@ class Silence(ast.NodeTransformer):
             for node in ast.walk(ast.parse(table.read_text(encoding="utf-8")))
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         }
+        # What the engine looks up once for several triggers; see qtasks._core.firing.running.
+        self.triggers |= {"arrives", "begins", "ends"}
         self.taken = 0
 
     def visit_If(self, node: ast.If) -> Any:
@@ -289,9 +291,10 @@ def drains(count: int, tasks: int) -> None:
     for words, figures in found.items():
         middle = statistics.median(figures)
         print(f"| {words} | {middle:,.0f} ({min(figures):,.0f} to {max(figures):,.0f}) |")
-    as_it_is, silent = map(statistics.median, found.values())
+    # The fastest of each: whatever else the machine does makes drains slower, and none faster.
+    as_it_is, silent = map(max, found.values())
     print(
-        f"\nThe places that fire triggers cost {(silent / as_it_is - 1) * 100:+.1f} % of a drain."
+        f"\nWithout what fires triggers the fastest drain changes by {silent / as_it_is - 1:+.1%}."
     )
 
 
