@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtasks._core.triggers.limits import call_once
+from qtasks._core.triggers.starting import Starting
 from qtasks.contracts.on import choose
 from qtasks.contracts.plugin import BasePlugin, Plugin
 
@@ -30,6 +32,8 @@ class PluginLife:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._users: dict[str, set[object]] = {}
+        self._lock = threading.Lock()
+        self._starting = Starting()
         self._late: set[asyncio.Task[None]] = set()
         self._workers: dict[object, asyncio.AbstractEventLoop] = {}
 
@@ -49,7 +53,7 @@ class PluginLife:
         """Starts the plugins that have not started, in order.
 
         One that fails, or takes too long, is logged and counted; the others start, and its
-        triggers still fire.
+        triggers still fire. One that somebody else is starting is waited for.
 
         Args:
             user: who needs them.
@@ -59,15 +63,26 @@ class PluginLife:
         if role == "worker":
             self._workers[user] = asyncio.get_running_loop()
         for name, plugin in plugins.items():
+            if self._is_first(user, name):
+                try:
+                    await self._starting.finish(name, self._call(name, plugin, "start", role))
+                except BaseException:
+                    self._users[name].discard(user)
+                    raise
+            elif name in self._starting.begun:
+                await self._starting.wait(name)
+
+    def _is_first(self, user: object, name: str) -> bool:
+        """Notes that somebody needs a plugin; tells whether nobody did so before."""
+        if user in self._users.get(name, ()):
+            return False  # as with most calls of a client
+        with self._lock:
             users = self._users.setdefault(name, set())
             first = not users
             users.add(user)
             if first:
-                try:
-                    await self._call(name, plugin, "start", role)
-                except BaseException:
-                    users.discard(user)
-                    raise
+                self._starting.begin(name)
+            return first
 
     async def stop(self, user: object, role: Role, plugins: Mapping[str, BasePlugin]) -> None:
         """Stops the plugins that nobody needs any more, the last one first."""

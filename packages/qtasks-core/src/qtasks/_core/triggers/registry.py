@@ -107,7 +107,7 @@ class TriggerRegistry:
         Raises:
             RegistrationError: it is not a plugin, its name is taken, a trigger or component
                 does not exist, a method does not fit, or the order is impossible. Nothing was
-                changed then.
+                changed then, but for the triggers that it brings.
         """
         name = self._check_plugin(plugin)
         hooks = holder_of(plugin)
