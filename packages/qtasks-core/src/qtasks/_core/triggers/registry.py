@@ -71,6 +71,7 @@ class TriggerRegistry:
         self.table = TriggerTable()
         self._registrations: tuple[Registration, ...] = ()
         self._tables: dict[str, TriggerTable] = {}
+        self._by_role: dict[Role, dict[str, BasePlugin]] = {}
         self._modules: list[Any] = []
         self._life = PluginLife(self.policy)
         self._client_is_async = False
@@ -168,7 +169,8 @@ class TriggerRegistry:
 
     def _use(self, registrations: tuple[Registration, ...], table: TriggerTable) -> None:
         self._registrations, self.table, self._tables = registrations, table, {}
-        self._client_is_async = any(map(is_async, self.client_plugins.values()))
+        self._by_role = {}
+        self._client_is_async = any(map(is_async, self._needed("client").values()))
 
     def watch(self, wrap: Callable[[Subscription], Subscription]) -> None:
         """Has every subscription replaced by what a function makes of it, to look on.
@@ -179,11 +181,6 @@ class TriggerRegistry:
         self._watch = wrap
         self.table, self._tables = self._compile(self._registrations, self.catalogue), {}
 
-    @property
-    def client_plugins(self) -> dict[str, BasePlugin]:
-        """The plugins that listen to a trigger of the client side."""
-        return self._needed("client")
-
     async def start(self, user: object, role: Role) -> None:
         """Starts the plugins that ``user`` needs and that nobody has started yet."""
         await self._life.start(user, role, self._needed(role))
@@ -193,9 +190,13 @@ class TriggerRegistry:
         await self._life.stop(user, role, self._needed(role))
 
     def _needed(self, role: Role) -> dict[str, BasePlugin]:
-        if role == "worker":
-            return self.plugins
-        return {e.name: e.plugin for e in self._registrations if self._fires_in(role, e)}
+        needed = self._by_role.get(role)
+        if needed is None:
+            entries = self._registrations
+            if role != "worker":
+                entries = tuple(entry for entry in entries if self._fires_in(role, entry))
+            needed = self._by_role[role] = {entry.name: entry.plugin for entry in entries}
+        return needed
 
     def table_for(self, task: TaskDefinition) -> TriggerTable:
         """Returns the table of one task: only plugins that say they apply to it."""
