@@ -101,6 +101,7 @@ class TriggerTable:
 
     def __post_init__(self) -> None:
         """Sums up."""
-        steps = [name for name in self.__slots__ if name.startswith("task_executor_")]
+        # Of this class: one with triggers of others has slots of its own.
+        steps = [name for name in TriggerTable.__slots__ if name.startswith("task_executor_")]
         object.__setattr__(self, "hears_runs", any(getattr(self, name) for name in steps))
         object.__setattr__(self, "hears_ends", any(getattr(self, name) for name in _ENDS))
