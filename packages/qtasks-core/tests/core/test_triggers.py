@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from qtasks._core.triggers import emit
+from qtasks._core.triggers.added import make_table
 from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registry import TriggerRegistry
 from qtasks._core.triggers.subscription import Subscribers, Subscription
@@ -71,7 +73,25 @@ def subscribers(*answers: Any, trigger: str = RESULT, policy: Policy | None = No
 
 
 def test_the_table_has_one_attribute_for_each_trigger() -> None:
-    assert list(TriggerTable.__slots__) == list(CATALOGUE)
+    assert [each.name for each in fields(TriggerTable) if each.init] == list(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_table_sums_up_who_listens(name: str) -> None:
+    heard = TriggerTable(**{name: subscribers(None)})
+
+    assert heard.hears_runs is name.startswith("task_executor_")
+    after = {"worker_execute_after", "worker_outcome", "worker_lease_lost", "worker_dead_letter"}
+    assert heard.hears_ends is (name in {*after, "storage_remove_finished_task"})
+
+
+def test_a_table_with_triggers_of_others_sums_up_ours() -> None:
+    one = subscribers(None)
+
+    table = make_table({"acme_paid": one, "task_executor_decode": one, "worker_outcome": one})
+
+    assert (table.hears_runs, table.hears_ends) == (True, True)
+    assert not make_table({"acme_paid": one}).hears_runs
 
 
 def test_the_type_of_names_has_every_trigger() -> None:

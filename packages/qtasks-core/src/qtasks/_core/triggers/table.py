@@ -5,18 +5,32 @@ A call site is ``if subscribers := table.worker_start: ...``: one attribute, one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qtasks._core.triggers.subscription import Subscribers
 
 __all__ = ["TriggerTable"]
 
+#: What is told of a run when its outcome has been written.
+_ENDS: Final = (
+    "storage_remove_finished_task",
+    "worker_execute_after",
+    "worker_outcome",
+    "worker_lease_lost",
+    "worker_dead_letter",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerTable:
-    """One attribute for each trigger of the catalogue; a test keeps the two equal."""
+    """One attribute for each trigger of the catalogue; a test keeps the two equal.
+
+    Attributes:
+        hears_runs: whether somebody listens to a step of a run; most runs need one look.
+        hears_ends: whether somebody listens to what is told when an outcome has been written.
+    """
 
     qtasks_add_task_before_broker: Subscribers = ()
     qtasks_add_task_after_broker: Subscribers = ()
@@ -82,3 +96,12 @@ class TriggerTable:
     task_executor_after_execute_result_replace: Subscribers = ()
     task_executor_decode: Subscribers = ()
     task_executor_task_close: Subscribers = ()
+    hears_runs: bool = field(init=False)
+    hears_ends: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sums up."""
+        # Of this class: one with triggers of others has slots of its own.
+        steps = [name for name in TriggerTable.__slots__ if name.startswith("task_executor_")]
+        object.__setattr__(self, "hears_runs", any(getattr(self, name) for name in steps))
+        object.__setattr__(self, "hears_ends", any(getattr(self, name) for name in _ENDS))

@@ -38,6 +38,8 @@ async def execute(
         begin: called on the loop when the run has its place, which may be after a wait.
     """
     place = plan.place(pools, begin)
+    if plan.bare and not table.hears_runs:
+        return await _bare(executor, place)
     try:
         if plan.before:
             if table.task_executor_middlewares_execute:
@@ -46,8 +48,6 @@ async def execute(
             executor = await call_middlewares(plan, plan.before, executor, place)
             executor.echo = echo  # also of one that a middleware put in its place
         await _run(executor, table, place)
-        if plan.bare and not _listened_to(table):
-            return executor.result
         await _after(executor, table, place)
         if plan.after:
             if table.task_executor_middlewares_execute:
@@ -62,13 +62,15 @@ async def execute(
             place.close()
 
 
-def _listened_to(table: TriggerTable) -> bool:
-    """Tells whether somebody listens between the end of the function and that of the run."""
-    return bool(
-        table.task_executor_after_execute
-        or table.task_executor_after_execute_result_replace
-        or table.task_executor_decode
-    )
+async def _bare(executor: BaseTaskExecutor, place: Place) -> Any:
+    """Calls a function that nobody has anything to do with, and returns what it returned."""
+    if executor.echo is not None:
+        executor.args = (executor.echo, *executor.args)
+    try:
+        await place.run(executor)
+    finally:
+        place.close()
+    return executor.result
 
 
 def _about(executor: BaseTaskExecutor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from qtasks.schemas import Delivery, Fail, Outcome, Retry
 
 if TYPE_CHECKING:
     from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._core.triggers.table import TriggerTable
     from qtasks._core.worker.runner import Finished
 
 __all__ = ["tell_settled"]
@@ -41,6 +42,13 @@ async def tell_settled(
     else:
         _log_failure(delivery, outcome)
     table = registry.table if task is None else registry.table_for(task)
+    if table.hears_ends:
+        await _tell(worker, table, finished, fenced=fenced)
+
+
+async def _tell(worker: Any, table: TriggerTable, finished: Finished, *, fenced: bool) -> None:
+    """Fires the triggers of a settled run."""
+    delivery, outcome, task = finished.delivery, finished.settlement.outcome, finished.task
     about = {"worker": worker, "task_broker": delivery}
     if not fenced and (subscribers := table.storage_remove_finished_task):
         written = {
