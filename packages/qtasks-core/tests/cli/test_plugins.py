@@ -324,6 +324,22 @@ def test_plugins_are_started_and_stopped(site: Site, start: str, message: str) -
     assert run("doctor", "--no-start").exit_code == 0
 
 
+def test_a_start_that_takes_nothing_is_well(site: Site) -> None:
+    text = """
+    from qtasks.plugins import Plugin
+
+    class Mine(Plugin):
+        plugin_api = "1.0"
+
+        def start(self) -> None: ...
+
+        def stop(self) -> None: ...
+    """
+    site.add("modest", text)
+
+    assert run("doctor").exit_code == 0
+
+
 def test_a_slow_start_is_a_warning(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_SLOW", 0.0)
     site.add("slow", plugin())

@@ -114,15 +114,68 @@ def test_an_unknown_colour_is_refused() -> None:
         make_app("red")  # type: ignore[call-overload]  # what is refused
 
 
+def test_tasks_that_sleep_are_woken_in_the_order_of_their_time(colour: Any) -> None:
+    clock = FakeClock()
+    app: Any = make_app(colour, clock=clock, max_tasks_process=2)
+    began = clock.time()
+    woken: list[tuple[str, float]] = []
+
+    @app.task(echo=True)
+    async def sleep(self: Any, name: str, seconds: float) -> None:
+        for _ in range(2):
+            await self.ctx.sleep(seconds)
+            woken.append((name, round(clock.time() - began)))
+
+    for name, seconds in (("slow", 100), ("quick", 40), ("last", 10)):
+        finish(app.add_task("sleep", name, seconds))
+    finish(run_queue(app))
+    assert woken == [
+        ("quick", 40),
+        ("quick", 80),
+        ("last", 90),
+        ("slow", 100),
+        ("last", 100),
+        ("slow", 200),
+    ]
+
+
+def test_time_stands_still_while_anything_else_goes_on() -> None:
+    clock = FakeClock()
+    app = make_app("async", clock=clock)
+    began = clock.time()
+    ended: list[float] = []
+
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        @app.task(echo=True)
+        async def sleep(self: Any) -> None:
+            asyncio.get_running_loop().call_later(0.01, gate.set)
+            await self.ctx.sleep(60)
+
+        @app.task
+        async def wait() -> None:
+            await gate.wait()
+            ended.append(clock.time() - began)
+
+        await app.add_task("sleep")
+        await app.add_task("wait")
+        await run_queue(app)
+
+    asyncio.run(run())
+    assert ended == [0]
+    assert clock.time() == began + 60
+
+
 def test_a_task_that_does_not_end_is_given_up() -> None:
     app = make_app("async")
 
-    @app.task(echo=True)
-    async def sleep(self: Any) -> None:
-        await self.ctx.sleep(60)
+    @app.task
+    async def wait() -> None:
+        await asyncio.Event().wait()
 
     async def run() -> None:
-        await app.add_task("sleep")
+        await app.add_task("wait")
         await run_queue(app, patience=0.01)
 
     with pytest.raises(TimeoutError, match=r"after 0\.01 s these tasks still run: 1 of queue"):

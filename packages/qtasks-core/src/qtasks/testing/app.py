@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, overload
 
 from qtasks._config import QueueConfig
 from qtasks.adapters.memory import MemoryBroker
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from qtasks.typing import Clock
 
 __all__ = ["make_app"]
+
+#: Seconds of a lease, longer than any delay of a test.
+_LEASE: Final = 1e9
 
 
 @overload
@@ -67,8 +70,9 @@ def make_app(
         msg = f"make_app({colour!r}): the colour is 'sync' or 'async'"
         raise ConfigError(msg)
     clock = clock or FakeClock()
-    # Whoever tests has their own settings in the environment; the queue stays in memory.
-    config = QueueConfig(**{"storage_url": None, "uvloop": False, **settings})
+    # Whoever tests has their own settings in the environment; the queue stays in memory. Where
+    # time jumps, leases do not run out.
+    config = QueueConfig(**{"storage_url": None, "uvloop": False, "lease": _LEASE, **settings})
     broker = MemoryBroker(clock=clock)
     listed = None if plugins is None else list(plugins)
     return kinds[colour]("test", broker=broker, config=config, clock=clock, plugins=listed)

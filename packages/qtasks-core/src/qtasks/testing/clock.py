@@ -6,6 +6,12 @@ import asyncio
 import threading
 from heapq import heappop, heappush
 from itertools import count
+from typing import TYPE_CHECKING
+
+from qtasks._core.current import current_delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FakeClock"]
 
@@ -24,6 +30,9 @@ class FakeClock:
         self._lock = threading.Lock()
         self._order = count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._naps: dict[asyncio.Future[None], float] = {}
+        #: Called when a running task begins to sleep.
+        self._told: Callable[[], None] | None = None
 
     def time(self) -> float:
         """Returns seconds since the epoch."""
@@ -38,6 +47,16 @@ class FakeClock:
         """How many coroutines sleep on it now."""
         with self._lock:
             return sum(not future.done() for _, _, future in self._sleepers)
+
+    def _until_tasks_wake(self, running: int) -> float | None:
+        """Returns seconds until the first of the tasks that sleep here wakes.
+
+        Args:
+            running: how many tasks run; None is returned unless all of them sleep here.
+        """
+        with self._lock:
+            due = [at for future, at in self._naps.items() if not future.done()]
+        return min(due) - self._now if due and len(due) >= running else None
 
     def advance(self, seconds: float) -> None:
         """Moves the time on and wakes the sleepers whose time has come, the earliest first.
@@ -57,6 +76,7 @@ class FakeClock:
             self._now += seconds
             while self._sleepers and self._sleepers[0][0] <= self._now:
                 _, _, future = heappop(self._sleepers)
+                self._naps.pop(future, None)
                 wake(future)
 
     async def sleep(self, seconds: float) -> None:
@@ -65,9 +85,18 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
+        napping = current_delivery.get() is not None
         with self._lock:
-            heappush(self._sleepers, (self._now + seconds, next(self._order), future))
-        await future
+            at = self._now + seconds
+            heappush(self._sleepers, (at, next(self._order), future))
+            if napping:
+                self._naps[future] = at
+        if napping and self._told is not None:
+            self._told()
+        try:
+            await future
+        finally:
+            self._naps.pop(future, None)
 
 
 def wake(future: asyncio.Future[None]) -> None:

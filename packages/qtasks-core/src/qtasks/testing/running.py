@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from qtasks.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from qtasks._core.worker.worker import Worker
     from qtasks.app import awaitable, blocking
     from qtasks.app.base import BaseQueueTasks
     from qtasks.app.handles import AsyncTaskHandle, TaskHandle
     from qtasks.app.task import BaseTask
     from qtasks.schemas import QueueStats
+    from qtasks.typing import Clock
 
 __all__ = ["run_queue", "run_task"]
 
@@ -41,6 +43,8 @@ def run_queue(
     patience: float = _PATIENCE,
 ) -> Coroutine[Any, Any, None] | None:
     """Runs a worker until the queues hold nothing any more; to be awaited in an async app.
+
+    Where all that runs sleeps by ``self.ctx.sleep`` of coroutines, time jumps on as well.
 
     Args:
         app: the app, as :func:`~qtasks.testing.make_app` makes it.
@@ -125,26 +129,49 @@ async def _work(app: BaseQueueTasks, *, delays: bool, patience: float) -> None:
 async def _work_on(
     app: BaseQueueTasks, queues: list[str], *, delays: bool, patience: float
 ) -> None:
-    settled = asyncio.Event()
+    moved = asyncio.Event()
     worker = app.worker(queues=queues)
-    worker.on_settled = settled.set
+    worker.on_settled = moved.set
     jumps = 0
-    async with worker:
+    async with worker, _told_of_sleep(app.clock, moved.set):
         until = asyncio.get_running_loop().time() + patience
         while True:
-            settled.clear()
+            moved.clear()
             stats = [found for found in await _stats(app) if found.queue in queues]
             if not any(_can_run(found, delays=delays) for found in stats):
                 return
-            if not any(found.leased or _is_ready(found) for found in stats):
+            seconds = _to_jump(app.clock, worker, stats)
+            if seconds is not None:
                 jumps += 1
-                _jump(app, stats, jumps)
+                _jump(app.clock, seconds, jumps)
                 worker._pump.wake()  # noqa: SLF001 - it may sleep by what the time was a moment ago
             elif asyncio.get_running_loop().time() > until:
                 worker.stop(hurry=True)
                 raise TimeoutError(_unended(stats, patience))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(settled.wait(), _LOOK)
+                await asyncio.wait_for(moved.wait(), _LOOK)
+
+
+@contextlib.asynccontextmanager
+async def _told_of_sleep(clock: Clock, told: Callable[[], None]) -> AsyncIterator[None]:
+    """Has the clock say when a running task begins to sleep on it."""
+    if isinstance(clock, FakeClock):
+        clock._told = told  # noqa: SLF001 - one concept in two modules
+    try:
+        yield
+    finally:
+        if isinstance(clock, FakeClock):
+            clock._told = None  # noqa: SLF001 - as above
+
+
+def _to_jump(clock: Clock, worker: Worker, stats: list[QueueStats]) -> float | None:
+    """Returns how far time may jump, because nothing else would happen; None if something would."""
+    if not any(found.leased or _is_ready(found) for found in stats):
+        later = [found.next_due_in for found in stats if not found.paused]
+        return min(seconds for seconds in later if seconds is not None)
+    if isinstance(clock, FakeClock) and worker.running:
+        return clock._until_tasks_wake(worker.running)  # noqa: SLF001 - one concept in two modules
+    return None
 
 
 async def _queues(app: BaseQueueTasks) -> list[str]:
@@ -165,27 +192,27 @@ def _can_run(stats: QueueStats, *, delays: bool) -> bool:
     return bool(stats.leased or later) or _is_ready(stats)
 
 
-def _jump(app: BaseQueueTasks, stats: list[QueueStats], jumps: int) -> None:
-    """Moves the time on to the first task that is due later."""
-    if not isinstance(app.clock, FakeClock):
+def _jump(clock: Clock, seconds: float, jumps: int) -> None:
+    """Moves the time on."""
+    if not isinstance(clock, FakeClock):
         msg = (
-            f"time cannot jump to what is delayed: the app's clock is a"
-            f" {type(app.clock).__name__}; use FakeClock, or run_queue(app, delays=False)"
+            f"time cannot jump to what is delayed: the app's clock is a {type(clock).__name__};"
+            " use FakeClock, or run_queue(app, delays=False)"
         )
         raise TypeError(msg)
     if jumps > _MOST_JUMPS:
         msg = (
-            f"time jumped {_MOST_JUMPS} times to tasks that run again, and they are not over:"
-            " write run_queue(app, delays=False) and advance the clock as far as the test needs"
+            f"time jumped {_MOST_JUMPS} times to tasks that run again or sleep, and they are not"
+            " over: write run_queue(app, delays=False) and advance the clock as far as the test"
+            " needs"
         )
         raise RuntimeError(msg)
-    later = [found.next_due_in for found in stats if not found.paused]
-    app.clock.advance(min(seconds for seconds in later if seconds is not None))
+    clock.advance(seconds)
 
 
 def _unended(stats: list[QueueStats], patience: float) -> str:
     counts = ", ".join(f"{found.leased} of queue {found.queue}" for found in stats if found.leased)
     return (
         f"after {patience:g} s these tasks still run: {counts or 'none, but some are ready'};"
-        " a task that sleeps on a FakeClock waits until the test advances it"
+        " patience= gives them more time"
     )

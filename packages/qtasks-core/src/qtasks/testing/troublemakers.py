@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.contracts.clock import SystemClock
 from qtasks.plugins import BasePlugin
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from qtasks.typing import Clock
 
-__all__ = ["RaisingPlugin", "SlowPlugin"]
+__all__ = ["ON_PURPOSE", "RaisingPlugin", "SlowPlugin"]
+
+#: What the errors of plugins say that fail because a test wants it.
+ON_PURPOSE: Final = "raised on purpose"
 
 
 class Troublemaker(BasePlugin):
@@ -76,7 +79,7 @@ class RaisingPlugin(Troublemaker):
         self.raised += 1
         if self.error is not None:
             raise self.error
-        msg = f"raised on purpose in {name}"
+        msg = f"{ON_PURPOSE} in {name}"
         raise RuntimeError(msg)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from qtasks.contracts.triggers import CATALOGUE, Kind
 from qtasks.testing.conformance.passage import Watched
 from qtasks.testing.conformance.plugging import MakePlugin, Plugging
-from qtasks.testing.troublemakers import RaisingPlugin
+from qtasks.testing.troublemakers import ON_PURPOSE, RaisingPlugin
 
 __all__ = ["Neighbours"]
 
@@ -19,7 +19,7 @@ class _Failing(Watched):
 
     async def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:
         await super().trigger(name, *args, **kwargs)
-        msg = f"raised on purpose in {name}"
+        msg = f"{ON_PURPOSE} in {name}"
         raise RuntimeError(msg)
 
 

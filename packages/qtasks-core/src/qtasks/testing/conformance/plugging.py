@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import pytest
 
@@ -16,16 +17,14 @@ from qtasks.testing.conformance.base import CONTRACT, suite_tests, untouched, ve
 from qtasks.testing.conformance.passage import Passage, Watched, pass_through
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable
 
 __all__ = ["MakePlugin", "Plugging", "finished", "life"]
 
 T = TypeVar("T")
 
-if TYPE_CHECKING:
-    MakePlugin = Callable[[], Any]
-else:
-    MakePlugin = Any
+#: A class of plugins, or a function without arguments that makes one.
+MakePlugin: TypeAlias = Callable[[], Any]
 
 
 async def finished(value: Any) -> Any:
