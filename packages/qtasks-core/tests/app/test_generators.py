@@ -131,6 +131,24 @@ def test_what_the_handler_returns_comes_back_from_yield(harness: Harness) -> Non
     assert results == [["INIT", "INIT SEEN", "A", "B"], ["INIT", "INIT SEEN"], [1, None]]
 
 
+def test_generators_that_delegate_to_others_need_not_take_answers(harness: Harness) -> None:
+    def deepest() -> Iterator[str]:
+        yield from ["a", "b"]
+
+    def deeper() -> Iterator[str]:
+        yield from deepest()
+        answer = yield "c"
+        yield f"{answer}!"
+
+    @harness.app.task(generate_handler=str.upper)
+    def nested() -> Iterator[str]:
+        yield from deeper()
+
+    handle = harness.do(nested.add_task())
+    harness.work()
+    assert harness.do(handle.result()) == ["A", "B", "C", "C!"]
+
+
 def test_what_a_generator_returns_is_the_result(harness: Harness) -> None:
     @harness.app.task
     def total(count: int) -> Generator[int, None, int]:

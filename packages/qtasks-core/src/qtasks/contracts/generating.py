@@ -43,8 +43,17 @@ async def exhaust_async(
 
 
 def _resume(generator: Generator[Any, Any, Any], answer: Any) -> Any:
-    # What ``yield from`` of a list or another iterator waits for cannot take an answer.
-    inner = getattr(generator, "gi_yieldfrom", None)
-    if answer is None or (inner is not None and not hasattr(inner, "send")):
+    if answer is None or not _takes_answers(generator):
         return next(generator)
     return generator.send(answer)
+
+
+def _takes_answers(generator: Any) -> bool:
+    # What ``yield from`` of a list or another iterator waits for cannot take an answer, however
+    # many generators delegate to one another in between.
+    inner = generator
+    while inner is not None:
+        if not hasattr(inner, "send"):
+            return False
+        inner = getattr(inner, "gi_yieldfrom", None)
+    return True
