@@ -242,6 +242,63 @@ def test_a_generator_is_closed(harness: Harness) -> None:
     assert sorted(closed) == ["async", "sync"]
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_that_will_not_be_closed_hides_no_error(harness: Harness, kind: str) -> None:
+    def refuse(value: str) -> str:
+        message = f"no {value}"
+        raise Reject(message)
+
+    def one() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            yield "b"
+
+    async def other() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            yield "b"
+
+    pool = {"pool": "loop"} if kind == "on the loop" else {}
+    function = other if kind == "async generator" else one
+    task = harness.app.task("stubborn", generate_handler=refuse, **pool)(function)
+    handle = harness.do(task.add_task())
+    harness.work()
+    error = harness.do(handle.refresh()).error
+    assert error.message == "no a"
+    assert "ignored GeneratorExit" in error.traceback
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_of_closing_is_told(harness: Harness, kind: str) -> None:
+    trouble = ["not closed"]
+
+    def refuse(value: str) -> str:
+        raise ValueError(value)
+
+    def one() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError(*trouble)
+
+    async def other() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError(*trouble)
+
+    pool = {"pool": "loop"} if kind == "on the loop" else {}
+    function = other if kind == "async generator" else one
+    task = harness.app.task("messy", generate_handler=refuse, **pool)(function)
+    handle = harness.do(task.add_task())
+    harness.work()
+    assert harness.do(handle.refresh()).error.message == "not closed"
+
+
 def test_a_client_reads_while_the_task_runs(make_harness: Callable[..., Harness]) -> None:
     harness = make_harness()
     go_on = threading.Event()
