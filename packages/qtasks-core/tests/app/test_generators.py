@@ -398,6 +398,20 @@ def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
         assert harness.collect(handle.stream()) == ["a", "b"]
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_middleware_may_put_another_executor_in_place(harness: Harness, kind: str) -> None:
+    class Another(TaskMiddleware):
+        def __call__(self) -> Any:
+            executor = self.task_executor
+            return type(executor)(executor.task_func, executor.task_broker)
+
+    task = declare(harness, kind, middlewares_before=[Another])
+    handle = harness.do(task.add_task("a", "b"))
+    harness.work()
+    assert harness.do(handle.result()) == ["a", "b"]
+    assert harness.collect(handle.stream()) == ["a", "b"]
+
+
 def test_values_outlive_a_result_that_is_not_stored(harness: Harness) -> None:
     task = declare(harness, "generator", store_result=False)
     handle = harness.do(task.add_task(1, 2))

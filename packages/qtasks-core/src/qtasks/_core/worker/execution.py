@@ -39,9 +39,10 @@ async def execute(
     place = plan.place(pools, begin)
     try:
         if plan.before:
-            echo = executor.echo
+            echo, values = executor.echo, executor.values
             executor = await call_middlewares(plan, plan.before, executor, place)
-            executor.echo = echo  # also of one that a middleware put in its place
+            # also of one that a middleware put in its place
+            executor.echo, executor.values = echo, values
         await _run(executor, table, place)
         if plan.bare:
             return executor.result
