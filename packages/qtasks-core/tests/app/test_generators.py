@@ -131,6 +131,24 @@ def test_what_the_handler_returns_comes_back_from_yield(harness: Harness) -> Non
     assert results == [["INIT", "INIT SEEN", "A", "B"], ["INIT", "INIT SEEN"], [1, None]]
 
 
+def test_generators_that_delegate_to_others_need_not_take_answers(harness: Harness) -> None:
+    def deepest() -> Iterator[str]:
+        yield from ["a", "b"]
+
+    def deeper() -> Iterator[str]:
+        yield from deepest()
+        answer = yield "c"
+        yield f"{answer}!"
+
+    @harness.app.task(generate_handler=str.upper)
+    def nested() -> Iterator[str]:
+        yield from deeper()
+
+    handle = harness.do(nested.add_task())
+    harness.work()
+    assert harness.do(handle.result()) == ["A", "B", "C", "C!"]
+
+
 def test_what_a_generator_returns_is_the_result(harness: Harness) -> None:
     @harness.app.task
     def total(count: int) -> Generator[int, None, int]:
@@ -222,6 +240,63 @@ def test_a_generator_is_closed(harness: Harness) -> None:
         with pytest.raises(TaskFailedError, match="ValueError"):
             harness.do(handle.result())
     assert sorted(closed) == ["async", "sync"]
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_that_will_not_be_closed_hides_no_error(harness: Harness, kind: str) -> None:
+    def refuse(value: str) -> str:
+        message = f"no {value}"
+        raise Reject(message)
+
+    def one() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            yield "b"
+
+    async def other() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            yield "b"
+
+    pool = {"pool": "loop"} if kind == "on the loop" else {}
+    function = other if kind == "async generator" else one
+    task = harness.app.task("stubborn", generate_handler=refuse, **pool)(function)
+    handle = harness.do(task.add_task())
+    harness.work()
+    error = harness.do(handle.refresh()).error
+    assert error.message == "no a"
+    assert "ignored GeneratorExit" in error.traceback
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_of_closing_is_told(harness: Harness, kind: str) -> None:
+    trouble = ["not closed"]
+
+    def refuse(value: str) -> str:
+        raise ValueError(value)
+
+    def one() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError(*trouble)
+
+    async def other() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError(*trouble)
+
+    pool = {"pool": "loop"} if kind == "on the loop" else {}
+    function = other if kind == "async generator" else one
+    task = harness.app.task("messy", generate_handler=refuse, **pool)(function)
+    handle = harness.do(task.add_task())
+    harness.work()
+    assert harness.do(handle.refresh()).error.message == "not closed"
 
 
 def test_a_client_reads_while_the_task_runs(make_harness: Callable[..., Harness]) -> None:
@@ -321,6 +396,20 @@ def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
     for handle in handles:
         assert harness.do(handle.result()) == ["plugin", 2, "end"]
         assert harness.collect(handle.stream()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_middleware_may_put_another_executor_in_place(harness: Harness, kind: str) -> None:
+    class Another(TaskMiddleware):
+        def __call__(self) -> Any:
+            executor = self.task_executor
+            return type(executor)(executor.task_func, executor.task_broker)
+
+    task = declare(harness, kind, middlewares_before=[Another])
+    handle = harness.do(task.add_task("a", "b"))
+    harness.work()
+    assert harness.do(handle.result()) == ["a", "b"]
+    assert harness.collect(handle.stream()) == ["a", "b"]
 
 
 def test_values_outlive_a_result_that_is_not_stored(harness: Harness) -> None:

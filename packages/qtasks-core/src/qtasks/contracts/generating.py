@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,13 +18,19 @@ def exhaust(generator: Generator[Any, Any, Any], take: Callable[[Any], Any]) -> 
         take: what it returns is what ``yield`` gives back to the generator.
     """
     answer = None
-    with closing(generator):
-        while True:
-            try:
-                value = _resume(generator, answer)
-            except StopIteration as end:
-                return end.value
+    while True:
+        try:
+            value = _resume(generator, answer)
+        except StopIteration as end:
+            return end.value
+        try:
             answer = take(value)
+        except BaseException as error:
+            try:
+                generator.close()
+            except RuntimeError as refusal:
+                _note(error, refusal, goes_on=_alive(generator, "gi_frame"))
+            raise
 
 
 async def exhaust_async(
@@ -33,18 +38,44 @@ async def exhaust_async(
 ) -> None:
     """Hands every value to ``take``, as :func:`exhaust` does; this kind returns nothing."""
     answer = None
-    async with aclosing(generator):
-        while True:
-            try:
-                value = await generator.asend(answer)
-            except StopAsyncIteration:
-                return
+    while True:
+        try:
+            value = await generator.asend(answer)
+        except StopAsyncIteration:
+            return
+        try:
             answer = await take(value)
+        except BaseException as error:
+            try:
+                await generator.aclose()
+            except RuntimeError as refusal:
+                _note(error, refusal, goes_on=_alive(generator, "ag_frame"))
+            raise
+
+
+def _alive(generator: Any, frame: str) -> bool:
+    return getattr(generator, frame) is not None
+
+
+def _note(error: BaseException, refusal: RuntimeError, *, goes_on: bool) -> None:
+    """Keeps the error that closed a generator before that of one which will not be closed."""
+    if not goes_on:
+        raise refusal
+    error.add_note(f"The generator was to be closed for this, but yielded: {refusal}")
 
 
 def _resume(generator: Generator[Any, Any, Any], answer: Any) -> Any:
-    # What ``yield from`` of a list or another iterator waits for cannot take an answer.
-    inner = getattr(generator, "gi_yieldfrom", None)
-    if answer is None or (inner is not None and not hasattr(inner, "send")):
+    if answer is None or not _takes_answers(generator):
         return next(generator)
     return generator.send(answer)
+
+
+def _takes_answers(generator: Any) -> bool:
+    # What ``yield from`` of a list or another iterator waits for cannot take an answer, however
+    # many generators delegate to one another in between.
+    inner = generator
+    while inner is not None:
+        if not hasattr(inner, "send"):
+            return False
+        inner = getattr(inner, "gi_yieldfrom", None)
+    return True

@@ -44,9 +44,10 @@ async def execute(
         if plan.before:
             if table.task_executor_middlewares_execute:
                 await _tell_middlewares(executor, table, before=plan.before)
-            echo = executor.echo
+            echo, values = executor.echo, executor.values
             executor = await call_middlewares(plan, plan.before, executor, place)
-            executor.echo = echo  # also of one that a middleware put in its place
+            # also of one that a middleware put in its place
+            executor.echo, executor.values = echo, values
         await _run(executor, table, place)
         await _after(executor, table, place)
         if plan.after:
