@@ -171,10 +171,15 @@ def test_a_folder_that_holds_something_is_left_alone(here: Path) -> None:
     assert [path.name for path in (here / "full").iterdir()] == ["work.txt"]
 
 
-def test_an_empty_folder_is_filled(here: Path) -> None:
+@pytest.mark.parametrize("into", ["empty", "."])
+def test_an_empty_folder_is_filled(here: Path, into: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "empty").mkdir()
-    assert new("nats", "--into", "empty").exit_code == 0
-    assert (here / "empty" / "pyproject.toml").exists()
+    monkeypatch.chdir(here if into == "empty" else here / "empty")
+    done = new("nats", "--into", into)
+    assert done.exit_code == 0, done.output
+    written = {path.name for path in (here / "empty").iterdir()}
+    assert written >= {".gitignore", "pyproject.toml", "src"}
+    assert not any(name.startswith(".new-") for name in written)
 
 
 def test_folders_above_are_made(here: Path) -> None:
@@ -185,9 +190,12 @@ def test_folders_above_are_made(here: Path) -> None:
 
 def test_nothing_is_written_by_halves(here: Path) -> None:
     texts = {"a.txt": "whole", "b.txt": "\udcff cannot be written"}
-    with pytest.raises(UnicodeEncodeError):
-        writing.write(texts, here / "made")
-    assert list(here.iterdir()) == []
+    (here / "empty").mkdir()
+    for name in ("made", "empty"):
+        with pytest.raises(UnicodeEncodeError):
+            writing.write(texts, here / name)
+    assert [path.name for path in here.iterdir()] == ["empty"]
+    assert list((here / "empty").iterdir()) == []
 
 
 def test_a_kind_that_is_none_is_refused() -> None:

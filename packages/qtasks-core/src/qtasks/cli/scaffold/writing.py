@@ -54,7 +54,7 @@ def render(names: Names) -> dict[str, str]:
 def write(texts: dict[str, str], folder: Path) -> None:
     """Writes files into a folder that does not exist yet, or is empty.
 
-    They are written beside it first, so that it has all of them or none.
+    They are written elsewhere first, so that it has all of them or none.
 
     Args:
         texts: what the files hold, by their paths in the folder.
@@ -64,21 +64,26 @@ def write(texts: dict[str, str], folder: Path) -> None:
         ConfigError: there is something.
         OSError: it cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    folder = folder.absolute()
+    there = folder.exists()
+    if there and not (folder.is_dir() and not any(folder.iterdir())):
         what = "is not empty" if folder.is_dir() else "is a file"
         msg = f"{folder} {what}: move it away, or choose another folder with --into"
         raise ConfigError(msg)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    place = folder if there else folder.parent
+    place.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
     try:
         made = beside / folder.name  # its rights are those of any folder, not of a temporary one
         for path, text in texts.items():
-            place = made / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8", newline="\n")
-        if folder.exists():
-            folder.rmdir()
-        made.rename(folder)
+            target = made / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="\n")
+        if there:  # it may be the one that somebody works in, so it stays
+            for child in sorted(made.iterdir()):
+                child.rename(folder / child.name)
+        else:
+            made.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
