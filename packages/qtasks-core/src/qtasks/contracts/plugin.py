@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from qtasks.contracts.on import choose, find_marks
+from qtasks.contracts.runs import first_of
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class Plugin(BasePlugin):
                 ``task_executor.task_broker``.
         """
         states: dict[int, tuple[object, SimpleNamespace]] = vars(self).setdefault("_states", {})
+        task_broker = first_of(task_broker)
         key = id(task_broker)
         found = states.get(key)
         if found is None:

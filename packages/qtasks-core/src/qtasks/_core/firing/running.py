@@ -11,6 +11,7 @@ import msgspec
 
 from qtasks._core.codec import decode_arguments, encode_arguments
 from qtasks._core.triggers import emit
+from qtasks.contracts.runs import same_run
 from qtasks.exc import CodecError, DecodeError
 from qtasks.schemas import Delivery, TaskDefinition
 
@@ -171,13 +172,15 @@ class Running:
                 who = ", ".join(one.plugin for one in subscribers)
                 text = "The arguments that %s gave %s %s in %s cannot be used: %s"
                 log.error(text, who, message.task, message.id, name, error)  # noqa: TRY400 - the trace says nothing more
-        passage.delivery = msgspec.structs.replace(
+        changed = msgspec.structs.replace(
             delivery,
             message=msgspec.structs.replace(
                 message, task=after["task_name"], priority=after["priority"], payload=payload
             ),
             enqueued_at=after["created_at"],
         )
+        same_run(changed, delivery)
+        passage.delivery = changed
         passage.task = self._tasks.get(after["task_name"])
 
     async def _in_process(self, subscribers: Subscribers, passage: Passage) -> None:
@@ -192,6 +195,7 @@ class Running:
         if values["priority"] != delivery.message.priority:
             message = msgspec.structs.replace(delivery.message, priority=values["priority"])
             delivery = msgspec.structs.replace(delivery, message=message)
+            same_run(delivery, values["task_data"])
         passage.delivery = delivery
         passage.task = self._tasks.get(delivery.message.task)
 

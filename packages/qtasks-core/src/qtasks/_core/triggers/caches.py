@@ -11,6 +11,8 @@ import inspect
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from qtasks.contracts.runs import first_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -60,7 +62,7 @@ def _delivery(arguments: Mapping[str, Any]) -> Delivery | None:
     delivery: Delivery | None = arguments.get("task_broker")
     if delivery is None:
         delivery = getattr(arguments.get("task_executor"), "task_broker", None)
-    return delivery
+    return None if delivery is None else first_of(delivery)
 
 
 def _accepts(trigger: Any) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
+from qtasks.contracts.runs import same_run
 from qtasks.schemas import Delivery, Message, Record, Settlement, TaskDefinition, Verdict
 
 __all__ = [
@@ -77,7 +78,7 @@ def check_message(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mappi
 
 
 def check_delivery(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Checks a delivery, and the priority beside it."""
+    """Checks a delivery, and the priority beside it; a new one is noted as the same run."""
     if "priority" in answer:
         _priority(answer["priority"])
     for key in answer.keys() - {"priority"}:
@@ -190,6 +191,7 @@ def _delivery(before: Delivery, after: Any) -> None:
     _seconds("enqueued_at", after.enqueued_at)
     if after.message is not before.message:
         _message(before.message, after.message)
+    same_run(after, before)
 
 
 def _settlement(before: Settlement, after: Any) -> None:
