@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -216,3 +217,21 @@ def test_a_convicted_task_is_a_dead_letter(answering: type[Answering], stage: St
 
 def test_kinds_are_used() -> None:
     assert {spec.kind for spec in CATALOGUE.values()} == set(Kind)
+
+
+@in_memory
+def test_a_plugin_that_came_late_hears_of_the_end_and_may_wait(
+    answering: type[Answering], stage: Stage
+) -> None:
+    class Waits(answering):  # type: ignore[valid-type,misc]  # the class comes from a fixture
+        async def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0)
+            return super().trigger(name, *args, **kwargs)
+
+    stage.do(stage.same.add_task("x"))
+    plugin = Waits()
+    stage.app.add_plugin(plugin, ["broker_stop"])
+
+    stage.do(stage.app.close())
+
+    assert plugin.names() == ["broker_stop"]

@@ -207,7 +207,8 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
     def close(self) -> None:
         """Closes this app's connections; the next call opens them again."""
         if self._driven is not None:
-            if self._registry.client_needs_loop:  # plugins may want to wait before they go
+            used = self._driven.connection.serves(self._driven)
+            if used and self._registry.client_needs_loop:  # plugins may want to wait
                 self._portal.call(self._driven.stop)
             else:
                 drive(self._driven.stop())

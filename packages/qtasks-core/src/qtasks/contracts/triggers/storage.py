@@ -109,7 +109,7 @@ def storage_get(storage: Any, result: Record) -> Any:
         It does not fire at each look of a wait any more.
 
     Example:
-        class Reserved(Plugin):
+        class NoHeaders(Plugin):
             @on("storage_get")
             def hide(self, result):
                 return structs.replace(result, headers={})

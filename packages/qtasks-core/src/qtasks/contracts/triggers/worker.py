@@ -155,6 +155,7 @@ def worker_task_error_retry(
 
     Returns:
         A :class:`qtasks.schemas.Verdict`; the first one counts, and without any the task fails.
+        Its ``headers`` are set on the message beside those it has, so the next attempt sees them.
 
     Changed:
         It fires for every failure, not only for tasks that have ``retry``. There are ``e`` and
