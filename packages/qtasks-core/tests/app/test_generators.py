@@ -515,6 +515,53 @@ def test_a_new_run_is_noticed(harness: Harness, restart: bool) -> None:
     assert harness.collect(handle.stream()) == ["run 2", "end"]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_new_run_that_yields_nothing_is_noticed(harness: Harness, restart: bool) -> None:
+    runs: list[int] = []
+    read = threading.Event()
+
+    @harness.app.task
+    def once() -> Iterator[str]:
+        runs.append(1)
+        if len(runs) == 1:
+            yield "run 1"
+            assert read.wait(30)
+            raise RetryLater(0)
+
+    handle = harness.do(once.add_task())
+    worker = threading.Thread(target=harness.work)
+    worker.start()
+    seen: list[str] = []
+
+    def note(value: str) -> None:
+        seen.append(value)
+        read.set()
+
+    values = handle.stream(timeout=30, restart=restart)
+    if restart:
+        each(harness, values, note)
+    else:
+        with pytest.raises(StreamBrokenError, match="runs anew after 1 values"):
+            each(harness, values, note)
+    worker.join()
+    assert seen == ["run 1"]
+    assert harness.do(handle.result()) == harness.collect(handle.stream()) == []
+
+
+def test_a_list_that_is_returned_is_not_yielded(harness: Harness) -> None:
+    @harness.app.task
+    def nothing() -> Generator[int, None, list[int]]:
+        yield from ()
+        return [1, 2]
+
+    unstored = declare(harness, "generator", store_result=False)
+    handle, other = harness.do(nothing.add_task()), harness.do(unstored.add_task())
+    harness.work()
+    assert harness.do(handle.result()) == [1, 2]
+    assert harness.collect(handle.stream()) == []
+    assert harness.collect(other.stream()) == []
+
+
 def test_generators_in_processes(harness: Harness, module: Any) -> None:
     task = harness.app.task(pool="process", generate_handler=str.upper)(module.echo_twice)
     returned = harness.app.task(pool="process")(module.give)

@@ -129,6 +129,11 @@ class Values:
             self._room.clear()
         streams.add(self)
 
+    def finish(self) -> None:
+        """Has readers know of a run that succeeded without a value: those of others are not its."""
+        if self._streams is not None and not self._total:
+            self._streams.add(self)
+
     # For whoever writes them, under the lock of the streams
 
     @property
