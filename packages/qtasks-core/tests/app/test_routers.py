@@ -187,6 +187,33 @@ def test_a_task_that_comes_twice_says_how(harness: Harness) -> None:
         again()
 
 
+def test_a_task_with_two_prefixes_is_called_within_its_own(harness: Harness) -> None:
+    router = Router(method="sync")
+
+    @router.task
+    def first() -> str:
+        return second.add_task().task_name
+
+    @router.task
+    def second() -> None: ...
+
+    def by_object() -> Any:
+        return harness.do(harness.app.add_task(second))
+
+    names = {"first": "second", "v2.first": "v2.second"}
+    harness.app.include_router(router)
+    assert second.add_task().task_name == "second"
+    harness.app.include_router(router, prefix="v2.")
+    for call in (second.add_task, second.build, by_object):
+        with pytest.raises(
+            RegistrationError, match=r"under 2 names, second, v2\.second: say which"
+        ):
+            call()
+    handles = {name: harness.do(harness.app.add_task(name)) for name in names}
+    harness.work()
+    assert {name: harness.do(one.result()) for name, one in handles.items()} == names
+
+
 @pytest.mark.parametrize("url", ["memory://"])
 @pytest.mark.parametrize("colour", ["sync"])
 def test_what_is_no_router_is_refused(harness: Harness) -> None:

@@ -6,7 +6,7 @@ import gc
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from qtasks._core.current import current_app
+from qtasks._core.current import current_app, current_delivery
 from qtasks.app.declare import declare
 from qtasks.exc import DuplicateTaskError, RegistrationError
 
@@ -45,11 +45,13 @@ class Declaration:
     def __init__(self, function: Any, name: str | None, options: Mapping[str, Any]) -> None:
         self.definition = declare(function, name, options, _Anything)
         self.options = dict(options)
-        self._homes: weakref.WeakKeyDictionary[BaseQueueTasks, str] = weakref.WeakKeyDictionary()
+        self._homes: weakref.WeakKeyDictionary[BaseQueueTasks, list[str]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def settle_in(self, app: BaseQueueTasks, name: str) -> None:
         """Notes that an app has it, under a name."""
-        self._homes[app] = name
+        self._homes.setdefault(app, []).append(name)
 
     def within(self, app: BaseQueueTasks | None = None) -> TaskDefinition:
         """Returns the task as an app knows it, or as it is known without one.
@@ -58,11 +60,31 @@ class Declaration:
             app: the app; None for the one that calls go to.
 
         Raises:
-            RegistrationError: no app was given, and it is not clear which one is meant.
+            RegistrationError: no app was given, and it is not clear which one is meant; or the app
+                has it under several names.
         """
         home = (self.home() if app is None else app)._origin  # noqa: SLF001 - one concept in two modules
-        name = self._homes.get(home, self.definition.name)
+        names = self._homes.get(home, [self.definition.name])
+        name = names[0] if len(names) == 1 else self._meant(home, names)
         return home.tasks.get(name, self.definition)
+
+    def _meant(self, home: BaseQueueTasks, names: list[str]) -> str:
+        """Returns the one of several names that has the prefix of the task that calls."""
+        running = current_delivery.get()
+        if running is not None and current_app.get() is home:
+            caller = running.message.task
+            near = [one for one in names if caller.startswith(self._prefix(one))]
+            if near:
+                return max(near, key=len)
+        name = self.definition.name
+        msg = (
+            f"task {name!r} ({self.definition.where}) is in app {home.name!r} under {len(names)}"
+            f" names, {', '.join(names)}: say which one by app.add_task({names[0]!r}, ...)"
+        )
+        raise RegistrationError(msg)
+
+    def _prefix(self, name: str) -> str:
+        return name.removesuffix(self.definition.name)
 
     def home(self) -> BaseQueueTasks:
         """Returns the app that calls go to: the one that runs the calling task, or the only one.
