@@ -364,6 +364,28 @@ def test_a_cancelled_generator_stops_at_its_next_value(harness: Harness) -> None
     assert harness.do(handle.wait(30)).reason == "enough"
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_generator_that_caught_its_cancellation_stops_at_its_next_value(
+    harness: Harness,
+) -> None:
+    caught: list[int] = []
+
+    @harness.app.task(max_time=0.05)
+    async def stubborn() -> AsyncIterator[int]:
+        for number in range(3):
+            try:
+                await asyncio.sleep(0 if caught else 30)
+            except asyncio.CancelledError:
+                caught.append(number)
+            yield number
+
+    handle = harness.do(stubborn.add_task())
+    harness.work()
+    error = harness.do(handle.refresh()).error
+    assert error.message == "stubborn exceeded its max_time of 0.05 s"
+    assert caught == [0]
+
+
 @pytest.mark.parametrize("colour", ["sync"])
 def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
     class Counted(SyncTaskExecutor):
