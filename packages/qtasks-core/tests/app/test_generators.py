@@ -364,6 +364,28 @@ def test_a_cancelled_generator_stops_at_its_next_value(harness: Harness) -> None
     assert harness.do(handle.wait(30)).reason == "enough"
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_generator_that_caught_its_cancellation_stops_at_its_next_value(
+    harness: Harness,
+) -> None:
+    caught: list[int] = []
+
+    @harness.app.task(max_time=0.05)
+    async def stubborn() -> AsyncIterator[int]:
+        for number in range(3):
+            try:
+                await asyncio.sleep(0 if caught else 30)
+            except asyncio.CancelledError:
+                caught.append(number)
+            yield number
+
+    handle = harness.do(stubborn.add_task())
+    harness.work()
+    error = harness.do(handle.refresh()).error
+    assert error.message == "stubborn exceeded its max_time of 0.05 s"
+    assert caught == [0]
+
+
 @pytest.mark.parametrize("colour", ["sync"])
 def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
     class Counted(SyncTaskExecutor):
@@ -513,6 +535,53 @@ def test_a_new_run_is_noticed(harness: Harness, restart: bool) -> None:
         assert seen == ["run 1"]
     worker.join()
     assert harness.collect(handle.stream()) == ["run 2", "end"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_new_run_that_yields_nothing_is_noticed(harness: Harness, restart: bool) -> None:
+    runs: list[int] = []
+    read = threading.Event()
+
+    @harness.app.task
+    def once() -> Iterator[str]:
+        runs.append(1)
+        if len(runs) == 1:
+            yield "run 1"
+            assert read.wait(30)
+            raise RetryLater(0)
+
+    handle = harness.do(once.add_task())
+    worker = threading.Thread(target=harness.work)
+    worker.start()
+    seen: list[str] = []
+
+    def note(value: str) -> None:
+        seen.append(value)
+        read.set()
+
+    values = handle.stream(timeout=30, restart=restart)
+    if restart:
+        each(harness, values, note)
+    else:
+        with pytest.raises(StreamBrokenError, match="runs anew after 1 values"):
+            each(harness, values, note)
+    worker.join()
+    assert seen == ["run 1"]
+    assert harness.do(handle.result()) == harness.collect(handle.stream()) == []
+
+
+def test_a_list_that_is_returned_is_not_yielded(harness: Harness) -> None:
+    @harness.app.task
+    def nothing() -> Generator[int, None, list[int]]:
+        yield from ()
+        return [1, 2]
+
+    unstored = declare(harness, "generator", store_result=False)
+    handle, other = harness.do(nothing.add_task()), harness.do(unstored.add_task())
+    harness.work()
+    assert harness.do(handle.result()) == [1, 2]
+    assert harness.collect(handle.stream()) == []
+    assert harness.collect(other.stream()) == []
 
 
 def test_generators_in_processes(harness: Harness, module: Any) -> None:

@@ -140,6 +140,82 @@ def test_a_router_that_does_not_fit_changes_nothing(harness: Harness) -> None:
 
 @pytest.mark.parametrize("url", ["memory://"])
 @pytest.mark.parametrize("colour", ["sync"])
+def test_what_does_not_fit_one_of_the_apps_is_in_none(harness: Harness) -> None:
+    other = qtasks.QueueTasks("other", broker_url="memory://")
+    other.task("taken")(print)
+    outer, inner = Router(), Router()
+    harness.app.include_router(outer)
+    other.include_router(outer)
+    inner.task("free")(print)
+    inner.task("taken")(len)
+    with pytest.raises(DuplicateTaskError, match="two tasks are named 'taken'"):
+        outer.include_router(inner)
+    with pytest.raises(DuplicateTaskError, match="two tasks are named 'taken'"):
+        outer.task("taken")(len)
+    with pytest.raises(DuplicateTaskError, match="two tasks are named 'taken'"):
+        shared_task("taken")(len)
+    assert list(harness.app.tasks) == []
+    assert list(other.tasks) == ["taken"]
+    outer.include_router(inner, prefix="inner.")
+    assert list(harness.app.tasks) == ["inner.free", "inner.taken"]
+    assert list(qtasks.QueueTasks("third", broker_url="memory://").tasks) == []
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("colour", ["sync"])
+def test_a_task_that_comes_twice_says_how(harness: Harness) -> None:
+    leaf, one, two = Router(), Router(), Router()
+    leaf.task("leaf")(print)
+    one.include_router(leaf)
+    harness.app.include_router(one)
+    two.include_router(leaf)
+    with pytest.raises(DuplicateTaskError, match=r"'leaf': .* taken twice; .* another prefix="):
+        harness.app.include_router(two)
+    both = Router()
+    harness.app.include_router(both, prefix="both.")
+    both.include_router(one)
+    with pytest.raises(DuplicateTaskError, match=r"'both.leaf': .* taken twice"):
+        both.include_router(two)
+    assert list(harness.app.tasks) == ["leaf", "both.leaf"]
+
+    def again() -> None:
+        @shared_task
+        def loaded() -> None: ...
+
+    again()
+    with pytest.raises(DuplicateTaskError, match=r"'loaded': .* is declared twice; load its"):
+        again()
+
+
+def test_a_task_with_two_prefixes_is_called_within_its_own(harness: Harness) -> None:
+    router = Router(method="sync")
+
+    @router.task
+    def first() -> str:
+        return second.add_task().task_name
+
+    @router.task
+    def second() -> None: ...
+
+    def by_object() -> Any:
+        return harness.do(harness.app.add_task(second))
+
+    names = {"first": "second", "v2.first": "v2.second"}
+    harness.app.include_router(router)
+    assert second.add_task().task_name == "second"
+    harness.app.include_router(router, prefix="v2.")
+    for call in (second.add_task, second.build, by_object):
+        with pytest.raises(
+            RegistrationError, match=r"under 2 names, second, v2\.second: say which"
+        ):
+            call()
+    handles = {name: harness.do(harness.app.add_task(name)) for name in names}
+    harness.work()
+    assert {name: harness.do(one.result()) for name, one in handles.items()} == names
+
+
+@pytest.mark.parametrize("url", ["memory://"])
+@pytest.mark.parametrize("colour", ["sync"])
 def test_what_is_no_router_is_refused(harness: Harness) -> None:
     with pytest.raises(RegistrationError, match=r"expected a router \(call the class\)"):
         harness.app.include_router(Router)

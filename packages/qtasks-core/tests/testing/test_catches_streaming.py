@@ -127,6 +127,11 @@ class ContinuesTheEarlierRun(Broken):
             await super().append_stream([one])
 
 
+class TakesNoRunsWithoutValues(Broken):
+    async def append_stream(self, chunks: Sequence[Chunk]) -> None:
+        await super().append_stream([one for one in chunks if one.values])
+
+
 class ForgetsAtTheRetry(Broken):
     async def finish(self, settlements: Sequence[Settlement]) -> builtins.list[str]:
         self.forget([one.id for one in settlements if isinstance(one.outcome, Retry)])
@@ -301,6 +306,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     ContinuesTheEarlierRun: "a_newer_run_begins_anew",
     ForgetsAtTheRetry: "a_newer_run_begins_anew",
     GoesByNumbersAlone: "a_newer_run_begins_anew",
+    TakesNoRunsWithoutValues: "a_newer_run_may_give_nothing",
     WakesNobody: "a_reader_is_woken a_blocked_reader_is_woken",
     WakesOne: "a_reader_is_woken",
     ReturnsAtAnyNews: "a_reader_is_woken",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from qtasks._core.current import current_app
+from qtasks._core.current import current_app, current_delivery
 from qtasks.app.declare import declare
 from qtasks.exc import DuplicateTaskError, RegistrationError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qtasks.app.base import BaseQueueTasks
     from qtasks.schemas import TaskDefinition
 
-__all__ = ["SHARED", "Adoption", "Declaration", "Group"]
+__all__ = ["SHARED", "Adoption", "Declaration", "Group", "two_named_alike"]
 
 
 class _Anything(dict[str, Any]):
@@ -45,11 +45,13 @@ class Declaration:
     def __init__(self, function: Any, name: str | None, options: Mapping[str, Any]) -> None:
         self.definition = declare(function, name, options, _Anything)
         self.options = dict(options)
-        self._homes: weakref.WeakKeyDictionary[BaseQueueTasks, str] = weakref.WeakKeyDictionary()
+        self._homes: weakref.WeakKeyDictionary[BaseQueueTasks, list[str]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def settle_in(self, app: BaseQueueTasks, name: str) -> None:
         """Notes that an app has it, under a name."""
-        self._homes[app] = name
+        self._homes.setdefault(app, []).append(name)
 
     def within(self, app: BaseQueueTasks | None = None) -> TaskDefinition:
         """Returns the task as an app knows it, or as it is known without one.
@@ -58,11 +60,31 @@ class Declaration:
             app: the app; None for the one that calls go to.
 
         Raises:
-            RegistrationError: no app was given, and it is not clear which one is meant.
+            RegistrationError: no app was given, and it is not clear which one is meant; or the app
+                has it under several names.
         """
         home = (self.home() if app is None else app)._origin  # noqa: SLF001 - one concept in two modules
-        name = self._homes.get(home, self.definition.name)
+        names = self._homes.get(home, [self.definition.name])
+        name = names[0] if len(names) == 1 else self._meant(home, names)
         return home.tasks.get(name, self.definition)
+
+    def _meant(self, home: BaseQueueTasks, names: list[str]) -> str:
+        """Returns the one of several names that has the prefix of the task that calls."""
+        running = current_delivery.get()
+        if running is not None and current_app.get() is home:
+            caller = running.message.task
+            near = [one for one in names if caller.startswith(self._prefix(one))]
+            if near:
+                return max(near, key=len)
+        name = self.definition.name
+        msg = (
+            f"task {name!r} ({self.definition.where}) is in app {home.name!r} under {len(names)}"
+            f" names, {', '.join(names)}: say which one by app.add_task({names[0]!r}, ...)"
+        )
+        raise RegistrationError(msg)
+
+    def _prefix(self, name: str) -> str:
+        return name.removesuffix(self.definition.name)
 
     def home(self) -> BaseQueueTasks:
         """Returns the app that calls go to: the one that runs the calling task, or the only one.
@@ -129,6 +151,10 @@ class Adoption:
         return Adoption(outer.prefix + self.prefix, queue, (*self.tags, *outer.tags))
 
 
+#: A task, and how it is taken.
+_Taken: TypeAlias = tuple[Declaration, Adoption]
+
+
 class Group:
     """Tasks without an app, and who takes them: apps, and other groups on behalf of apps."""
 
@@ -155,25 +181,21 @@ class Group:
         definition = declaration.definition
         existing = self.definitions.get(definition.name)
         if existing is not None:
-            msg = (
-                f"two tasks are named {definition.name!r}: {existing.where} and"
-                f" {definition.where}; give one of them another name="
-            )
-            raise DuplicateTaskError(msg)
-        self._offer([declaration], Adoption())
+            raise DuplicateTaskError(two_named_alike(existing, definition))
+        self._offer([(declaration, Adoption())])
         self._declared.append(declaration)
 
     def include(self, inner: Group, adoption: Adoption) -> None:
         """Takes the tasks of another group, also those that are added to it later.
 
         Raises:
-            RegistrationError: the other group includes this one, or a task does not fit.
+            RegistrationError: the other group includes this one, or a task does not fit; none is
+                taken then.
         """
         if inner is self or self in inner.all_inner():
             msg = "a router cannot include itself, nor one that includes it"
             raise RegistrationError(msg)
-        for declaration, within in inner.everything():
-            self._offer([declaration], within.within(adoption))
+        self._offer([(one, within.within(adoption)) for one, within in inner.everything()])
         self._inner.append((inner, adoption))
         inner._outer.append((self, adoption))
 
@@ -183,10 +205,10 @@ class Group:
         Raises:
             RegistrationError: one of them does not fit.
         """
-        app._adopt([(one, within.within(adoption)) for one, within in self.everything()])  # noqa: SLF001 - one concept in two modules
+        app._adopt([(one, within.within(adoption)) for one, within in self.everything()])()  # noqa: SLF001 - one concept in two modules
         self._apps.setdefault(app, []).append(adoption)
 
-    def everything(self) -> list[tuple[Declaration, Adoption]]:
+    def everything(self) -> list[_Taken]:
         """Lists the tasks of this group and of those that it includes."""
         own = [(declaration, Adoption()) for declaration in self._declared]
         return own + [
@@ -199,11 +221,33 @@ class Group:
         """Lists the groups that this one includes, and what those include."""
         return [one for inner, _ in self._inner for one in (inner, *inner.all_inner())]
 
-    def _offer(self, declarations: list[Declaration], within: Adoption) -> None:
-        for app, adoptions in list(self._apps.items()):
-            app._adopt([(d, within.within(a)) for a in adoptions for d in declarations])  # noqa: SLF001 - as above
+    def _offer(self, declared: list[_Taken]) -> None:
+        """Gives tasks to the apps that have this group: to all of them or to none."""
+        for take in [app._adopt(taken) for app, taken in self._takers(declared).items()]:  # noqa: SLF001 - as above
+            take()
+
+    def _takers(self, declared: list[_Taken]) -> dict[BaseQueueTasks, list[_Taken]]:
+        """Lists what each app takes, by every way that leads to it."""
+        takers = {
+            app: [(one, within.within(mine)) for mine in adoptions for one, within in declared]
+            for app, adoptions in list(self._apps.items())
+        }
         for outer, adoption in self._outer:
-            outer._offer(declarations, within.within(adoption))  # noqa: SLF001 - it is one of us
+            through = [(one, within.within(adoption)) for one, within in declared]
+            for app, taken in outer._takers(through).items():  # noqa: SLF001 - it is one of us
+                takers.setdefault(app, []).extend(taken)
+        return takers
+
+
+def two_named_alike(one: TaskDefinition, other: TaskDefinition) -> str:
+    """Says what is wrong with two tasks of the same name."""
+    if one.func is other.func:
+        told = f"{one.where} is taken twice; include its router once, or with another prefix="
+    elif one.where == other.where:
+        told = f"{one.where} is declared twice; load its module once, or give another name="
+    else:
+        told = f"{one.where} and {other.where}; give one of them another name="
+    return f"two tasks are named {one.name!r}: {told}"
 
 
 #: The tasks of ``shared_task``, which every app has.

@@ -57,10 +57,12 @@ class Cursor:
         if found.values:
             return self._accept(found)
         if found.ended:
+            self._follow(found)
             return await self._end(client)
         raise WaitTimeoutError(not_over(self._handle, self._timeout), self._handle)
 
-    def _accept(self, found: Streamed) -> list[Any]:
+    def _follow(self, found: Streamed) -> None:
+        """Notices that another run gives the values, which may be none."""
         if found.token != self._token:
             if self._seen and not self._restart:
                 msg = (
@@ -69,6 +71,9 @@ class Cursor:
                 )
                 raise StreamBrokenError(msg)
             self._token, self._seen = found.token, 0
+
+    def _accept(self, found: Streamed) -> list[Any]:
+        self._follow(found)
         if found.first > self._seen:
             msg = (
                 f"values {self._seen} to {found.first - 1} of {self._handle.task_name}"
@@ -82,7 +87,7 @@ class Cursor:
         self._over = True
         (record,) = await client.get([self._handle.id])
         if record is None:
-            if not self._seen:
+            if not self._token:
                 raise UnknownTaskError(no_record(self._handle.id))
             return None  # its result is not stored, or not any more
         self._handle.record = record

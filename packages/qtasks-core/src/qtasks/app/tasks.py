@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from qtasks.app.declare import declare
-from qtasks.app.groups import Adoption, Declaration
+from qtasks.app.groups import Adoption, Declaration, two_named_alike
 from qtasks.app.plugins import task_options
 from qtasks.app.routing import group_of
 from qtasks.exc import DuplicateTaskError
@@ -68,8 +68,8 @@ class TaskHolder:
         """
         group_of(router, "include_router").join(self._whole, Adoption(prefix, queue, tags))
 
-    def _adopt(self, taken: Sequence[tuple[Declaration, Adoption]]) -> None:
-        """Registers tasks that were declared without an app, all or none."""
+    def _adopt(self, taken: Sequence[tuple[Declaration, Adoption]]) -> Callable[[], None]:
+        """Checks tasks that were declared without an app; what it returns registers them all."""
         tasks: dict[str, TaskDefinition] = {}
         for declaration, adoption in taken:
             known = declaration.definition
@@ -78,18 +78,18 @@ class TaskHolder:
             task = declare(known.func, name, options, self._task_options)
             self._check_free(task, tasks)
             tasks[name] = task
-        for (declaration, _), name in zip(taken, tasks, strict=True):
-            declaration.settle_in(self._whole, name)
-        self._definitions.update(tasks)
+
+        def take() -> None:
+            for (declaration, _), name in zip(taken, tasks, strict=True):
+                declaration.settle_in(self._whole, name)
+            self._definitions.update(tasks)
+
+        return take
 
     def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
         existing = self._definitions.get(task.name) or others.get(task.name)
         if existing is not None:
-            msg = (
-                f"two tasks are named {task.name!r}: {existing.where} and {task.where};"
-                " give one of them another name="
-            )
-            raise DuplicateTaskError(msg)
+            raise DuplicateTaskError(two_named_alike(existing, task))
 
     @property
     def _whole(self) -> BaseQueueTasks:

@@ -111,8 +111,9 @@ class BaseStorage(ABC):
         """Keeps values of running tasks, behind those that their run has given so far.
 
         A chunk counts only while its task runs under the chunk's token; others are dropped
-        without a word. Values of an earlier run give way to the first of a newer one. Values
-        whose numbers are known are skipped, so that a call may be repeated; where numbers are
+        without a word. Values of an earlier run give way to the first chunk of a newer one, also
+        to one without values: such a run has given none, and readers see its token. Values whose
+        numbers are known are skipped, so that a call may be repeated; where numbers are
         missing, what came before the gap is dropped. What is kept does not depend on the record
         and goes ``ttl`` seconds after the last chunk.
         """

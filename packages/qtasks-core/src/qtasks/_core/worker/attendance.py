@@ -69,10 +69,14 @@ class Attendance:
         self._runs[delivery.id, delivery.token] = one
         patience: float | None = None
         try:
-            return await run()
+            result = await run()
         except asyncio.CancelledError:
             patience = _LAST_WORD
             raise
+        else:
+            if values is not None:
+                values.finish()
+            return result
         finally:
             del self._runs[delivery.id, delivery.token]
             one.end()

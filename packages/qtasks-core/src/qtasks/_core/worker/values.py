@@ -46,6 +46,7 @@ class Values:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._cancelled = _cancelled()
         self._handle = run.task.generate_handler
         self._waiting: list[bytes] = []
         self._bytes = 0
@@ -59,9 +60,12 @@ class Values:
 
         Raises:
             TaskCancelError: the run is over.
+            CancelledError: it was cancelled, and the generator went on.
             EncodeError, PayloadTooLargeError: the value cannot be stored.
         """
         self._run.check()
+        if _cancelled() > self._cancelled:
+            raise asyncio.CancelledError
         answer = None
         if self._handle is not None:
             value = self._handle(value)
@@ -129,6 +133,11 @@ class Values:
             self._room.clear()
         streams.add(self)
 
+    def finish(self) -> None:
+        """Has readers know of a run that succeeded without a value: those of others are not its."""
+        if self._streams is not None and not self._total:
+            self._streams.add(self)
+
     # For whoever writes them, under the lock of the streams
 
     @property
@@ -155,3 +164,9 @@ class Values:
         del self._waiting[:count]
         self._first += count
         self._room.set()
+
+
+def _cancelled() -> int:
+    """Returns how many cancellations of the running coroutine are not taken back."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()

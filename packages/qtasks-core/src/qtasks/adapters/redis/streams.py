@@ -104,6 +104,8 @@ def _looked(shard: str, answer: Any) -> Looked[Streamed]:
 
 def _pieces(chunk: Chunk) -> Iterator[Chunk]:
     """Cuts a chunk into what one script may take."""
+    if not chunk.values:
+        yield chunk
     first = chunk.first
     for values in cut(chunk.values, _PIECE, len):
         yield msgspec.structs.replace(chunk, first=first, values=tuple(values))

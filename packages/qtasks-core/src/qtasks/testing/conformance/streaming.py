@@ -119,6 +119,28 @@ class Streaming(Conformance):
             found = await storage.read_stream(message.id, *seen, 0)
             assert found == Streamed(second.token, 0, (b"A", b"B"))
 
+    async def test_a_newer_run_may_give_nothing(self, line: Line) -> None:
+        """A chunk without values begins a run: what an earlier one gave is gone.
+
+        If this fails: keep the token of a chunk that has no values, and return it to readers.
+        """
+        await line.add(message := self.message())
+        first = await line.one()
+        storage = line.storage
+        await storage.append_stream([gave(first, 0, b"a", b"b")])
+        await line.end(first, Retry(0.0))
+        second = await line.one()
+        await storage.append_stream([gave(second, 0)])
+        await storage.append_stream([gave(second, 0), gave(first, 0)])
+        found = await storage.read_stream(message.id, first.token, 2, 0)
+        assert found.values == ()
+        reader = await self.begun(storage.read_stream(message.id, first.token, 2, FOREVER))
+        await line.end(second, Success(b"x"))
+        over = Streamed(second.token, 0, ended=True)
+        assert await self.soon(reader) == over
+        for seen in ((first.token, 1), (0, 0), (second.token, 0)):
+            assert await storage.read_stream(message.id, *seen, 0) == over
+
     async def test_a_reader_is_woken(self, line: Line) -> None:
         """Who waits for values gets them as soon as they are there, whoever else reads.
 
