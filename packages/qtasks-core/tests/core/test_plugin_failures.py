@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks._core.bridge import Portal, drive
+from qtasks._core.signals import take_interrupts
 from qtasks._core.triggers import emit
 from qtasks._core.triggers.hangs import HangWatch
 from qtasks._core.triggers.policy import Policy
@@ -135,11 +137,67 @@ async def test_control_exceptions_pass_only_where_there_is_a_run() -> None:
         assert set(registry.policy.errors) == {("b", "worker_outcome"), ("c", "qtasks_get")}
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+class Unheard(BaseException):
+    """What no handler of ordinary errors sees."""
+
+
+class Odd(Exception):  # noqa: N818 - the point is how it behaves
+    """It can be neither shown nor annotated."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    def add_note(self, note: str) -> None:
+        raise RuntimeError(note)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), Unheard(), Odd()])
 async def test_a_plugin_can_neither_exit_nor_cancel(error: BaseException) -> None:
     registry = registered(marked("worker_start", raises(error)))
     await fire(registry, "worker_start", worker=None)
     assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+def test_without_a_loop_a_cancellation_is_the_plugins_own() -> None:
+    registry = registered(marked("worker_start", raises(asyncio.CancelledError())))
+    drive(fire(registry, "worker_start", worker=None))
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+async def test_an_interrupt_is_the_users_where_python_raises_it() -> None:
+    registry = registered(marked("worker_start", raises(KeyboardInterrupt())))
+    with pytest.raises(KeyboardInterrupt):
+        await fire(registry, "worker_start", worker=None)
+    restore = take_interrupts()
+    try:
+        await fire(registry, "worker_start", worker=None)
+    finally:
+        restore()
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+def test_in_another_thread_an_interrupt_is_the_plugins_own() -> None:
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    registry = registered(marked("worker_start", interrupt))
+    portal = Portal()
+    portal.call(lambda: fire(registry, "worker_start", worker=None))
+    portal.close()
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+@pytest.mark.parametrize("step", ["start", "stop"])
+async def test_whatever_start_or_stop_raises_the_others_go_on(step: str) -> None:
+    kind: Any = type("Wild", (Plugin,), {step: staticmethod(raises(Unheard()))})
+    done: list[str] = []
+    other: Any = type("Calm", (Plugin,), {step: lambda _: done.append(step)})
+    registry = registered(kind("first"), other("calm"), kind("last"))
+    await registry.start("worker", "worker")
+    await registry.stop("worker", "worker")
+    assert done == [step]
+    assert registry.policy.errors == {("first", step): 1, ("last", step): 1}
 
 
 async def test_cancellation_from_outside_passes() -> None:

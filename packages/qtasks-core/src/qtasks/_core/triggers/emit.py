@@ -8,13 +8,12 @@ Plain methods are called without a frame in between: three of them take about a 
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from qtasks._core.triggers.answers import read, read_only_cache
 from qtasks._core.triggers.limits import begin, within
-from qtasks._core.triggers.steering import steers
+from qtasks._core.triggers.steering import is_failure, steers
 from qtasks.exc import PluginError, PluginTimeoutError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
@@ -187,11 +186,4 @@ async def _failed(
 def _passes(name: str, error: BaseException) -> bool:
     if isinstance(error, TaskControl | TaskCancelError):
         return steers(name)
-    if isinstance(error, asyncio.CancelledError):
-        # Raised by nobody who cancels this task, it is the plugin's own.
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            return True
-        return task is None or bool(task.cancelling())
-    return not isinstance(error, Exception | SystemExit)
+    return not is_failure(error)
