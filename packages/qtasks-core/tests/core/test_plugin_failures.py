@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 import threading
@@ -22,7 +23,7 @@ from qtasks.plugins import BasePlugin, Plugin, on
 from qtasks.schemas import Delivery, Message, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 RETRY = "worker_task_error_retry"
 RESULT = "task_executor_run_task"
@@ -306,6 +307,68 @@ async def test_an_async_method_is_left_behind(caplog: pytest.LogCaptureFixture) 
     assert heard == [1]
     assert registry.policy.errors == {("mine", "worker_start"): 1}
     assert "it took over 0.01 s (plugin_timeout) and was left behind" in caplog.text
+
+
+async def stubborn() -> None:
+    """Does not let itself be cancelled."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+
+
+class Stubborn(Plugin):
+    async def start(self, *_: Any, **__: Any) -> None:
+        await stubborn()
+
+    @on("worker_start")
+    async def listen(self) -> None:
+        await stubborn()
+
+    @on("task_executor_execute")
+    @contextlib.asynccontextmanager
+    async def surround(self) -> AsyncIterator[None]:
+        yield
+        await stubborn()
+
+
+async def test_one_that_will_not_be_cancelled_is_left_behind_all_the_same() -> None:
+    registry = registered(Stubborn(), policy=Policy(SOON))
+    await registry.start("worker", "worker")
+    await fire(registry, "worker_start", worker=None)
+    subscribers = registry.table.task_executor_execute
+    async with emit.around("task_executor_execute", subscribers, {}):
+        pass
+    assert [step for _, step in registry.policy.errors] == [
+        "start",
+        "worker_start",
+        "task_executor_execute",
+    ]
+
+
+async def test_one_that_will_not_be_cancelled_does_not_keep_who_is() -> None:
+    registry = registered(marked("worker_start", stubborn), policy=Policy(SOON))
+    asking = asyncio.create_task(fire(registry, "worker_start", worker=None))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not registry.policy.errors
+
+
+async def test_one_that_is_cancelled_may_clean_up_first() -> None:
+    done: list[str] = []
+
+    async def careful() -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0)
+            done.append("clean")
+
+    registry = registered(marked("worker_start", careful), policy=Policy(SOON))
+    await fire(registry, "worker_start", worker=None)
+    assert done == ["clean"]
+    assert registry.policy.errors == {("mine", "worker_start"): 1}
 
 
 @pytest.mark.parametrize("blocking", [False, True])
