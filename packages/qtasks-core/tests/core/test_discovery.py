@@ -191,6 +191,15 @@ def test_each_app_has_plugins_of_its_own(site: Site) -> None:
             ),
         ),
         (
+            "class Stop(BaseException): ...\nraise Stop('here')",
+            {},
+            (
+                "failed",
+                "importing it failed: Stop: here",
+                "pip install --upgrade acme-bad, or report it to its author",
+            ),
+        ),
+        (
             "",
             {"entry": "Gone"},
             (

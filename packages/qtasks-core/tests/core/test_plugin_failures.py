@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 import threading
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks._core.bridge import Portal, drive
+from qtasks._core.signals import take_interrupts
 from qtasks._core.triggers import emit
 from qtasks._core.triggers.hangs import HangWatch
 from qtasks._core.triggers.policy import Policy
@@ -20,7 +23,7 @@ from qtasks.plugins import BasePlugin, Plugin, on
 from qtasks.schemas import Delivery, Message, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 RETRY = "worker_task_error_retry"
 RESULT = "task_executor_run_task"
@@ -135,11 +138,67 @@ async def test_control_exceptions_pass_only_where_there_is_a_run() -> None:
         assert set(registry.policy.errors) == {("b", "worker_outcome"), ("c", "qtasks_get")}
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+class Unheard(BaseException):
+    """What no handler of ordinary errors sees."""
+
+
+class Odd(Exception):  # noqa: N818 - the point is how it behaves
+    """It can be neither shown nor annotated."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    def add_note(self, note: str) -> None:
+        raise RuntimeError(note)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), Unheard(), Odd()])
 async def test_a_plugin_can_neither_exit_nor_cancel(error: BaseException) -> None:
     registry = registered(marked("worker_start", raises(error)))
     await fire(registry, "worker_start", worker=None)
     assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+def test_without_a_loop_a_cancellation_is_the_plugins_own() -> None:
+    registry = registered(marked("worker_start", raises(asyncio.CancelledError())))
+    drive(fire(registry, "worker_start", worker=None))
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+async def test_an_interrupt_is_the_users_where_python_raises_it() -> None:
+    registry = registered(marked("worker_start", raises(KeyboardInterrupt())))
+    with pytest.raises(KeyboardInterrupt):
+        await fire(registry, "worker_start", worker=None)
+    restore = take_interrupts()
+    try:
+        await fire(registry, "worker_start", worker=None)
+    finally:
+        restore()
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+def test_in_another_thread_an_interrupt_is_the_plugins_own() -> None:
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    registry = registered(marked("worker_start", interrupt))
+    portal = Portal()
+    portal.call(lambda: fire(registry, "worker_start", worker=None))
+    portal.close()
+    assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+@pytest.mark.parametrize("step", ["start", "stop"])
+async def test_whatever_start_or_stop_raises_the_others_go_on(step: str) -> None:
+    kind: Any = type("Wild", (Plugin,), {step: staticmethod(raises(Unheard()))})
+    done: list[str] = []
+    other: Any = type("Calm", (Plugin,), {step: lambda _: done.append(step)})
+    registry = registered(kind("first"), other("calm"), kind("last"))
+    await registry.start("worker", "worker")
+    await registry.stop("worker", "worker")
+    assert done == [step]
+    assert registry.policy.errors == {("first", step): 1, ("last", step): 1}
 
 
 async def test_cancellation_from_outside_passes() -> None:
@@ -248,6 +307,68 @@ async def test_an_async_method_is_left_behind(caplog: pytest.LogCaptureFixture) 
     assert heard == [1]
     assert registry.policy.errors == {("mine", "worker_start"): 1}
     assert "it took over 0.01 s (plugin_timeout) and was left behind" in caplog.text
+
+
+async def stubborn() -> None:
+    """Does not let itself be cancelled."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+
+
+class Stubborn(Plugin):
+    async def start(self, *_: Any, **__: Any) -> None:
+        await stubborn()
+
+    @on("worker_start")
+    async def listen(self) -> None:
+        await stubborn()
+
+    @on("task_executor_execute")
+    @contextlib.asynccontextmanager
+    async def surround(self) -> AsyncIterator[None]:
+        yield
+        await stubborn()
+
+
+async def test_one_that_will_not_be_cancelled_is_left_behind_all_the_same() -> None:
+    registry = registered(Stubborn(), policy=Policy(SOON))
+    await registry.start("worker", "worker")
+    await fire(registry, "worker_start", worker=None)
+    subscribers = registry.table.task_executor_execute
+    async with emit.around("task_executor_execute", subscribers, {}):
+        pass
+    assert [step for _, step in registry.policy.errors] == [
+        "start",
+        "worker_start",
+        "task_executor_execute",
+    ]
+
+
+async def test_one_that_will_not_be_cancelled_does_not_keep_who_is() -> None:
+    registry = registered(marked("worker_start", stubborn), policy=Policy(SOON))
+    asking = asyncio.create_task(fire(registry, "worker_start", worker=None))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not registry.policy.errors
+
+
+async def test_one_that_is_cancelled_may_clean_up_first() -> None:
+    done: list[str] = []
+
+    async def careful() -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0)
+            done.append("clean")
+
+    registry = registered(marked("worker_start", careful), policy=Policy(SOON))
+    await fire(registry, "worker_start", worker=None)
+    assert done == ["clean"]
+    assert registry.policy.errors == {("mine", "worker_start"): 1}
 
 
 @pytest.mark.parametrize("blocking", [False, True])

@@ -22,6 +22,13 @@ def renamed(struct: Any) -> Any:
     return msgspec.structs.replace(struct, id="another")
 
 
+def unreadable(struct: Any) -> Any:
+    """A message or a delivery whose arguments nobody can read."""
+    if hasattr(struct, "payload"):
+        return msgspec.structs.replace(struct, payload=b"\xff\xff")
+    return msgspec.structs.replace(struct, message=unreadable(struct.message))
+
+
 def moved(delivery: Any) -> Any:
     return msgspec.structs.replace(delivery, token=delivery.token + 1)
 
@@ -67,6 +74,19 @@ REFUSED: list[tuple[str, Any]] = [
     ("task_executor_args_replace", {"args": 5}),
     ("storage_update", {"kw": {"headers": {"long": "x" * 20_000}}}),
     ("qtasks_add_task_before_broker", {"headers": {"long": "x" * 20_000}}),
+    ("qtasks_add_task_before_broker", {"args": (object(),)}),
+    ("qtasks_add_task_before_broker", {"kw": {"x": "x" * 2_000_000}}),
+    ("broker_add_before", lambda model, **_: unreadable(model)),
+    ("storage_add", lambda task_status, **_: unreadable(task_status)),
+    ("storage_add_process", lambda task_data, **_: {"task_data": unreadable(task_data)}),
+    ("worker_run_task_before", lambda task_broker, **_: {"task_broker": unreadable(task_broker)}),
+    ("worker_execute_before", lambda model, **_: unreadable(model)),
+    (
+        "worker_remove_finished_task",
+        lambda model, **_: {"model": msgspec.structs.replace(model, outcome=Success(b"\xc1"))},
+    ),
+    ("storage_update", {"kw": {"outcome": Success(b"\xc1")}}),
+    ("task_executor_decode", {"result": object()}),
 ]
 
 
@@ -85,7 +105,7 @@ def test_a_nonsensical_answer_changes_nothing(
 
     assert (handle.status, handle.returning, handle.headers) == ("success", "x", {})
     assert "nonsense" in caplog.text
-    assert name in caplog.text
+    assert stage.app.plugin_errors == {("nonsense", name): 1}
 
 
 @in_memory
@@ -137,3 +157,19 @@ def test_a_nonsensical_verdict_is_none(
 
     assert (handle.status, handle.reason, handle.headers) == ("error", "exhausted", {})
     assert "nonsense" in caplog.text
+
+
+@in_memory
+def test_what_the_caller_gave_stays_the_callers(answering: type[Answering], stage: Stage) -> None:
+    def scribble(headers: Any, kw: Any, **_: Any) -> None:
+        headers["by"] = kw["x"] = "plugin"
+
+    plugin = answering(qtasks_add_task_before_broker=scribble)
+    stage.app.add_plugin(plugin, ["qtasks_add_task_before_broker"])
+    headers = {"mine": "yes"}
+    call = stage.same.options(headers=headers).build(x="x")
+
+    stage.do(stage.app.add_tasks([call]))
+
+    assert headers == {"mine": "yes"}
+    assert call.kwargs == {"x": "x"}

@@ -5,14 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["handle_signals"]
+__all__ = ["handle_signals", "interrupts", "take_interrupts"]
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+#: For each who has taken SIGINT over from Python.
+_taken: Final[list[None]] = []
+
+
+def interrupts() -> bool:
+    """Tells whether a ``KeyboardInterrupt`` here may be the user's.
+
+    Python raises it in the main thread alone, and only if nobody has taken the signal over.
+    """
+    return not _taken and threading.current_thread() is threading.main_thread()
+
+
+def take_interrupts() -> Callable[[], None]:
+    """Says that no SIGINT becomes a ``KeyboardInterrupt`` from now on.
+
+    Returns:
+        A function that takes this back.
+    """
+    _taken.append(None)
+    return _taken.pop
 
 
 def handle_signals(asked: Callable[[], object]) -> Callable[[], None]:
@@ -36,4 +57,5 @@ def handle_signals(asked: Callable[[], object]) -> Callable[[], None]:
             except NotImplementedError:  # Windows
                 before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked))
                 undo.callback(signal.signal, number, before)
+        undo.callback(take_interrupts())
     return undo.close

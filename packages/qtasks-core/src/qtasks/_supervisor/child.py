@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from qtasks._core.channel import Channel, write_all
 from qtasks._core.discovery.switches import switched
 from qtasks._core.loops import run_on_loop
+from qtasks._core.signals import take_interrupts
 from qtasks._supervisor.limits import Limits, memory_in_use
 from qtasks._supervisor.loading import AppLoadError, load_app
 from qtasks._supervisor.logs import set_up_child_logging
@@ -51,6 +52,7 @@ def main() -> None:
     """Serves one supervisor until it is told to stop."""
     # Not SIG_IGN, which would be inherited by what tasks start.
     signal.signal(signal.SIGINT, lambda *_: None)
+    take_interrupts()
     requests, answers = _take_pipes()
     child = Child(answers)
     threading.Thread(target=child.listen, args=(requests,), daemon=True).start()

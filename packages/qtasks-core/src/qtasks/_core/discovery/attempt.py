@@ -12,6 +12,7 @@ from qtasks._core.discovery.making import make_plugin
 from qtasks._core.discovery.options import OptionSources
 from qtasks._core.discovery.requirements import unmet
 from qtasks._core.errors import safe_text, trace_of_import
+from qtasks._core.triggers.steering import is_failure
 from qtasks.exc import ConfigError
 from qtasks.schemas import PluginReport
 
@@ -70,7 +71,9 @@ def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attem
         return _refused(entry, needs, f"pip install {wanted}")
     try:
         found = entry.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         return _failed(entry, error, *_why_not_imported(entry, error))
     try:
         return _mismatch(entry, found) or _make(entry, found, settings, switches)
@@ -78,7 +81,9 @@ def attempt(entry: Entry, settings: PluginSettings, switches: Switches) -> Attem
         if switches.options.get(entry.name):
             raise  # to who has just typed it
         return _refused(entry, str(error), "correct or set that option")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         return _failed(entry, error, f"making it failed: {_text(error)}", _report_it(entry))
 
 

@@ -12,6 +12,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from qtasks._core.triggers.steering import is_failure
 from qtasks.contracts import hookspecs
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ def answers(
     for name, call in found:
         try:
             answer = call(**arguments)
-        except Exception:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             log.exception("Plugin %s failed in hook %s; it is left out", name, hook)
             continue
         if answer is not None:

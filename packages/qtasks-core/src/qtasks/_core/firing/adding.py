@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qtasks._core.firing.readable import check_readable, encodable
 from qtasks._core.messages import resolve_priority
 from qtasks._core.triggers import emit
 from qtasks.schemas import Message, Receipt, Record, TaskCall
@@ -95,10 +96,11 @@ class Adding:
             "task_name": call.task_name,
             "priority": resolve_priority(call.options.priority, task, self._config),
             "args": call.args,
-            "kw": call.kwargs,
-            "headers": call.options.headers or {},
+            "kw": dict(call.kwargs),  # these two may be the caller's own
+            "headers": dict(call.options.headers or {}),
         }
-        after = await emit.replace("qtasks_add_task_before_broker", subscribers, before)
+        check = encodable(self._config.max_payload)
+        after = await emit.replace("qtasks_add_task_before_broker", subscribers, before, check)
         options = msgspec.structs.replace(
             call.options, priority=after["priority"], headers=after["headers"]
         )
@@ -109,10 +111,12 @@ class Adding:
         values: dict[str, Any]
         if subscribers := table.broker_add_before:
             values = {"broker": self._broker, "storage": self._storage, "model": message}
-            message = (await emit.replace("broker_add_before", subscribers, values))["model"]
+            name = "broker_add_before"
+            message = (await emit.replace(name, subscribers, values, check_readable))["model"]
         if subscribers := table.storage_add:
             values = {"storage": self._storage, "uuid": message.id, "task_status": message}
-            message = (await emit.replace("storage_add", subscribers, values))["task_status"]
+            name = "storage_add"
+            message = (await emit.replace(name, subscribers, values, check_readable))["task_status"]
         return message
 
     async def _queued(self, message: Message) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.codec import decode_arguments, encode_arguments
+from qtasks._core.firing.readable import check_readable, encodable
 from qtasks._core.triggers import emit
 from qtasks.contracts.runs import same_run
 from qtasks.exc import CodecError, DecodeError
@@ -117,7 +118,9 @@ class Running:
                 "task_func": task,
                 "task_broker": passage.delivery,
             }
-            values = await emit.replace("worker_run_task_before", subscribers, values)
+            values = await emit.replace(
+                "worker_run_task_before", subscribers, values, check_readable
+            )
             passage.task, passage.delivery = values["task_func"], values["task_broker"]
         if subscribers := table.worker_execute_before:
             values = {
@@ -126,7 +129,9 @@ class Running:
                 "task_func": passage.task,
                 "model": passage.delivery,
             }
-            values = await emit.replace("worker_execute_before", subscribers, values)
+            values = await emit.replace(
+                "worker_execute_before", subscribers, values, check_readable
+            )
             passage.delivery = values["model"]
 
     async def ended(self, passage: Passage, settlement: Settlement) -> Settlement:
@@ -162,7 +167,8 @@ class Running:
             "kw": kw,
             "created_at": delivery.enqueued_at,
         }
-        after = await emit.replace(name, subscribers, {**about, **before})
+        check = encodable(self._config.max_payload)
+        after = await emit.replace(name, subscribers, {**about, **before}, check)
         payload = message.payload
         if after["args"] is not before["args"] or after["kw"] is not kw:
             try:
@@ -190,7 +196,7 @@ class Running:
             "task_data": delivery,
             "priority": delivery.message.priority,
         }
-        values = await emit.replace("storage_add_process", subscribers, values)
+        values = await emit.replace("storage_add_process", subscribers, values, check_readable)
         delivery = values["task_data"]
         if values["priority"] != delivery.message.priority:
             message = msgspec.structs.replace(delivery.message, priority=values["priority"])
@@ -225,11 +231,13 @@ class _Ending:
                 "task_broker": passage.delivery,
                 "model": self.settlement,
             }
-            values = await emit.replace("worker_remove_finished_task", subscribers, values)
+            name = "worker_remove_finished_task"
+            values = await emit.replace(name, subscribers, values, check_readable)
             passage.delivery, self.settlement = values["task_broker"], values["model"]
         if subscribers := table.broker_remove_finished_task:
             values = {"broker": self._broker, "storage": storage, "model": self.settlement}
-            values = await emit.replace("broker_remove_finished_task", subscribers, values)
+            name = "broker_remove_finished_task"
+            values = await emit.replace(name, subscribers, values, check_readable)
             self.settlement = values["model"]
         if subscribers := table.broker_update:
             await self._written("broker_update", subscribers, {"broker": self._broker})
@@ -240,7 +248,7 @@ class _Ending:
         settlement = self.settlement
         fields = {key: getattr(settlement, key) for key in _WRITTEN}
         kw = MappingProxyType({"uuid": settlement.id, **fields})
-        after = (await emit.replace(name, subscribers, {**about, "kw": kw}))["kw"]
+        after = (await emit.replace(name, subscribers, {**about, "kw": kw}, check_readable))["kw"]
         if after is not kw:
             changed = {key: after[key] for key in _WRITTEN}
             self.settlement = msgspec.structs.replace(settlement, **changed)

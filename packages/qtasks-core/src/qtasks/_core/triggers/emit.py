@@ -8,17 +8,16 @@ Plain methods are called without a frame in between: three of them take about a 
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from qtasks._core.triggers.answers import read, read_only_cache
 from qtasks._core.triggers.limits import begin, within
-from qtasks._core.triggers.steering import steers
+from qtasks._core.triggers.steering import is_failure, steers
 from qtasks.exc import PluginError, PluginTimeoutError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import CodeType, TracebackType
 
     from qtasks._core.triggers.policy import Policy
@@ -46,8 +45,20 @@ async def notify(name: str, subscribers: Subscribers, arguments: Mapping[str, An
             await _failed(name, subscription, arguments, error)
 
 
-async def replace(name: str, subscribers: Subscribers, arguments: dict[str, Any]) -> dict[str, Any]:
+async def replace(
+    name: str,
+    subscribers: Subscribers,
+    arguments: dict[str, Any],
+    check: Callable[[Mapping[str, Any], Mapping[str, Any]], object] | None = None,
+) -> dict[str, Any]:
     """Lets every subscriber replace values; each sees them as the one before left them.
+
+    Args:
+        name: the trigger.
+        subscribers: who listens.
+        arguments: its arguments.
+        check: raises if an answer cannot be used, beside the trigger's own check; takes the
+            values so far, and those of the answer.
 
     Returns:
         ``arguments`` with the replaced values.
@@ -60,7 +71,10 @@ async def replace(name: str, subscribers: Subscribers, arguments: dict[str, Any]
                     answer = await within(subscription.policy, answer)
                     if answer is None:
                         continue
-                arguments = {**arguments, **read(subscription, answer, arguments)}
+                values = read(subscription, answer, arguments)
+                if check is not None:
+                    check(arguments, values)
+                arguments = {**arguments, **values}
         except BaseException as error:  # noqa: BLE001 - _failed decides what passes
             await _failed(name, subscription, arguments, error)
     return arguments
@@ -187,11 +201,4 @@ async def _failed(
 def _passes(name: str, error: BaseException) -> bool:
     if isinstance(error, TaskControl | TaskCancelError):
         return steers(name)
-    if isinstance(error, asyncio.CancelledError):
-        # Raised by nobody who cancels this task, it is the plugin's own.
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            return True
-        return task is None or bool(task.cancelling())
-    return not isinstance(error, Exception | SystemExit)
+    return not is_failure(error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qtasks._core.triggers.limits import call_once
 from qtasks._core.triggers.starting import Starting
+from qtasks._core.triggers.steering import is_failure
 from qtasks.contracts.on import choose
 from qtasks.contracts.plugin import BasePlugin, Plugin
 
@@ -105,7 +106,9 @@ class PluginLife:
         try:
             function = partial(method, **choose(method, {"role": role}))
             await call_once(self._policy, function)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             await self._policy.tell(name, plugin, step, error)
             if self._policy.raises(name):
                 raise

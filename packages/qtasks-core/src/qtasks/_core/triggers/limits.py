@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
@@ -72,10 +73,10 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
     seconds = policy.timeout
     try:
         async with asyncio.timeout(seconds) as limit:
-            answer = await awaitable
+            answer = await _leavable(policy, awaitable)
             # An async trigger() may hand on what a method gave it.
             while hasattr(type(answer), "__await__"):  # an async trigger() handed on a coroutine
-                answer = await answer
+                answer = await _leavable(policy, answer)
             return answer
     except TimeoutError:
         if not limit.expired():
@@ -84,21 +85,69 @@ async def within(policy: Policy, awaitable: Awaitable[Any]) -> Any:
         raise PluginTimeoutError(msg) from None
 
 
+def _leavable(policy: Policy, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    """Returns what waits for the same, but not for ever once it has been cancelled."""
+    answer = begin(awaitable)
+    if isinstance(answer, Begun):
+        answer.patience = _Patience(policy)
+        return answer
+    return awaitable if answer is awaitable else _given(answer)
+
+
+async def _given(answer: Any) -> Any:
+    return answer
+
+
+class _Patience:
+    """Ends the wait for a coroutine that was cancelled and goes on all the same.
+
+    Args:
+        policy: says for how long it may.
+
+    Attributes:
+        over: whether it is given up.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.over = False
+        self._policy = policy
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Counts from now, since it has just been cancelled."""
+        self.end()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._policy.timeout, self._give_up, asyncio.current_task())
+
+    def end(self) -> None:
+        """Stops counting."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None:
+            self.over = task.cancel()
+
+
 class Begun:
     """The rest of a coroutine that has taken its first step, to be awaited.
 
     Args:
         coroutine: the coroutine.
         pending: what it waits for.
+
+    Attributes:
+        patience: how long it may go on once it has been cancelled; None for ever.
     """
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], pending: Any) -> None:
         self._coroutine = coroutine
         self._pending = pending
+        self.patience: _Patience | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Hands on what it waits for, and what comes back, until it ends."""
-        coroutine, pending = self._coroutine, self._pending
+        coroutine, pending, patience = self._coroutine, self._pending, self.patience
         try:
             while True:
                 try:
@@ -106,12 +155,30 @@ class Begun:
                 except GeneratorExit:
                     coroutine.close()
                     raise
+                except asyncio.CancelledError as error:
+                    if patience is not None:
+                        if patience.over:
+                            self._leave()
+                            raise
+                        patience.begin()
+                    pending = coroutine.throw(error)
                 except BaseException as error:  # noqa: BLE001 - the coroutine decides about it
                     pending = coroutine.throw(error)
                 else:
                     pending = coroutine.send(sent)
         except StopIteration as stop:
             return stop.value
+        finally:
+            if patience is not None:
+                patience.end()
+
+    def _leave(self) -> None:
+        """Drops the coroutine; the first cancellation is what counts for those who wait."""
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        with contextlib.suppress(Exception):  # it does not even want to be closed
+            self._coroutine.close()
 
 
 def in_thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -132,7 +133,8 @@ class Policy:
         task_id, task_name = _task(arguments or {})
         note = f"in plugin {who}, {step}"
         if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+            with contextlib.suppress(Exception):  # an exception may be as odd as its plugin
+                error.add_note(note)
         log.error(
             "Plugin %s failed in %s%s; %s",
             who,

@@ -16,6 +16,7 @@ from qtasks._core.triggers.order import in_order
 from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registration import Registration
 from qtasks._core.triggers.spelling import is_async, subscribe
+from qtasks._core.triggers.steering import is_failure
 from qtasks._core.triggers.table import TriggerTable
 from qtasks._core.triggers.wanted import find_wanted
 from qtasks.contracts import hookspecs
@@ -225,7 +226,9 @@ class TriggerRegistry:
     def _applies(self, entry: Registration, task: TaskDefinition) -> bool:
         try:
             return bool(entry.plugin.applies(task))
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             self.policy.note(entry.name, entry.plugin, "applies", error, {"task_name": task.name})
             if self.policy.raises(entry.name):
                 raise

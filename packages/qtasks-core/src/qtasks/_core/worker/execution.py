@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtasks._core.firing.arguments import ArgsInfo
+from qtasks._core.firing.readable import check_storable
 from qtasks._core.triggers import emit
 from qtasks._core.worker.middlewares import call_middlewares
 from qtasks.contracts.executor import SyncTaskExecutor
@@ -170,7 +171,8 @@ async def _decoded(executor: Any, table: TriggerTable, place: Place) -> Any:
         value = await place.call(executor.decode)
     if subscribers := table.task_executor_decode:
         values = {"task_executor": executor, "result": value}
-        value = (await emit.replace("task_executor_decode", subscribers, values))["result"]
+        check = check_storable if task.store_result else None
+        value = (await emit.replace("task_executor_decode", subscribers, values, check))["result"]
     return value
 
 
