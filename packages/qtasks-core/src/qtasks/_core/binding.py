@@ -54,10 +54,7 @@ def load_arguments(
     types = task.types
     if types is None or types.load is None:
         return args, kwargs
-    if types.assemble is not None:  # whoever added it may not know the task
-        args, kwargs = types.assemble(args, kwargs)  # type: ignore[assignment]  # a dict stays one
-    load = types.load  # which may turn out not to be needed
-    return (args, kwargs) if load is None else load(args, kwargs)  # type: ignore[return-value]  # as above
+    return types.load(args, kwargs)  # type: ignore[return-value]  # a dict stays one
 
 
 def _check_signature(

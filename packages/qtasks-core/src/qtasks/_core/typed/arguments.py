@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks._core.codec import encode
 from qtasks._core.typed.values import ValuePlan, kind_name
 from qtasks.contracts.injected import INJECTED
 from qtasks.exc import CodecError, TaskArgumentsError
@@ -112,8 +113,10 @@ class ArgumentPlans:
         if type(value) in plan.kinds or value is INJECTED:
             return
         try:
-            plan.admit(value, f"the call of {self._text()}: argument {name!r}")
+            plan.admit(value)
         except CodecError:
+            what = f"argument {name!r}" if name else f"each of *{self._rest_name}"
+            encode(value, f"the call of {self._text()}: {what}")  # once more, for the words
             raise
         except (ValueError, TypeError) as error:
             raise self._misfit(plan, value, name, error) from None

@@ -122,6 +122,8 @@ class TaskTypes:
         self.assemble = Assembler.of(self._name, self._signature, plans)
         self.admit = arguments.admit if plans and self._validate else None
         self.load = arguments.load if plans else None
+        if self.assemble is not None:  # whoever added it may not know the task
+            self.load = self._load_fields
         self.returned, self.yielded = returned(
             planner, self._name, self._colour, hints.known.get(RETURN)
         )
@@ -151,3 +153,9 @@ class TaskTypes:
     def _value_first(self, value: Any) -> Any:
         self._compile()
         return value if self.value is None else self.value(value)
+
+    # After that
+
+    def _load_fields(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+        assert self.assemble is not None  # noqa: S101 - only then it is this
+        return self._arguments.load(*self.assemble(args, kwargs))

@@ -42,12 +42,8 @@ class ValuePlan(msgspec.Struct, frozen=True, eq=False):
     models: bool = False
     fields: dict[str, str] | None = None
 
-    def admit(self, value: Any, what: str) -> None:
+    def admit(self, value: Any) -> None:
         """Checks a value before it travels, as it will be when it arrives.
-
-        Args:
-            value: the value.
-            what: what it is, for errors of the codec.
 
         Raises:
             EncodeError: it cannot travel.
@@ -57,9 +53,9 @@ class ValuePlan(msgspec.Struct, frozen=True, eq=False):
             try:
                 self.load(value)
             except (ValueError, TypeError):
-                self.load(decode(encode(value, what)))  # subclasses are plain when they arrive
+                self.load(decode(encode(value)))  # subclasses are plain when they arrive
             return
-        loaded = self.load(decode(encode(value, what)))
+        loaded = self.load(decode(encode(value)))
         kind = type(loaded)
         if not isinstance(value, (kind, *_PLAIN)):
             msg = f"it would come back as {kind_name(kind)}"
