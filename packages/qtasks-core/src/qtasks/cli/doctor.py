@@ -6,6 +6,7 @@ import typer
 
 from qtasks._core.client import Client
 from qtasks._core.errors import safe_text
+from qtasks.cli.annotations import annotations
 from qtasks.cli.durations import span_text
 from qtasks.cli.findings import present
 from qtasks.cli.health import plugin_health, plugin_states, quiet
@@ -22,8 +23,8 @@ __all__ = ["doctor"]
 def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Look for what is wrong or risky: installation, settings, server, queues, workers.
 
-    It only reads. The exit code is 0 if all is well, 1 if there are warnings,
-    and 2 if there are errors.
+    Annotations of tasks that say nothing are listed too. It only reads.
+    The exit code is 0 if all is well, 1 if there are warnings,
 
     Examples:
     qtasks -A shop:app doctor
@@ -32,7 +33,7 @@ def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     app = asked.app
     found = [*installation((app.broker.url, app.storage.url)), *risks(app.config)]
-    found += [*_plugins(asked), *_server(asked)]
+    found += [*annotations(app.tasks.values()), *_plugins(asked), *_server(asked)]
     present(asked, asked.place, found)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.codec import encode
-from qtasks._core.typed.values import ValuePlan, kind_name
+from qtasks._core.typed.wording import kind_name
 from qtasks.contracts.injected import INJECTED
 from qtasks.exc import CodecError, TaskArgumentsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from qtasks._core.typed.values import ValuePlan
     from qtasks.typing import Arguments
 
 __all__ = ["ArgumentPlans"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
 import inspect
 import sys
@@ -25,6 +26,23 @@ if sys.version_info >= (3, 14):
     import annotationlib
 
     _TOLERANT["annotation_format"] = annotationlib.Format.FORWARDREF
+
+
+#: Names that mean one thing, and are often imported for type checkers alone.
+_COMMON: Final = {
+    name: getattr(module, name)
+    for module, names in (
+        (typing, "Annotated Any Literal Optional Union"),
+        (
+            collections.abc,
+            (
+                "AsyncGenerator AsyncIterable AsyncIterator Awaitable Callable Coroutine Generator"
+                " Iterable Iterator Mapping MutableMapping MutableSequence Sequence"
+            ),
+        ),
+    )
+    for name in names.split()
+}
 
 
 class Hints(msgspec.Struct, frozen=True):
@@ -86,7 +104,7 @@ def _namespaces(function: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(found, types.FunctionType):
         found = getattr(type(found), "__call__", None)  # noqa: B004 - it is looked at, not called
     if not isinstance(found, types.FunctionType):
-        return {}, {}
+        return dict(_COMMON), {}
     local = {}
     for name, cell in zip(found.__code__.co_freevars, found.__closure__ or (), strict=True):
         try:
@@ -94,4 +112,4 @@ def _namespaces(function: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         except ValueError:
             continue  # it has no value yet
     local.update((each.__name__, each) for each in getattr(found, "__type_params__", ()))
-    return found.__globals__, local
+    return {**_COMMON, **found.__globals__}, local

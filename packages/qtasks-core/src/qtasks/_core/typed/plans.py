@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, ParamSpecArgs, ParamSpecKwargs, TypeVar, get_origin
 
@@ -12,12 +12,14 @@ import msgspec.inspect as shapes
 from qtasks._core.typed.apart import take_apart
 from qtasks._core.typed.scalars import NATIVE, SCALARS, scalar_load, text_load
 from qtasks._core.typed.values import Load, MisfitError, ValuePlan
+from qtasks._core.typed.wording import annotation_text
 
-__all__ = ["Finder", "Planner", "UncheckableError", "expectation"]
+__all__ = ["Finder", "Planner", "UncheckableError"]
 
 #: Returns what makes values of an annotation, or None: the plugins' part.
 Finder = Callable[[Any], Load | None]
 
+_TYPE_ALONE: Final = re.compile("Expected `[^`]*`, got `[^`]*`")
 _MODELS: Final = (
     shapes.StructType,
     shapes.DataclassType,
@@ -51,7 +53,7 @@ class Planner:
             return None
         if isinstance(annotation, TypeVar | ParamSpecArgs | ParamSpecKwargs):
             return None
-        expected = expectation(annotation)
+        expected = annotation_text(annotation)
         if (kinds := _kinds(annotation)) is not None:
             return ValuePlan(annotation, expected, scalar_load(annotation), kinds)
         if (load := self.custom(annotation)) is not None:
@@ -114,14 +116,6 @@ class Planner:
         return load
 
 
-def expectation(annotation: Any) -> str:
-    """Returns an annotation as it would be written."""
-    if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
-        return "None" if annotation is type(None) else annotation.__qualname__
-    text = inspect.formatannotation(annotation)
-    return text.replace("__main__.", "").replace("collections.abc.", "")
-
-
 def _kinds(annotation: Any) -> frozenset[type] | None:
     try:
         return SCALARS.get(annotation)
@@ -153,9 +147,9 @@ def _parts(shape: Any) -> list[Any]:
 
 
 def _unboxed(text: str) -> str:
-    """Takes the box out of a message of msgspec."""
-    text = text.replace("`$[0]", "`$", 1)
-    return text.removesuffix(" - at `$`")
+    """Takes the box out of a message of msgspec; empty if it says only that the type is wrong."""
+    text = text.replace("`$[0]", "`$", 1).removesuffix(" - at `$`")
+    return "" if _TYPE_ALONE.fullmatch(text) else text
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from qtasks._core.typed.plans import Planner, UncheckableError
-from qtasks._core.typed.values import kind_name
+from qtasks._core.typed.wording import kind_name
 
 if TYPE_CHECKING:
     from qtasks.typing import Colour

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from qtasks._core.codec import decode, encode
+from qtasks._core.typed.wording import kind_name
 
-__all__ = ["Load", "MisfitError", "ValuePlan", "kind_name"]
+__all__ = ["Load", "MisfitError", "ValuePlan"]
 
 #: Takes a value, or what is left of it after its travel, and returns it as annotated; raises
 #: :class:`MisfitError`, ``ValueError`` or ``TypeError``.
@@ -60,8 +61,3 @@ class ValuePlan(msgspec.Struct, frozen=True, eq=False):
         if not isinstance(value, (kind, *_PLAIN)):
             msg = f"it would come back as {kind_name(kind)}"
             raise MisfitError(msg)
-
-
-def kind_name(kind: type) -> str:
-    """Returns what a type is called in messages."""
-    return "None" if kind is type(None) else kind.__qualname__
