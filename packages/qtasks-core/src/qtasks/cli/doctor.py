@@ -6,13 +6,13 @@ import typer
 
 from qtasks._core.client import Client
 from qtasks._core.errors import safe_text
-from qtasks.cli.annotations import annotations
 from qtasks.cli.durations import span_text
 from qtasks.cli.findings import present
 from qtasks.cli.health import plugin_health, plugin_states, quiet
 from qtasks.cli.installation import installation
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.risks import risks
+from qtasks.cli.typing_gaps import typing_gaps
 from qtasks.cli.upkeep import upkeep
 from qtasks.exc import QTasksError
 from qtasks.schemas import Finding
@@ -33,7 +33,7 @@ def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     app = asked.app
     found = [*installation((app.broker.url, app.storage.url)), *risks(app.config)]
-    found += [*annotations(app.tasks.values()), *_plugins(asked), *_server(asked)]
+    found += [*typing_gaps(app.tasks.values()), *_plugins(asked), *_server(asked)]
     present(asked, asked.place, found)
 
 

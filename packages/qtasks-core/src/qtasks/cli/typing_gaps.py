@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from qtasks.schemas import TaskDefinition
 
-__all__ = ["annotations"]
+__all__ = ["typing_gaps"]
 
 
-def annotations(tasks: Iterable[TaskDefinition]) -> list[Finding]:
+def typing_gaps(tasks: Iterable[TaskDefinition]) -> list[Finding]:
     """Lists the parameters whose annotations are left alone.
 
     Args:
