@@ -69,6 +69,10 @@ class Dog(msgspec.Struct, tag=True, rename="camel"):
     is_loud: bool = True
 
 
+class Point(msgspec.Struct, frozen=True):
+    x: int
+
+
 class Here(msgspec.Struct):
     x: int
 
@@ -181,6 +185,8 @@ COMES_BACK = [
     (dict[str, Order | None], {"a": ORDER, "b": None}),
     (tuple[Order, Color], (ORDER, Color.RED)),
     (set[Color], {Color.RED}),
+    (set[Point], {Point(1), Point(2)}),
+    (frozenset[Point], frozenset({Point(1)})),
     (dict[Color, Path], {Color.RED: Path("x")}),
     (Cat | Dog, Dog("Rex", is_loud=False)),
     (list[Cat | Dog], [Cat("Tom"), Dog("Rex")]),
@@ -252,6 +258,7 @@ REFUSED = [
     (Order, Here(1), "must be Order"),
     (Here, There(1), "it would come back as Here"),
     (list[Order], [3], "must be list[Order]"),
+    (dict[Point, int], {Point(1): 1}, "a model cannot be the key of a dict"),
     (Cat | Dog, 3, "not int"),
     (Box, {"width": "1"}, "Expected `int`, got `str`"),
     (User, {"name": 3}, "name: Input should be a valid string"),

@@ -233,6 +233,14 @@ _BASES: Final[dict[type, Callable[[Any], Any]]] = {
 }
 
 
+def _gathered(kind: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    """Returns a set; a list if its items were models, whose plain values no set can hold."""
+    try:
+        return kind(items)
+    except TypeError:
+        return items
+
+
 def _read(code: int, data: memoryview) -> Any:
     reader = _READERS.get(code)
     if reader is None:
@@ -245,8 +253,8 @@ _decoder = msgspec.msgpack.Decoder(ext_hook=_read)
 
 _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _TUPLE: lambda data: tuple(_decoder.decode(data)),
-    _SET: lambda data: set(_decoder.decode(data)),
-    _FROZENSET: lambda data: frozenset(_decoder.decode(data)),
+    _SET: lambda data: _gathered(set, _decoder.decode(data)),
+    _FROZENSET: lambda data: _gathered(frozenset, _decoder.decode(data)),
     _UUID: lambda data: UUID(bytes=data),
     _DECIMAL: lambda data: Decimal(data.decode()),
     _DATETIME: lambda data: datetime.fromisoformat(data.decode()),

@@ -10,12 +10,12 @@ import msgspec
 from qtasks._core.codec import encode
 from qtasks._core.typed.wording import kind_name
 from qtasks.contracts.injected import INJECTED
-from qtasks.exc import CodecError, TaskArgumentsError
+from qtasks.exc import CodecError, DecodeError, TaskArgumentsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qtasks._core.typed.values import ValuePlan
+    from qtasks._core.typed.values import MisfitError, ValuePlan
     from qtasks.typing import Arguments
 
 __all__ = ["ArgumentPlans"]
@@ -115,6 +115,11 @@ class ArgumentPlans:
             return
         try:
             plan.admit(value)
+        except DecodeError:
+            error = MisfitError(
+                "a model cannot be the key of a dict, whose plain value has no hash"
+            )
+            raise self._misfit(plan, value, name, error) from None
         except CodecError:
             what = f"argument {name!r}" if name else f"each of *{self._rest_name}"
             encode(value, f"the call of {self._text()}: {what}")  # once more, for the words

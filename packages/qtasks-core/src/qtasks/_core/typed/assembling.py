@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtasks.exc import TaskArgumentsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from qtasks._core.typed.values import ValuePlan
     from qtasks.typing import Arguments
@@ -57,10 +57,11 @@ class Assembler:
         if self._is_whole(args, kwargs):
             return args, kwargs
         whole = {name: value for name, value in kwargs.items() if name in self._parameters}
+        given = {*whole, *self._given_by_place(args)}
         others: dict[str, Any] = {}
         fields: dict[str, dict[str, Any]] = {}
         for name in kwargs.keys() - whole.keys():
-            owner = self._owner(name, whole)
+            owner = self._owner(name, given)
             if owner is None:
                 others[name] = kwargs[name]
             else:
@@ -69,6 +70,15 @@ class Assembler:
         if left is None:
             return args, kwargs  # the signature says what is wrong with it
         return self._ordered({**whole, **fields}, left, others)
+
+    def _given_by_place(self, args: tuple[Any, ...]) -> list[str]:
+        """Returns the parameters that the first positional arguments stand for as a whole."""
+        found = []
+        for place, value in zip(self._places, args, strict=False):
+            if place in self._models and not self._takes(place, value):
+                break
+            found.append(place)
+        return found
 
     def _spread(
         self, args: list[Any], whole: dict[str, Any], fields: dict[str, dict[str, Any]]
@@ -112,7 +122,7 @@ class Assembler:
             return False
         return all(name not in bound or self._takes(name, bound[name]) for name in self._models)
 
-    def _owner(self, name: str, given: Mapping[str, Any]) -> str | None:
+    def _owner(self, name: str, given: Collection[str]) -> str | None:
         """Returns the parameter whose model has a field of this name."""
         if self._open:
             return None  # the task takes any keyword
