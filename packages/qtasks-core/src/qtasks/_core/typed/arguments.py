@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.codec import encode
+from qtasks._core.typed.values import MisfitError
 from qtasks._core.typed.wording import kind_name
 from qtasks.contracts.injected import INJECTED
 from qtasks.exc import CodecError, DecodeError, TaskArgumentsError
@@ -15,7 +16,7 @@ from qtasks.exc import CodecError, DecodeError, TaskArgumentsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qtasks._core.typed.values import MisfitError, ValuePlan
+    from qtasks._core.typed.values import ValuePlan
     from qtasks.typing import Arguments
 
 __all__ = ["ArgumentPlans"]
@@ -116,9 +117,7 @@ class ArgumentPlans:
         try:
             plan.admit(value)
         except DecodeError:
-            error = MisfitError(
-                "a model cannot be the key of a dict, whose plain value has no hash"
-            )
+            error = MisfitError("a model cannot be the key of a dict: use one of its fields")
             raise self._misfit(plan, value, name, error) from None
         except CodecError:
             what = f"argument {name!r}" if name else f"each of *{self._rest_name}"
