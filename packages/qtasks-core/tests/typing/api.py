@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import assert_type
@@ -55,6 +56,16 @@ async def coroutine(x: int) -> int:
 @app.task(name="other")
 async def configured_coroutine(x: int) -> int:
     return x
+
+
+@dataclass
+class Order:
+    number: int
+
+
+@app.task(validate=False)
+def ordered(order: Order, colors: list[str] | None = None) -> Order:
+    return order
 
 
 @app.task
@@ -157,6 +168,9 @@ assert_type(bare.add_task("a").result(), bytes)
 assert_type(bare.add_task("a").wait(1), TaskHandle[bytes])
 assert_type(bare.options(delay=timedelta(hours=1)).add_task("a"), TaskHandle[bytes])
 assert_type(bare.build("a"), TaskCall)
+assert_type(ordered.add_task(Order(1), ["red"]).result(), Order)
+assert_type(ordered.options(priority=-5).add_task(order=Order(1)).returning, Order | None)
+ordered.add_task({"number": 1})  # type: ignore[call-overload]  # a checker wants the model
 assert_type(words("a b"), Iterator[str])
 assert_type(words.add_task("a b").result(), list[str])
 assert_type(numbers.add_task(1).result(), list[int])

@@ -13,16 +13,53 @@ from qtasks.schemas import CallOptions, TaskDefinition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qtasks.typing import Arguments
 
-__all__ = ["arity_of", "check_arguments", "signature_text"]
+
+__all__ = ["arity_of", "fit_arguments", "load_arguments", "signature_text"]
 
 
-def check_arguments(task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Checks that a call fits the task.
+def fit_arguments(
+    task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Arguments:
+    """Checks that a call and its values fit the task.
+
+    Returns:
+        The arguments; models that were given by their fields are whole.
 
     Raises:
-        TaskArgumentsError: it does not; the message shows the signature.
+        TaskArgumentsError: something does not fit; the message shows the signature.
+        EncodeError: a value cannot be encoded.
     """
+    types = task.types
+    if types is None:
+        _check_signature(task, args, kwargs)
+        return args, kwargs
+    if types.assemble is not None:
+        args, kwargs = types.assemble(args, kwargs)
+    _check_signature(task, args, kwargs)
+    if types.admit is not None:
+        types.admit(args, kwargs)
+    return args, kwargs
+
+
+def load_arguments(
+    task: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns arguments that have arrived as they are annotated.
+
+    Raises:
+        TaskArgumentsError: a value does not fit its annotation.
+    """
+    types = task.types
+    if types is None or types.load is None:
+        return args, kwargs
+    return types.load(args, kwargs)  # type: ignore[return-value]  # a dict stays one
+
+
+def _check_signature(
+    task: TaskDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
     if not kwargs and task.arity is not None and task.arity[0] <= len(args) <= task.arity[1]:
         return
     try:

@@ -1,9 +1,9 @@
 """Values to bytes and back: msgpack, with extension types for what msgpack lacks.
 
 tuple, set, frozenset, UUID, Decimal, datetime, date, time, timedelta and integers beyond 64 bits
-come back as they went in. Enums, dataclasses, msgspec structs and pydantic models are written as
-plain values and need an annotation to come back. Nothing is ever imported or called because a
-message says so.
+come back as they went in. Enums, dataclasses, msgspec structs, pydantic models, paths and IP
+addresses are written as plain values and need an annotation to come back. Nothing is ever imported
+or called because a message says so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -23,10 +32,21 @@ from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
 if TYPE_CHECKING:
     from qtasks.typing import Arguments
 
-__all__ = ["decode", "decode_arguments", "encode", "encode_arguments"]
+__all__ = ["TEXTS", "decode", "decode_arguments", "encode", "encode_arguments"]
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 64
+
+#: Types whose values are written as text, and need an annotation to come back, as enums do.
+TEXTS: Final = (
+    PurePath,
+    IPv4Interface,
+    IPv4Address,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Address,
+    IPv6Network,
+)
 
 _INT64 = range(-(2**63), 2**64)
 _SCALARS = frozenset({str, float, bool, type(None), bytes})
@@ -137,18 +157,29 @@ def _pack_relative(value: Any, kind: type, depth: int) -> Any:
     if isinstance(value, Enum):
         return _pack(value.value, depth + 1)
     if isinstance(value, msgspec.Struct):
-        fields = value.__struct_fields__
-        return {name: _pack(getattr(value, name), depth + 1) for name in fields}
+        return _pack_struct(value, depth)
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]
         return {name: _pack(getattr(value, name), depth + 1) for name in names}
     if callable(dump := getattr(kind, "model_dump", None)):  # pydantic, without importing it
-        return _pack(dump(value), depth + 1)
+        return _pack(dump(value, round_trip=True), depth + 1)
     for base, plain in _BASES.items():
         if isinstance(value, base):
             return _pack(plain(value), depth)
     msg = f"{kind.__module__}.{kind.__qualname__}"
     raise _UnsupportedValueError(msg)
+
+
+def _pack_struct(value: msgspec.Struct, depth: int) -> Any:
+    """Packs a struct as msgspec writes it: with the names and the tag that it reads."""
+    config = value.__struct_config__
+    names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+    fields = {key: getattr(value, name) for name, key in names}
+    tag = {} if config.tag is None else {config.tag_field: config.tag}
+    if config.array_like:
+        return [_pack(item, depth + 1) for item in (*tag.values(), *fields.values())]
+    packed = {k: _pack(v, depth + 1) for k, v in fields.items() if v is not msgspec.UNSET}
+    return {**tag, **packed}
 
 
 def _sequence(code: int) -> Callable[[Any, int], msgspec.msgpack.Ext]:
@@ -198,7 +229,16 @@ _BASES: Final[dict[type, Callable[[Any], Any]]] = {
     tuple: tuple,
     set: set,
     frozenset: frozenset,
+    **dict.fromkeys(TEXTS, str),
 }
+
+
+def _gathered(kind: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    """Returns a set; a list if its items were models, whose plain values no set can hold."""
+    try:
+        return kind(items)
+    except TypeError:
+        return items
 
 
 def _read(code: int, data: memoryview) -> Any:
@@ -213,8 +253,8 @@ _decoder = msgspec.msgpack.Decoder(ext_hook=_read)
 
 _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _TUPLE: lambda data: tuple(_decoder.decode(data)),
-    _SET: lambda data: set(_decoder.decode(data)),
-    _FROZENSET: lambda data: frozenset(_decoder.decode(data)),
+    _SET: lambda data: _gathered(set, _decoder.decode(data)),
+    _FROZENSET: lambda data: _gathered(frozenset, _decoder.decode(data)),
     _UUID: lambda data: UUID(bytes=data),
     _DECIMAL: lambda data: Decimal(data.decode()),
     _DATETIME: lambda data: datetime.fromisoformat(data.decode()),
@@ -240,8 +280,8 @@ def _explain(value: Any, what: str, error: Exception) -> str:
         shown = shown[:77] + "..."
     return (
         f"{what}{path} cannot be encoded: {shown} is a {error}. Supported are None, bool, int,"
-        " float, str, bytes, list, tuple, dict, set, datetime types, UUID, Decimal, enums,"
-        " dataclasses, msgspec structs and pydantic models"
+        " float, str, bytes, list, tuple, dict, set, datetime types, UUID, Decimal, enums, paths,"
+        " IP addresses, dataclasses, msgspec structs and pydantic models"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from qtasks._core.binding import check_arguments, signature_text
+from qtasks._core.binding import fit_arguments, signature_text
 from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qtasks._config import QueueConfig
+    from qtasks.typing import Arguments
 
 __all__ = ["make_message", "new_record", "resolve_priority"]
 
@@ -44,9 +45,10 @@ def make_message(
     """
     options = call.options
     if task is not None:
-        check_arguments(task, call.args, call.kwargs)
+        arguments = fit_arguments(task, call.args, call.kwargs)
     else:
         check_name("task", call.task_name)
+        arguments = (call.args, call.kwargs)
     _seconds("timeout", options.timeout)
     queue = options.queue or (task.queue if task else config.queues[0])
     parent = current_delivery.get()
@@ -54,7 +56,7 @@ def make_message(
         id=_task_id(options.task_id, now),
         task=call.task_name,
         queue=check_name("queue", queue),
-        payload=_payload(call, task, config.max_payload),
+        payload=_payload(call.task_name, arguments, task, config.max_payload),
         priority=resolve_priority(options.priority, task, config),
         delay=_seconds("delay", options.delay) or 0.0,
         eta=_moment(options.eta),
@@ -66,13 +68,14 @@ def make_message(
     )
 
 
-def _payload(call: TaskCall, task: TaskDefinition | None, limit: int) -> bytes:
-    arguments = (call.args, call.kwargs)
+def _payload(
+    task_name: str, arguments: Arguments, task: TaskDefinition | None, limit: int
+) -> bytes:
     try:
         return encode_arguments(arguments, "", limit)
     except CodecError:
         # Once more for the words of the error, which most calls do not need.
-        name = call.task_name if task is None else signature_text(task)
+        name = task_name if task is None else signature_text(task)
         return encode_arguments(arguments, f"the call of {name}:", limit)
 
 

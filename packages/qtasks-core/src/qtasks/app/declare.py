@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.binding import arity_of
 from qtasks._core.bridge import is_async_callable
+from qtasks._core.typed.builtin import builtin_converter
+from qtasks._core.typed.hints import signature_of
+from qtasks._core.typed.task_types import TaskTypes
 from qtasks._core.worker.processes import check_crossable
 from qtasks.app.executor_checks import check_executor
 from qtasks.app.middleware_checks import check_middlewares
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Mapping
 
+    from qtasks._core.typed.plans import Finder
     from qtasks.typing import Colour, Pool
 
 __all__ = ["declare"]
@@ -34,6 +38,7 @@ _KNOWN: Final = frozenset(TaskDefinition.__struct_fields__) - {
     "colour",
     "signature",
     "max_attempts",
+    "types",
     "where",
     "extra",
 }
@@ -77,6 +82,7 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
         "a function that takes a yielded value, or None",
     ),
     "stream": (lambda value: isinstance(value, bool), "True or False"),
+    "validate": (lambda value: isinstance(value, bool), "True or False"),
     "description": (lambda value: isinstance(value, str), "text"),
     "tags": (
         lambda value: (
@@ -98,6 +104,7 @@ def declare(
     name: Any,
     options: Mapping[str, Any],
     declared: Callable[[], Mapping[str, Callable[[Any], object]]] = dict,
+    find: Finder = builtin_converter,
 ) -> TaskDefinition:
     """Makes the definition of a task.
 
@@ -107,6 +114,7 @@ def declare(
         options: the decorator's keywords; unknown ones become ``extra``.
         declared: returns the keywords that plugins declare, and their checks; called only if
             there are unknown ones.
+        find: asks the plugins about types.
 
     Raises:
         RegistrationError: something does not fit; the message says what and where.
@@ -133,6 +141,15 @@ def declare(
         pool=pool,
         signature=signature,
         arity=arity_of(signature),
+        types=TaskTypes(
+            name,
+            function,
+            signature,
+            colour,
+            find,
+            validate=known.get("validate", True),
+            replaced=bool(known.get("decode") or known.get("generate_handler")),
+        ),
         where=where,
         extra=extra,
         tags=tuple(known.pop("tags", ())),
@@ -180,7 +197,7 @@ def _check_generator(name: str, colour: Colour, pool: Pool, options: Mapping[str
 
 def _signature(name: str, function: Any, pool: Pool, *, echo: Any) -> inspect.Signature:
     """Returns what calls are checked against: an echo task's first argument is not the call's."""
-    signature = inspect.signature(function)
+    signature = signature_of(function)
     if not isinstance(echo, bool):
         msg = f"task {name!r}: echo={echo!r}; use True or False"
         raise RegistrationError(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qtasks.app.streaming import Cursor
-from qtasks.app.view import TaskView, no_record
+from qtasks.app.view import TaskView, no_record, types_of
 from qtasks.exc import UnknownTaskError
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from qtasks.app import awaitable, blocking
     from qtasks.schemas import CancelAnswer, Record
+    from qtasks.typing import ValueTypes
 
 __all__ = ["AsyncTaskHandle", "TaskHandle"]
 
@@ -25,6 +26,10 @@ class TaskHandle(TaskView[R]):
     def __init__(self, app: blocking.QueueTasks, record: Record) -> None:
         super().__init__(record)
         self._app = app
+
+    @property
+    def _types(self) -> ValueTypes | None:
+        return types_of(self._app, self.record.task)
 
     def refresh(self) -> Self:
         """Looks again and returns itself.
@@ -105,6 +110,10 @@ class AsyncTaskHandle(TaskView[R]):
     def __init__(self, app: awaitable.QueueTasks, record: Record) -> None:
         super().__init__(record)
         self._app = app
+
+    @property
+    def _types(self) -> ValueTypes | None:
+        return types_of(self._app, self.record.task)
 
     async def refresh(self) -> Self:
         """Looks again and returns itself.

@@ -12,6 +12,7 @@ from qtasks._core.discovery.hooks import hook_mistakes
 from qtasks._core.discovery.options import OptionSources, options_class, read_options, retyped
 from qtasks._core.discovery.requirements import parse_requirement
 from qtasks._core.discovery.switches import current_switches
+from qtasks._core.typed.builtin import builtin_converter
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.exc import ConfigError, RegistrationError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from qtasks._core.discovery.discovery import Discovery
 
-__all__ = ["named_plugins", "prepare", "required_plugins", "task_options"]
+__all__ = ["find_converter", "named_plugins", "prepare", "required_plugins", "task_options"]
 
 
 def named_plugins(given: Any) -> tuple[list[str] | None, list[BasePlugin]]:
@@ -116,3 +117,19 @@ def task_options(discovery: Discovery) -> dict[str, Callable[[Any], object]]:
     for _, answer in reversed(discovery.ask("qtasks_task_options")):
         found |= answer
     return found
+
+
+def find_converter(discovery: Discovery, annotation: Any) -> Callable[[Any], Any] | None:
+    """Asks the plugins what makes values of an annotation, and then what comes with QTasks.
+
+    Args:
+        discovery: what finds the plugins.
+        annotation: the annotation, resolved.
+
+    Returns:
+        The answer of the first that has one.
+    """
+    for _, convert in discovery.ask("qtasks_value_converter", annotation=annotation):
+        found: Callable[[Any], Any] = convert
+        return found
+    return builtin_converter(annotation)

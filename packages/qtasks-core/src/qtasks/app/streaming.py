@@ -81,7 +81,11 @@ class Cursor:
             )
             raise StreamBrokenError(msg)
         self._seen += len(found.values)
-        return [decode(value) for value in found.values]
+        values = [decode(value) for value in found.values]
+        types = self._handle._types  # noqa: SLF001 - one concept in two modules
+        if types is None or types.value is None:
+            return values
+        return [types.value(value) for value in values]
 
     async def _end(self, client: Client) -> Sequence[Any] | None:
         self._over = True

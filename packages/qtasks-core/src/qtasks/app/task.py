@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import msgspec
 from typing_extensions import ParamSpec, TypeVar
 
-from qtasks._core.binding import check_arguments, signature_text
+from qtasks._core.binding import fit_arguments, signature_text
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import CallOptions, TaskCall, TaskDefinition
 
@@ -87,7 +87,7 @@ class BaseTask(Generic[P, R, C]):
     ) -> TaskCall:
         if self._ctx is not None:
             self._ctx.check()
-        check_arguments(self.definition, args, kwargs)
+        args, kwargs = fit_arguments(self.definition, args, kwargs)
         return TaskCall(self._within().name, args, kwargs, options)
 
     def _running(self, ctx: BaseContext) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from qtasks.app.declare import declare
 from qtasks.app.groups import Adoption, Declaration, two_named_alike
-from qtasks.app.plugins import task_options
+from qtasks.app.plugins import find_converter, task_options
 from qtasks.app.routing import group_of
 from qtasks.exc import DuplicateTaskError
 
@@ -40,7 +40,7 @@ class TaskHolder:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
-        task = declare(function, name, options, self._task_options)
+        task = declare(function, name, options, self._task_options, self._value_converter)
         self._check_free(task, {})
         self._definitions[task.name] = task
         return task
@@ -75,7 +75,7 @@ class TaskHolder:
             known = declaration.definition
             options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
             name = f"{adoption.prefix}{known.name}"
-            task = declare(known.func, name, options, self._task_options)
+            task = declare(known.func, name, options, self._task_options, self._value_converter)
             self._check_free(task, tasks)
             tasks[name] = task
 
@@ -98,3 +98,7 @@ class TaskHolder:
     def _task_options(self) -> dict[str, Callable[[Any], object]]:
         """Asks the plugins which keywords of ``@app.task`` are theirs."""
         return task_options(self._discovery)
+
+    def _value_converter(self, annotation: Any) -> Callable[[Any], Any] | None:
+        """Asks the plugins what makes values of an annotation."""
+        return find_converter(self._discovery, annotation)

@@ -16,7 +16,10 @@ from qtasks.schemas import TERMINAL, HistoryEntry, Progress, Record, TaskError, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TaskView", "no_record", "not_over"]
+    from qtasks.app.base import BaseQueueTasks
+    from qtasks.typing import ValueTypes
+
+__all__ = ["TaskView", "no_record", "not_over", "types_of"]
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -60,9 +63,15 @@ class TaskView(Generic[R_co]):
 
     @property
     def returning(self) -> R_co | None:
-        """What the task returned; None if it has not, or not yet."""
+        """What the task returned, as annotated; None if it has not, or not yet."""
         data = self.record.result
-        return None if data is None else decode(data)
+        if data is None:
+            return None
+        value: R_co = decode(data)
+        types = self._types
+        if types is not None and types.result is not None:
+            value = types.result(value)
+        return value
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -144,6 +153,11 @@ class TaskView(Generic[R_co]):
         """Shows name, id and status."""
         return f"<{type(self).__name__} {self.task_name} {self.id} {self.status}>"
 
+    @property
+    def _types(self) -> ValueTypes | None:
+        """What the annotations of the task mean, where it is known."""
+        return None
+
     def _value(self) -> Any:
         """Returns the result of a task that is over, or raises what stands for its end."""
         if self.status is TaskStatusEnum.SUCCESS:
@@ -172,3 +186,9 @@ def no_record(task_id: str) -> str:
         f"no record of task {task_id}: its result_ttl has passed, the task has"
         " store_result=False, or it never was"
     )
+
+
+def types_of(app: BaseQueueTasks, task_name: str) -> ValueTypes | None:
+    """Returns what the annotations of a task mean; None if the app does not know it."""
+    task = app.tasks.get(task_name)
+    return None if task is None else task.types

@@ -10,7 +10,7 @@ from qtasks._core.client import Client
 from qtasks._core.errors import printable
 from qtasks.app.asking import as_id
 from qtasks.app.base import BaseQueueTasks
-from qtasks.app.view import TaskView
+from qtasks.app.view import TaskView, types_of
 from qtasks.cli.durations import parse_span
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.output import json_safe
@@ -80,9 +80,10 @@ def call(
         delay=None if delay is None else parse_span("--delay", delay),
         task_id=None if task_id is None else as_id(task_id),
     )
-    wanted = TaskCall(
-        name, tuple(parse_json("--args", args, list)), parse_json("--kwargs", kwargs, dict), options
-    )
+    given = tuple(parse_json("--args", args, list)), parse_json("--kwargs", kwargs, dict)
+    if (types := types_of(asked.app, name)) is not None:
+        given = types.from_json(*given)
+    wanted = TaskCall(name, *given, options)
 
     async def add(client: Client) -> tuple[Record, bool]:
         added = (await client.submit([wanted]))[0]

@@ -12,6 +12,7 @@ from qtasks.cli.health import plugin_health, plugin_states, quiet
 from qtasks.cli.installation import installation
 from qtasks.cli.invocation import AsJson, Invocation, invocation
 from qtasks.cli.risks import risks
+from qtasks.cli.typing_gaps import typing_gaps
 from qtasks.cli.upkeep import upkeep
 from qtasks.exc import QTasksError
 from qtasks.schemas import Finding
@@ -22,8 +23,8 @@ __all__ = ["doctor"]
 def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Look for what is wrong or risky: installation, settings, server, queues, workers.
 
-    It only reads. The exit code is 0 if all is well, 1 if there are warnings,
-    and 2 if there are errors.
+    Annotations of tasks that say nothing are listed too. It only reads.
+    The exit code is 0 if all is well, 1 if there are warnings,
 
     Examples:
     qtasks -A shop:app doctor
@@ -32,7 +33,7 @@ def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     app = asked.app
     found = [*installation((app.broker.url, app.storage.url)), *risks(app.config)]
-    found += [*_plugins(asked), *_server(asked)]
+    found += [*typing_gaps(app.tasks.values()), *_plugins(asked), *_server(asked)]
     present(asked, asked.place, found)
 
 

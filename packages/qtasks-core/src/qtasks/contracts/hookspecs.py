@@ -27,6 +27,7 @@ __all__ = [
     "qtasks_make_broker",
     "qtasks_make_storage",
     "qtasks_task_options",
+    "qtasks_value_converter",
 ]
 
 hookspec = pluggy.HookspecMarker("qtasks")
@@ -62,6 +63,25 @@ def qtasks_task_options() -> Mapping[str, Callable[[Any], object]] | None:
     Returns:
         For each keyword a function that takes its value, and raises ``ValueError`` or
         ``TypeError`` with what is allowed; what it returns is not used.
+    """
+
+
+@hookspec(firstresult=True)
+def qtasks_value_converter(annotation: Any) -> Callable[[Any], Any] | None:
+    """Knows what to do with values of a type that QTasks does not know.
+
+    Asked once for each annotation of a task's parameters and result that is no plain type, when
+    the first call needs it.
+
+    Args:
+        annotation: the annotation, resolved; also a type that stands somewhere within one.
+
+    Returns:
+        A function that takes a value, or the plain data that is left of it on its way, and
+        returns the value; it raises ``ValueError`` or ``TypeError`` with what is wrong. It is
+        used to check arguments before they are queued, and to make them anew where the task
+        runs. If it has an attribute ``fields``, a mapping of keywords to the names of fields,
+        a call may give these one by one, and the function gets them as a dict.
     """
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from qtasks.typing import Colour, Pool
+from qtasks.typing import Colour, Pool, ValueTypes
 
 __all__ = ["TaskDefinition"]
 
@@ -41,6 +41,9 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         max_attempts: how many attempts a retry policy allows, which plugins set; None without one.
         arity: fewest and most arguments of a call without keywords, so that most calls are checked
             by counting; None if such a call does not fit, or nobody counted.
+        validate: whether the values of calls are checked against the annotations.
+        types: what the annotations mean for the values of calls and results; None if nobody has
+            looked.
         where: file and line of the function, for messages.
         extra: decorator keywords that core does not know; plugins read them.
     """
@@ -66,6 +69,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tags: tuple[str, ...] = ()
     max_attempts: int | None = None
     arity: tuple[int, float] | None = None
+    validate: bool = True
+    types: ValueTypes | None = None
     where: str = ""
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 

@@ -142,9 +142,12 @@ def _end_with_parent(parent: int) -> None:
 
 def _answer(request: bytes, main: str | None, take: Callable[[Any], Any]) -> bytes:
     try:
-        module, name, args, kwargs, running = decode(request)
-        function = _find(module, name, main)
+        module, name, args, kwargs, running, typed = decode(request)
+        found = _find(module, name, main)
+        function = found if isinstance(found, types.FunctionType) else found.__wrapped__
         _remember(*running)
+        if typed:
+            args, kwargs = _load(found, function, args, kwargs)
         result = function(*args, **kwargs)
         if inspect.isgeneratorfunction(function):
             result = exhaust(result, take)
@@ -176,13 +179,35 @@ def _arguments(error: Exception) -> tuple[Any, ...]:
 
 
 def _find(module: str, name: str, main: str | None) -> Any:
-    """Finds a function that the worker itself registered; the names come over its own pipe."""
+    """Finds what the worker itself registered; the names come over its own pipe."""
     if module in _MAIN and main is not None:
         load_main(main)
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    return found if isinstance(found, types.FunctionType) else found.__wrapped__
+    return found
+
+
+def _load(found: Any, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Returns arguments as they are annotated."""
+    from qtasks._core.typed.builtin import builtin_converter
+    from qtasks._core.typed.hints import signature_of
+    from qtasks._core.typed.task_types import TaskTypes
+
+    definition = getattr(found, "definition", None)
+    if definition is None:  # it is a task elsewhere, and here a function
+        known = TaskTypes(
+            function.__name__,
+            function,
+            signature_of(function),
+            "function",
+            builtin_converter,
+            validate=False,
+            replaced=False,
+        )
+    else:
+        known = definition.types
+    return (args, kwargs) if known.load is None else known.load(tuple(args), kwargs)
 
 
 def load_main(path: str) -> None:

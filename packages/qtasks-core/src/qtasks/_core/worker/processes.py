@@ -81,8 +81,12 @@ class ProcessPool:
         """
         check_injected(task.func, args, kwargs)  # the child may find the bare function
         function = [task.func.__module__, task.func.__qualname__]
+        types = task.types
+        typed = types is not None and types.load is not None
+        if take is not None and types is not None and types.yielded is not None:
+            take = _loading(types.yielded, take)
         request = encode(
-            [*function, list(args), dict(kwargs), _running(task)],
+            [*function, list(args), dict(kwargs), _running(task), typed],
             f"the arguments of {task.name}",
         )
         async with self._slots:
@@ -98,7 +102,10 @@ class ProcessPool:
             finally:
                 self._busy.discard(child)
             self._idle.append(child)
-        return _open(answer)
+        result = _open(answer)
+        if types is None or types.returned is None or result is None:
+            return result
+        return types.returned(result)
 
     def _living(self) -> subprocess.Popen[bytes] | None:
         """Returns an idle child that still lives; one may have been killed meanwhile."""
@@ -134,6 +141,11 @@ def check_crossable(task: TaskDefinition) -> None:
             " the top of a module, or use pool='thread'"
         )
         raise RegistrationError(msg)
+
+
+def _loading(load: Callable[[Any], Any], take: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Has yielded values come back as they are annotated before they are taken."""
+    return lambda value: take(load(value))
 
 
 def _running(task: TaskDefinition) -> list[str | None]:

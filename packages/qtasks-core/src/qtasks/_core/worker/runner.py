@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qtasks._core.binding import load_arguments
 from qtasks._core.codec import decode_arguments, encode
 from qtasks._core.current import current_app, current_delivery
 from qtasks._core.decisions import outcomes
@@ -220,7 +221,8 @@ class Runner:
         except DecodeError as error:
             return _malformed(str(error))
         try:
-            value = await self._value(task, delivery, table, tuple(args), kwargs)
+            arguments = load_arguments(task, tuple(args), kwargs)
+            value = await self._value(task, delivery, table, *arguments)
             what = f"the result of {task.name}:"
             limit = self._config.max_payload
             return Success(encode(value, what, limit) if task.store_result else None)

@@ -1,0 +1,1 @@
+"""Plugins that come with QTasks; they use what any plugin can use."""
