@@ -386,6 +386,28 @@ def test_a_generator_that_caught_its_cancellation_stops_at_its_next_value(
     assert caught == [0]
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+def test_an_async_generator_that_never_waits_lets_others_run(harness: Harness) -> None:
+    ran = threading.Event()
+
+    @harness.app.task
+    async def other() -> None:
+        ran.set()
+
+    @harness.app.task(max_time=60, store_result=False)
+    async def busy() -> AsyncIterator[bool]:
+        for _ in range(200_000):
+            if ran.is_set():
+                break
+            yield False
+        yield ran.is_set()
+
+    handle = harness.do(busy.options(priority=-1).add_task())
+    harness.do(other.add_task())
+    harness.work()
+    assert harness.collect(handle.stream())[-1] is True
+
+
 @pytest.mark.parametrize("colour", ["sync"])
 def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
     class Counted(SyncTaskExecutor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.codec import encode
@@ -26,6 +27,8 @@ _ROOM: Final = 1_048_576
 _MOST: Final = 1_000
 #: Seconds between two looks of a waiting thread whether its run is over.
 _LOOK: Final = 0.5
+#: Seconds after which an async generator lets others run, also if it never waits for anything.
+_TURN: Final = 0.01
 
 
 class Values:
@@ -47,6 +50,7 @@ class Values:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._cancelled = _cancelled()
+        self._turn = time.monotonic()
         self._handle = run.task.generate_handler
         self._waiting: list[bytes] = []
         self._bytes = 0
@@ -73,6 +77,9 @@ class Values:
                 value = await value
             answer = value
         self._keep(value)
+        if (now := time.monotonic()) - self._turn > _TURN:
+            self._turn = now
+            await asyncio.sleep(0)
         while self._bytes > _ROOM and self._streams is not None:
             await self._streams.writes()
             self._run.check()
