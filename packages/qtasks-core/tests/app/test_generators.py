@@ -408,6 +408,26 @@ def test_an_async_generator_that_never_waits_lets_others_run(harness: Harness) -
     assert harness.collect(handle.stream())[-1] is True
 
 
+@pytest.mark.parametrize("url", ["memory://"])
+def test_a_time_limit_within_a_generator_holds_while_its_values_are_taken(
+    harness: Harness,
+) -> None:
+    async def slowly(_: int) -> None:
+        await asyncio.sleep(30)
+
+    @harness.app.task(generate_handler=slowly)
+    async def limited() -> AsyncIterator[int]:
+        try:
+            async with asyncio.timeout(0.01):
+                yield 1
+        except TimeoutError:
+            return
+
+    handle = harness.do(limited.add_task())
+    harness.work()
+    assert harness.do(handle.result()) == []
+
+
 @pytest.mark.parametrize("colour", ["sync"])
 def test_executors_and_plugins_see_the_values(harness: Harness) -> None:
     class Counted(SyncTaskExecutor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,20 +38,27 @@ async def exhaust_async(
     generator: AsyncGenerator[Any, Any], take: Callable[[Any], Awaitable[Any]]
 ) -> None:
     """Hands every value to ``take``, as :func:`exhaust` does; this kind returns nothing."""
-    answer = None
+    answer, cancelled = None, None
     while True:
         try:
-            value = await generator.asend(answer)
+            if cancelled is None:
+                value = await generator.asend(answer)
+            else:
+                value = await generator.athrow(cancelled)
         except StopAsyncIteration:
             return
         try:
             answer = await take(value)
         except BaseException as error:
+            if cancelled is None and isinstance(error, CancelledError):
+                cancelled = error  # perhaps by a time limit or a group within the generator
+                continue
             try:
                 await generator.aclose()
             except RuntimeError as refusal:
                 _note(error, refusal, goes_on=_alive(generator, "ag_frame"))
             raise
+        cancelled = None
 
 
 def _alive(generator: Any, frame: str) -> bool:
