@@ -9,6 +9,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from qtasks.plugins import BasePlugin, Plugin, on
@@ -79,6 +80,22 @@ class Marked(Plugin):
 
     @on("brought_by_nobody", optional=True)
     def hear(self) -> None: ...
+
+
+class Units(msgspec.Struct):
+    """Options."""
+
+    unit: str = "s"
+
+
+class Optional(Marked):
+    """The same, and it looks at its options, which the app gives it."""
+
+    Options = Units
+
+    def start(self) -> None:
+        super().start()
+        self.unit = self.options.unit
 
 
 # What it is
@@ -432,7 +449,7 @@ def failure(make: Callable[..., Any], name: str, **attributes: Any) -> BaseExcep
 
 
 @pytest.mark.parametrize("name", suite_tests(PluginConformance))
-@pytest.mark.parametrize("good", [Good, GoodAsync, Marked, lambda: Good("named")])
+@pytest.mark.parametrize("good", [Good, GoodAsync, Marked, Optional, lambda: Good("named")])
 def test_good_plugins_pass(good: Any, name: str) -> None:
     assert failure(good, name) is None
 

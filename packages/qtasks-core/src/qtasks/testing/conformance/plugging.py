@@ -78,13 +78,17 @@ class Plugging:
             pytest.skip(f"newer than version {self.CONTRACT} of the contract")
 
     def make(self, plugin: MakePlugin) -> Any:
-        """Makes a plugin, and says so if that cannot be."""
+        """Makes a plugin, with options as an app would give it, and says so if that cannot be."""
         if not callable(plugin):
             pytest.fail(
                 f"the fixture 'plugin' returned {plugin!r}: return the class, or a function that"
                 " makes a plugin, because the tests need new ones"
             )
-        return plugin()
+        made = plugin()
+        declared = getattr(made, "Options", None)
+        if declared is not None and getattr(made, "options", None) is None:
+            made.options = declared()
+        return made
 
     def watch(self, plugin: MakePlugin, **more: Any) -> Watched:
         """Makes a plugin and watches it.
