@@ -187,6 +187,19 @@ def test_annotations_that_cannot_be_used_are_left_alone() -> None:
     assert set(types.unchecked) == {"b", "d"}
 
 
+def test_none_is_taken_where_it_is_the_default() -> None:
+    app = QueueTasks(broker_url="memory://")
+
+    @app.task
+    def sloppy(x: int = None, order: Order = None) -> list[Any]:  # type: ignore[assignment]  # noqa: RUF013 - that is the point
+        return [x, order]
+
+    with app.inline(raises=True):
+        assert sloppy.add_task(None, order=None).returning == [None, None]  # type: ignore[call-overload]  # as above
+        with pytest.raises(TaskArgumentsError, match="x must be int, not str"):
+            sloppy.add_task("1")  # type: ignore[call-overload]  # as above
+
+
 def test_a_task_without_annotations_has_no_steps() -> None:
     app = QueueTasks(broker_url="memory://")
 

@@ -24,6 +24,7 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
+from typing_extensions import TypeAliasType
 
 from qtasks import QueueTasks
 from qtasks.exc import EncodeError, TaskArgumentsError
@@ -123,6 +124,18 @@ class Coffee(pydantic.BaseModel):
     beans: int
 
 
+class Page(pydantic.BaseModel):
+    url: pydantic.HttpUrl
+    path: Path
+
+
+@dataclasses.dataclass
+class Branch:
+    name: UUID | str | int
+    twigs: list[Branch] | None = None
+
+
+Alias = TypeAliasType("Alias", list[Order])
 Drink = Annotated[Tea | Coffee, pydantic.Field(discriminator="kind")]
 
 
@@ -203,6 +216,9 @@ COMES_BACK = [
     (Strict, Strict(color=Color.RED, pair=(1, 2))),
     (Renamed, Renamed(userName="Ann")),
     (Drink, Coffee(beans=3)),
+    (Page, Page(url="https://example.org/a", path=Path("x"))),
+    (Alias, [ORDER]),
+    (TypeAliasType("Plain", int), 3),
     (list[Drink], [Coffee(beans=3), Tea(leaves=1)]),
     (User | Order, ORDER),
     (User | Cat, User(name="Ann")),
@@ -306,6 +322,16 @@ def test_what_stands_for_a_value_is_taken(annotation: Any, value: Any) -> None:
 
     with app.inline(raises=True):
         assert task.add_task(value).finished
+
+
+def test_a_class_within_itself_that_must_be_taken_apart_is_left_alone() -> None:
+    app = QueueTasks(broker_url="memory://")
+    task = app.task(echo_of(Branch))
+
+    with app.inline(raises=True):
+        assert task.add_task(Branch(1)).returning == {"name": 1, "twigs": None}
+    assert task.definition.types is not None
+    assert set(task.definition.types.unchecked) == {"value"}
 
 
 def test_an_error_shows_no_values() -> None:

@@ -181,3 +181,50 @@ def test_a_queue_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         done.stderr
     )
     assert "no worker is alive" not in done.stderr
+
+
+TYPED = """
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from qtasks import QueueTasks
+
+app = QueueTasks(broker_url={url!r})
+
+
+@dataclass
+class Order:
+    id: UUID
+
+
+@app.task
+def ship(order: Order, day: date, *parts: UUID, note: UUID | str = "", **more: date) -> str:
+    return f"{{order}} {{day!r}} {{parts}} {{note!r}} {{more}}"
+"""
+
+
+def test_text_in_json_becomes_what_the_annotations_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = TYPED.format(url=f"sqlite:///{tmp_path / 'q.db'}")
+    (tmp_path / "typed.py").write_text(text, encoding="utf-8")
+    arguments = json.dumps([{"id": ID}, "2026-03-01", ID])
+    named = json.dumps({"note": "x", "until": "2026-03-02"})
+
+    call = ["-A", "typed", "call", "ship"]
+    done = CliRunner().invoke(cli, [*call, "--args", arguments, "--kwargs", named])
+    wrong = CliRunner().invoke(cli, [*call, "--args", json.dumps([{"id": ID}, "soon"])])
+
+    assert done.exit_code == 0, done.output
+    assert wrong.exit_code == 2
+    assert "day must be date, not str" in wrong.stderr
+    ran = CliRunner().invoke(cli, ["-A", "typed", "run", "--burst"])
+    assert ran.exit_code == 0, ran.output
+    shown = CliRunner().invoke(cli, ["-A", "typed", "tasks", "show", done.stdout.strip(), "--json"])
+    result = json.loads(shown.stdout)["result"]
+    assert f"Order(id=UUID('{ID}'))" in result
+    assert "datetime.date(2026, 3, 1)" in result
+    assert f"(UUID('{ID}'),) 'x'" in result
+    assert "datetime.date(2026, 3, 2)" in result

@@ -360,3 +360,42 @@ def test_an_app_without_tasks_knows_no_names(examine: Callable[..., Result]) -> 
     done = examine(PLAIN.format(url=url))
 
     assert "unknown tasks" not in done.stdout
+
+
+# Annotations
+
+UNSAID = """
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtasks import QueueTasks
+
+app = QueueTasks(broker_url="memory://")
+
+
+@app.task
+def strange(a: Missing, b: Callable[[], int], c: int) -> Missing: ...
+
+
+@app.task(validate=False)
+def unchecked(a: Missing) -> None: ...
+"""
+
+
+def test_annotations_that_say_nothing_are_listed(examine: Callable[..., Result]) -> None:
+    done = examine(UNSAID, "--json")
+
+    found = json.loads(done.stdout)["findings"]
+    told = {each["level"]: each["message"] for each in found if each["subject"] == "annotations"}
+    assert told == {
+        "warning": (
+            "These cannot be resolved, so their values are not checked:"
+            " a of strange (NameError: name 'Missing' is not defined)."
+        ),
+        "ok": (
+            "Nothing is checked with these:"
+            " b of strange (Callable[[], int] is not known to be data)."
+        ),
+    }
+    assert done.exit_code == 1

@@ -163,6 +163,8 @@ def _pack_relative(value: Any, kind: type, depth: int) -> Any:
         return {name: _pack(getattr(value, name), depth + 1) for name in names}
     if callable(dump := getattr(kind, "model_dump", None)):  # pydantic, without importing it
         return _pack(dump(value, round_trip=True), depth + 1)
+    if callable(getattr(kind, "unicode_string", None)):  # a URL of pydantic, likewise
+        return str(value)
     for base, plain in _BASES.items():
         if isinstance(value, base):
             return _pack(plain(value), depth)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["InspectStats"]
 
 #: Fields of a definition that are for the engine alone, or shown in other words.
-_HIDDEN: Final = frozenset({"func", "arity", "signature", "extra"})
+_HIDDEN: Final = frozenset({"func", "arity", "signature", "extra", "types"})
 
 
 class InspectStats:

@@ -189,11 +189,17 @@ def _mapping(
     return ValuePlan(annotation, expected, load, models=models)
 
 
-def _dataclass(planner: Planner, annotation: Any, expected: str) -> ValuePlan:
+def _dataclass(planner: Planner, annotation: Any, expected: str) -> ValuePlan | None:
     kind = annotation
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    loads = {name: _load_of(planner.plan(hints[name])) for name in fields}
+    if kind in planner.open:
+        return None  # it stands within itself
+    planner.open.add(kind)
+    try:
+        hints = get_type_hints(kind, include_extras=True)
+        names = [field.name for field in dataclasses.fields(kind) if field.init]
+        loads = {name: _load_of(planner.plan(hints[name])) for name in names}
+    finally:
+        planner.open.discard(kind)
 
     def load(value: Any) -> Any:
         if isinstance(value, kind):

@@ -37,11 +37,15 @@ class Planner:
 
     Args:
         find: asks whoever knows about types that are not known here.
+
+    Attributes:
+        open: classes that are being taken apart, so that one within itself is noticed.
     """
 
     def __init__(self, find: Finder) -> None:
         self._find = find
         self._found: dict[Any, Load | None] = {}
+        self.open: set[Any] = set()
 
     def plan(self, annotation: Any) -> ValuePlan | None:  # noqa: PLR0911 - one return for each kind
         """Makes the plan of an annotation; None if it allows everything.
@@ -53,6 +57,8 @@ class Planner:
             return None
         if isinstance(annotation, TypeVar | ParamSpecArgs | ParamSpecKwargs):
             return None
+        if type(annotation).__name__ == "TypeAliasType":  # of ``type X = ...``
+            return self.plan(annotation.__value__)
         expected = annotation_text(annotation)
         if (kinds := _kinds(annotation)) is not None:
             return ValuePlan(annotation, expected, scalar_load(annotation), kinds)
@@ -63,7 +69,7 @@ class Planner:
             return self.plan(annotation.__origin__)
         try:
             shape = shapes.type_info(annotation)
-        except (TypeError, NameError, AttributeError, msgspec.MsgspecError) as error:
+        except Exception as error:  # noqa: BLE001 - an annotation may be any object
             plan = take_apart(self, annotation, expected)
             if plan is None:
                 raise UncheckableError(_first_line(error)) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from qtasks._core.typed.arguments import ArgumentPlans
 from qtasks._core.typed.assembling import Assembler
 from qtasks._core.typed.hints import RETURN, hints_of
@@ -114,7 +116,7 @@ class TaskTypes:
                 unchecked[name] = str(error)
             else:
                 if plan is not None and (self._validate or plan.models):
-                    plans[name] = plan
+                    plans[name] = _or_none(plan) if parameters[name].default is None else plan
         self._plans = plans
         self._unchecked = unchecked
         self._unresolved = {k: v for k, v in hints.unknown.items() if k != RETURN}
@@ -159,3 +161,8 @@ class TaskTypes:
     def _load_fields(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         assert self.assemble is not None  # noqa: S101 - only then it is this
         return self._arguments.load(*self.assemble(args, kwargs))
+
+
+def _or_none(plan: ValuePlan) -> ValuePlan:
+    """Allows None where it is the default, whether or not the annotation says so."""
+    return msgspec.structs.replace(plan, kinds=plan.kinds | {type(None)})
