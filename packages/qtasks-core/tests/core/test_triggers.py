@@ -360,3 +360,25 @@ async def test_around_takes_plain_context_managers() -> None:
         log.append("body")
     assert log == ["enter", "body", "exit"]
     assert logging.getLogger("qtasks.plugins")
+
+
+@pytest.mark.parametrize("name", ["a,b", "line\n", 5, b"text"])
+def test_a_plugin_is_named_by_text_that_can_be_shown_and_listed(name: Any) -> None:
+    plugin = Recorder(name)
+    with pytest.raises(RegistrationError, match="use printable text without commas"):
+        TriggerRegistry().add(plugin)
+
+
+def test_a_plugin_says_at_once_whether_it_applies() -> None:
+    class Late(Recorder):
+        async def applies(self, task: Any) -> bool:  # type: ignore[override]  # the mistake
+            return bool(task)
+
+    with pytest.raises(RegistrationError, match=r"applies\(\) is asked where .*: make it a def"):
+        TriggerRegistry().add(Late("late"))
+
+
+def test_a_misspelled_keyword_is_no_keyword() -> None:
+    unknown: Any = {"befor": "other"}
+    with pytest.raises(TypeError, match=r"no keyword 'befor' \(did you mean 'before'\?\)"):
+        TriggerRegistry().add(Recorder("mine"), **unknown)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import pluggy
 
+from qtasks._core.bridge import is_async_callable
 from qtasks._core.discovery.hooks import holder_of
 from qtasks._core.triggers.added import collect_added, fire, make_table
 from qtasks._core.triggers.caches import Caches
 from qtasks._core.triggers.life import PluginLife
+from qtasks._core.triggers.near import near
 from qtasks._core.triggers.order import in_order
 from qtasks._core.triggers.policy import Policy
 from qtasks._core.triggers.registration import Registration
@@ -107,11 +109,13 @@ class TriggerRegistry:
             **how: see :class:`AddOptions`.
 
         Raises:
+            TypeError: there is no such keyword.
             RegistrationError: it is not a plugin, its name is taken, a trigger or component
                 does not exist, a method does not fit, or the order is impossible. Nothing was
                 changed then, but for the triggers that it brings.
         """
         name = self._check_plugin(plugin)
+        _check_keywords(how)
         hooks = holder_of(plugin)
         self.declare(getattr(hooks, "qtasks_add_triggers", tuple)())
         wanted = None if trigger_names is None else frozenset(as_names(trigger_names))
@@ -217,7 +221,13 @@ class TriggerRegistry:
                 f"{' (call the class)' if isinstance(plugin, type) else ''}"
             )
             raise RegistrationError(msg)
-        name = plugin.name or type(plugin).__name__
+        name: Any = plugin.name or type(plugin).__name__
+        if not isinstance(name, str) or not name.isprintable() or "," in name:
+            msg = f"a plugin is named {name!r:.100}: use printable text without commas"
+            raise RegistrationError(msg)
+        if is_async_callable(plugin.applies):
+            msg = f"plugin {name!r}: applies() is asked where nothing can be awaited: make it a def"
+            raise RegistrationError(msg)
         if self.plugins.get(name, plugin) is not plugin:
             msg = f"a plugin named {name!r} is registered: give this one another name="
             raise RegistrationError(msg)
@@ -264,3 +274,13 @@ def _raises(name: str, plugin: BasePlugin, on_error: str | None) -> bool:
         msg = f"plugin {name!r}: on_error={wanted!r} is unknown: use 'log' or 'raise'"
         raise RegistrationError(msg)
     return wanted == "raise"
+
+
+def _check_keywords(how: Mapping[str, Any]) -> None:
+    known = AddOptions.__annotations__
+    for word in how.keys() - known.keys():
+        msg = (
+            f"add_plugin() has no keyword {word!r}{near(word, known)}; beside the plugin it takes"
+            f" trigger_names, component, {', '.join(known)}"
+        )
+        raise TypeError(msg)
