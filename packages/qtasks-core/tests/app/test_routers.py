@@ -225,6 +225,10 @@ def test_what_is_no_router_is_refused(harness: Harness) -> None:
         Router(method="both")  # type: ignore[call-overload]  # that is the point
     with pytest.raises(RegistrationError, match="tags='io'; use a list"):
         harness.app.include_router(Router(), tags="io")
+    with pytest.raises(RegistrationError, match="tags=None; use a list"):
+        harness.app.include_router(Router(), tags=None)
+    with pytest.raises(RegistrationError, match=r"prefix=None; use a text such as 'mail\.'"):
+        harness.app.include_router(Router(), prefix=None)
     one, other = Router(), AsyncRouter()
     one.include_router(other)
     for inner, outer in ((one, one), (one, other)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from qtasks._core.current import current_app, current_delivery
@@ -11,7 +12,7 @@ from qtasks.app.declare import declare
 from qtasks.exc import DuplicateTaskError, RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from qtasks.app.base import BaseQueueTasks
     from qtasks.schemas import TaskDefinition
@@ -126,10 +127,11 @@ class Adoption:
         tags: are added to theirs.
     """
 
-    def __init__(
-        self, prefix: str = "", queue: str | None = None, tags: Iterable[str] = ()
-    ) -> None:
-        if isinstance(tags, str):
+    def __init__(self, prefix: Any = "", queue: str | None = None, tags: Any = ()) -> None:
+        if not isinstance(prefix, str):
+            msg = f"prefix={prefix!r}; use a text such as 'mail.'"
+            raise RegistrationError(msg)
+        if isinstance(tags, str) or not isinstance(tags, Iterable):
             msg = f"tags={tags!r}; use a list of texts"
             raise RegistrationError(msg)
         self.prefix = prefix
