@@ -117,7 +117,7 @@ class TaskHolder:
                         " which is switched off; qtasks plugins list says where"
                     )
                     raise RegistrationError(msg)
-                self._registry.add(plugin, origin=f"qtasks-core {__version__}")
+                self._registry.add(plugin, origin=f"qtasks-core {__version__}, built in")
 
     @property
     def _whole(self) -> BaseQueueTasks:

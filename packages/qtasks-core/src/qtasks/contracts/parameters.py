@@ -7,11 +7,12 @@ import inspect
 import sys
 import weakref
 from functools import partial
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, ForwardRef, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import CodeType, FrameType
+    from types import FrameType
 
 __all__ = ["UnresolvedAnnotation", "parameters_of"]
 
@@ -128,13 +129,20 @@ class _Tolerant(dict[str, Any]):
 
 def _around(code: CodeType) -> dict[str, Any]:
     """Returns the local names of the function that is just defining another one."""
+    if "<locals>" not in code.co_qualname:
+        return {}
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way to the names
     while frame is not None:
-        # A function that was defined in a class body, or anywhere but in a module.
-        if code in frame.f_code.co_consts and frame.f_locals is not frame.f_globals:
+        if frame.f_locals is not frame.f_globals and _contains(frame.f_code, code):
             return dict(frame.f_locals)
         frame = frame.f_back
     return {}
+
+
+def _contains(outer: CodeType, code: CodeType) -> bool:
+    """Tells whether code stands in other code, if only in the body of a class there."""
+    inner = [const for const in outer.co_consts if isinstance(const, CodeType)]
+    return any(one is code or _contains(one, code) for one in inner)
 
 
 def _function(function: Any) -> Any:

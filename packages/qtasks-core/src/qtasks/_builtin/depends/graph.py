@@ -107,17 +107,17 @@ class Graph:
             raise RegistrationError(msg)
         if key in self._nodes:
             return self._nodes[key]
+        where = self._where(name)
         self._path.append((key, names[-1]))
         try:
-            made = self._make(name, key, dependency)
+            made = self._make(where, key, dependency)
         finally:
             self._path.pop()
         self._nodes[key] = made
         return made
 
-    def _make(self, name: str, key: Hashable, dependency: Dependency) -> Node:
+    def _make(self, where: str, key: Hashable, dependency: Dependency) -> Node:
         function, needs, by_position = dependency.dependency, {}, []
-        where = self._where(name)
         for word, parameter in parameters_of(function).items():
             need = self._need(word, parameter, dependency, where)
             if need is not None:
