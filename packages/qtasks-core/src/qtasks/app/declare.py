@@ -108,6 +108,7 @@ def declare(
     name: Any,
     options: Mapping[str, Any],
     declared: Callable[[], Mapping[str, Callable[[Any], object]]] = dict,
+    *,
     find: Finder = builtin_converter,
     fills: Callable[[TaskDefinition], Mapping[str, str]] = fills_without_app,
 ) -> TaskDefinition:

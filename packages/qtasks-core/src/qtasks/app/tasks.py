@@ -46,12 +46,18 @@ class TaskHolder:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
-        asked = (self._task_options, self._value_converter, self._fills)
-        task = declare(function, name, options, *asked)
+        task = self._declared(function, name, options)
         self._check_free(task, {})
         self._use_fillers([task])
         self._definitions[task.name] = task
         return task
+
+    def _declared(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> TaskDefinition:
+        """Makes a definition, and asks the plugins of the app what they have to say."""
+        asked = {"find": self._value_converter, "fills": self._fills}
+        return declare(function, name, options, self._task_options, **asked)
 
     def include_router(
         self,
@@ -83,8 +89,7 @@ class TaskHolder:
             known = declaration.definition
             options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
             name = f"{adoption.prefix}{known.name}"
-            asked = (self._task_options, self._value_converter, self._fills)
-            task = declare(known.func, name, options, *asked)
+            task = self._declared(known.func, name, options)
             self._check_free(task, tasks)
             tasks[name] = task
 
