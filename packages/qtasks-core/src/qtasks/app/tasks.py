@@ -56,8 +56,8 @@ class TaskHolder:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         """Makes a definition, and asks the plugins of the app what they have to say."""
-        asked = {"find": self._value_converter, "fills": self._fills}
-        return declare(function, name, options, self._task_options, **asked)
+        find, fills = self._value_converter, self._fills
+        return declare(function, name, options, self._task_options, find=find, fills=fills)
 
     def include_router(
         self,
