@@ -42,15 +42,16 @@ class Declared:
 
     def __init__(self, owner: type[Any], bucket: Any = None, ttl: Any = None) -> None:
         self._owner = owner
-        name = owner.__qualname__.rpartition("<locals>.")[2] if bucket is None else bucket
+        self._title = owner.__qualname__.rpartition("<locals>.")[2]
+        name = self._title if bucket is None else bucket
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            msg = f"{owner.__qualname__}(bucket={bucket!r}): use text without blanks and colons"
+            msg = f"{self._title}(bucket={bucket!r}): use text without blanks and colons"
             raise RegistrationError(msg)
         seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
         if seconds is not None and (
             isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0
         ):
-            msg = f"{owner.__qualname__}(ttl={ttl!r}): use seconds above 0, or a timedelta"
+            msg = f"{self._title}(ttl={ttl!r}): use seconds above 0, or a timedelta"
             raise RegistrationError(msg)
         self.bucket = name
         self.is_named = bucket is not None
@@ -99,14 +100,14 @@ class Declared:
 
     def _check_key(self, key: Any) -> str:
         if not isinstance(key, str):
-            msg = f"{self._owner.__qualname__}: the key {key!r} is no text"
+            msg = f"{self._title}: the key {key!r} is no text"
             raise TypeError(msg)
         if self.fields and key not in self.fields:
             close = difflib.get_close_matches(key, self.fields, n=1)
             hint = (
                 f", did you mean {close[0]!r}?" if close else f"; it has {', '.join(self.fields)}"
             )
-            msg = f"{self._owner.__qualname__} declares no field {key!r}{hint}"
+            msg = f"{self._title} declares no field {key!r}{hint}"
             raise TypeError(msg)
         return key
 
@@ -124,7 +125,7 @@ class Declared:
         return data
 
     def _name(self, key: str) -> str:
-        return f"{self._owner.__qualname__}.{key}"
+        return f"{self._title}.{key}"
 
 
 class BaseState:
