@@ -15,6 +15,7 @@
 ``qtasks.asyncio`` has the same app for asynchronous code.
 """
 
+from qtasks._builtin.depends.dependency import Depends
 from qtasks._version import __version__
 from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.blocking import QueueTasks
@@ -28,6 +29,7 @@ __all__ = [
     "INJECTED",
     "AsyncRouter",
     "AsyncTask",
+    "Depends",
     "QueueTasks",
     "Router",
     "SyncRouter",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from conftest import Harness
 
+    from qtasks.schemas import TaskDefinition
+
 #: How each trigger is made to fire, by its name.
 SCENES: dict[str, Callable[[Stage], Any]] = {}
 
@@ -29,6 +31,10 @@ class Answering(BasePlugin):
         super().__init__(name)
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def fills(self, task: TaskDefinition) -> list[str]:
+        """Fills in what is called ``filled``."""
+        return [name for name in task.signature.parameters if name == "filled"]
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         """Does nothing."""
@@ -250,6 +256,7 @@ def share(stage: Stage) -> None:
     "task_executor_before_execute",
     "task_executor_decode",
     "task_executor_execute",
+    "task_executor_fill",
     "task_executor_run_task",
     "task_executor_task_close",
     "worker_add",

@@ -59,6 +59,10 @@ def shared_all(stage: Stage) -> Any:
     return stage.do(stage.app.global_config.get_all("mail"))
 
 
+def wants_filled(filled: Any) -> Any:
+    return filled
+
+
 BY_PLUGIN = {"by": "plugin"}
 
 #: For each trigger: an answer, what is looked at, and what must be seen there.
@@ -147,6 +151,12 @@ REPLACED: list[tuple[str, Any, Callable[[Stage], Any], Any]] = [
     ("global_config_get_all", {"get": {"a": 1}}, shared_all, {"a": 1}),
     ("global_config_get_match", {"b": 2}, shared, {"b": 2}),
     ("task_executor_args_replace", {"args": (42,)}, lambda stage: stage.result(), 42),
+    (
+        "task_executor_fill",
+        {"filled": 42},
+        lambda stage: stage.run(stage.app.task(wants_filled)).returning,
+        42,
+    ),
     (
         "task_executor_run_task_gen",
         {"results": [42]},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import assert_type
+from typing import Annotated, Any, assert_type
 
-from qtasks import INJECTED, QueueTasks, SyncTask
+from qtasks import INJECTED, Depends, QueueTasks, SyncTask
 from qtasks.app.handles import TaskHandle
 from qtasks.app.inline import AsyncInline, Inline
 from qtasks.asyncio import AsyncTask, AsyncTaskHandle
@@ -17,6 +18,7 @@ from qtasks.configs import QueueConfig, Source
 from qtasks.contexts import AsyncContext, SyncContext
 from qtasks.executors import BaseTaskExecutor, SyncTaskExecutor
 from qtasks.middlewares import TaskMiddleware
+from qtasks.plugins import AsyncState, State, StateKey, SyncState
 from qtasks.schemas import TaskCall
 from qtasks.stats import AsyncStats, SyncStats
 
@@ -228,3 +230,55 @@ config.subscribe(len)  # type: ignore[arg-type]  # it takes three arguments
 def parameters(task: SyncTask[[str], int], other: AsyncTask[[str], int]) -> None:
     assert_type(task.add_task("a").result(), int)
     assert_type(other.build("a"), TaskCall)
+
+
+def made() -> str:
+    return "db"
+
+
+async def awaited() -> str:
+    return "db"
+
+
+def yielded() -> Iterator[str]:
+    yield "db"
+
+
+async def yielded_later() -> AsyncIterator[str]:
+    yield "db"
+
+
+class Database:
+    """A class as a dependency."""
+
+
+class Form(AsyncState, ttl=60):
+    step: int = 0
+
+
+assert_type(Depends(made), str)
+assert_type(Depends(awaited), str)
+assert_type(Depends(yielded, scope="worker"), str)
+assert_type(Depends(yielded_later), str)
+assert_type(Depends(contextmanager(yielded)), str)
+assert_type(Depends(asynccontextmanager(yielded_later)), str)
+assert_type(Depends(Database), Database)
+Depends(made, scoep="worker")  # type: ignore[call-overload]  # no such option
+
+
+@app.task
+async def depends(
+    x: int,
+    state: Annotated[Form, StateKey("x")],
+    *,
+    db: str = Depends(made),
+    same: Annotated[str, Depends(awaited)] = INJECTED,
+) -> int:
+    assert_type(await state.update(step=1), dict[str, Any])
+    return x
+
+
+def states(blocking: SyncState, either: State) -> None:
+    assert_type(blocking.get_all(), dict[str, Any])
+    blocking.set("a", 1)
+    either.set("a", 1)

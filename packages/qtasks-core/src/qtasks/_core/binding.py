@@ -62,11 +62,22 @@ def _check_signature(
 ) -> None:
     if not kwargs and task.arity is not None and task.arity[0] <= len(args) <= task.arity[1]:
         return
+    if task.filled:
+        _refuse_filled(task, kwargs)
     try:
         task.signature.bind(*args, **kwargs)
     except TypeError as error:
         msg = f"{task.name}: {error}; the task is {signature_text(task)}{_hint(task, kwargs)}"
         raise TaskArgumentsError(msg) from None
+
+
+def _refuse_filled(task: TaskDefinition, kwargs: Mapping[str, Any]) -> None:
+    for name in kwargs.keys() & task.filled.keys():
+        msg = (
+            f"{task.name}: {name} is filled in by the plugin {task.filled[name]!r} where the task"
+            f" runs; leave it out: the task is {signature_text(task)}"
+        )
+        raise TaskArgumentsError(msg)
 
 
 def arity_of(signature: Signature) -> tuple[int, float] | None:

@@ -109,6 +109,7 @@ class BaseQueueTasks(TaskHolder):
         names, instances = named_plugins(options.get("plugins"))
         required = required_plugins(options.get("required_plugins", ()))
         self._discovery = Discovery(self._registry, names, required)
+        self._discovery.builtin = self._builtin
         for instance in instances:
             self.add_plugin(instance)
         self._plans = Plans()

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from qtasks._core.binding import arity_of
 from qtasks._core.bridge import is_async_callable
 from qtasks._core.typed.builtin import builtin_converter
@@ -16,6 +18,7 @@ from qtasks._core.typed.hints import signature_of
 from qtasks._core.typed.task_types import TaskTypes
 from qtasks._core.worker.processes import check_crossable
 from qtasks.app.executor_checks import check_executor
+from qtasks.app.filling import fills_without_app
 from qtasks.app.middleware_checks import check_middlewares
 from qtasks.contracts.injected import refuse_uninjected
 from qtasks.contracts.names import check_name
@@ -39,6 +42,7 @@ _KNOWN: Final = frozenset(TaskDefinition.__struct_fields__) - {
     "signature",
     "max_attempts",
     "types",
+    "filled",
     "where",
     "extra",
 }
@@ -104,7 +108,9 @@ def declare(
     name: Any,
     options: Mapping[str, Any],
     declared: Callable[[], Mapping[str, Callable[[Any], object]]] = dict,
+    *,
     find: Finder = builtin_converter,
+    fills: Callable[[TaskDefinition], Mapping[str, str]] = fills_without_app,
 ) -> TaskDefinition:
     """Makes the definition of a task.
 
@@ -115,6 +121,7 @@ def declare(
         declared: returns the keywords that plugins declare, and their checks; called only if
             there are unknown ones.
         find: asks the plugins about types.
+        fills: returns the parameters that plugins fill in, and by which of them.
 
     Raises:
         RegistrationError: something does not fit; the message says what and where.
@@ -141,25 +148,40 @@ def declare(
         pool=pool,
         signature=signature,
         arity=arity_of(signature),
-        types=TaskTypes(
-            name,
-            function,
-            signature,
-            colour,
-            find,
-            validate=known.get("validate", True),
-            replaced=bool(known.get("decode") or known.get("generate_handler")),
-        ),
         where=where,
         extra=extra,
         tags=tuple(known.pop("tags", ())),
         description=known.pop("description", "") or (inspect.getdoc(function) or "").split("\n")[0],
         **known,
     )
+    if filled := fills(task):
+        task = _without(task, function, filled)
     check_executor(task)
     if task.pool == "process":
         check_crossable(task)
-    return task
+    types = TaskTypes(
+        name,
+        function,
+        task.signature,
+        colour,
+        find,
+        validate=task.validate,
+        replaced=bool(task.decode or task.generate_handler),
+    )
+    return msgspec.structs.replace(task, types=types)
+
+
+def _without(task: TaskDefinition, function: Any, filled: Mapping[str, str]) -> TaskDefinition:
+    """Returns a task that is called without the parameters that plugins fill in."""
+    left = [one for one in task.signature.parameters.values() if one.name not in filled]
+    signature = task.signature.replace(parameters=left)
+    return msgspec.structs.replace(
+        task,
+        func=refuse_uninjected(function, task.name, filled),
+        signature=signature,
+        arity=arity_of(signature),
+        filled=filled,
+    )
 
 
 def _colour(name: str, function: Any) -> Colour:

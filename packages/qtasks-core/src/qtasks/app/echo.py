@@ -47,6 +47,12 @@ class Echo:
             return task._running(AsyncContext(run, task.app))  # noqa: SLF001 - one concept in two modules
         return task._running(SyncContext(run, task.app))  # noqa: SLF001 - as above
 
+    def context(self, run: Run, *, is_async: bool) -> AsyncContext | SyncContext:
+        """Returns the context of a run, in a colour; only on the worker's loop."""
+        if is_async:
+            return AsyncContext(run, self._awaitable_app())
+        return SyncContext(run, self._blocking_app())
+
     def _task(self, task: TaskDefinition) -> AsyncTask[..., Any, Any] | SyncTask[..., Any, Any]:
         if task.is_async:
             return AsyncTask(task, self._awaitable_app())

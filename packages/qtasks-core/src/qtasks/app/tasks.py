@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from qtasks._builtin import builtin_plugins
+from qtasks._version import __version__
 from qtasks.app.declare import declare
+from qtasks.app.filling import fills_of
 from qtasks.app.groups import Adoption, Declaration, two_named_alike
 from qtasks.app.plugins import find_converter, task_options
 from qtasks.app.routing import group_of
-from qtasks.exc import DuplicateTaskError
+from qtasks.exc import DuplicateTaskError, RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qtasks._config import QueueConfig
     from qtasks._core.discovery.discovery import Discovery
+    from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks.app.base import BaseQueueTasks
     from qtasks.app.routing import BaseRouter
     from qtasks.schemas import TaskDefinition
@@ -27,9 +31,11 @@ class TaskHolder:
 
     config: QueueConfig
     _discovery: Discovery
+    _registry: TriggerRegistry
 
     def __init__(self) -> None:
         self._definitions: dict[str, TaskDefinition] = {}
+        self._builtin = builtin_plugins()
 
     @property
     def tasks(self) -> Mapping[str, TaskDefinition]:
@@ -40,10 +46,18 @@ class TaskHolder:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
-        task = declare(function, name, options, self._task_options, self._value_converter)
+        task = self._declared(function, name, options)
         self._check_free(task, {})
+        self._use_fillers([task])
         self._definitions[task.name] = task
         return task
+
+    def _declared(
+        self, function: Any, name: str | None, options: Mapping[str, Any]
+    ) -> TaskDefinition:
+        """Makes a definition, and asks the plugins of the app what they have to say."""
+        find, fills = self._value_converter, self._fills
+        return declare(function, name, options, self._task_options, find=find, fills=fills)
 
     def include_router(
         self,
@@ -75,11 +89,12 @@ class TaskHolder:
             known = declaration.definition
             options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
             name = f"{adoption.prefix}{known.name}"
-            task = declare(known.func, name, options, self._task_options, self._value_converter)
+            task = self._declared(known.func, name, options)
             self._check_free(task, tasks)
             tasks[name] = task
 
         def take() -> None:
+            self._use_fillers(tasks.values())
             for (declaration, _), name in zip(taken, tasks, strict=True):
                 declaration.settle_in(self._whole, name)
             self._definitions.update(tasks)
@@ -90,6 +105,24 @@ class TaskHolder:
         existing = self._definitions.get(task.name) or others.get(task.name)
         if existing is not None:
             raise DuplicateTaskError(two_named_alike(existing, task))
+
+    def _fills(self, task: TaskDefinition) -> dict[str, str]:
+        return fills_of(task, {**self._builtin, **self._registry.plugins})
+
+    def _use_fillers(self, tasks: Iterable[TaskDefinition]) -> None:
+        """Adds the built-in plugins that tasks need; an app without such tasks has none."""
+        for task in tasks:
+            for parameter, name in task.filled.items():
+                plugin = self._builtin.get(name)
+                if plugin is None or name in self._registry.plugins:
+                    continue
+                if not self._discovery.wants(plugin, name):
+                    msg = (
+                        f"task {task.name!r}: {parameter!r} is filled in by the plugin {name!r},"
+                        " which is switched off; qtasks plugins list says where"
+                    )
+                    raise RegistrationError(msg)
+                self._registry.add(plugin, origin=f"qtasks-core {__version__}, built in")
 
     @property
     def _whole(self) -> BaseQueueTasks:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from qtasks.contracts.generating import exhaust, exhaust_async
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from qtasks.contracts.context import BaseContext
     from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["AsyncTaskExecutor", "BaseTaskExecutor", "SyncTaskExecutor"]
@@ -46,6 +47,8 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         echo: the running task, if the function takes it as its first argument; it is added to
             ``args`` before the first step.
         values: takes what a generator yields, see ``run_task_gen``.
+        place: where the run happens, for :meth:`call_plain`.
+        contexts: makes what :meth:`context` returns.
     """
 
     #: The names of the steps a subclass may override; everything else belongs to the engine.
@@ -62,6 +65,8 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
     result: Any = None
     echo: Any = None
     values: Any = None
+    place: Any = None
+    contexts: Any = None
 
     def __init__(
         self,
@@ -73,6 +78,35 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         self.task_func = task_func
         self.task_broker = task_broker
         self.log = log or _task_log
+
+    async def call_plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a plain function where it may block; for plugins, while the run lasts.
+
+        That is the thread of the task if it has one, and otherwise one of the worker's threads.
+        A plain task that runs on the loop has it called there. Context variables go both ways.
+
+        Args:
+            function: what to call, without arguments.
+        """
+        return await self.place.plain(function)
+
+    def context(self, *, is_async: bool | None = None) -> BaseContext:
+        """Returns what the running task can learn of itself, as ``self.ctx`` of an echo task.
+
+        Args:
+            is_async: whether its methods are awaited; None for the colour of the task.
+
+        Raises:
+            RuntimeError: nobody keeps it: it is there for tasks with ``echo=True``, generators,
+                and those of which plugins fill in parameters.
+        """
+        if self.contexts is None:
+            msg = f"{self.task_func.name}: there is no context without echo=True"
+            raise RuntimeError(msg)
+        found: BaseContext = self.contexts(
+            is_async=self.task_func.is_async if is_async is None else is_async
+        )
+        return found
 
 
 class AsyncTaskExecutor(BaseTaskExecutor):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qtasks.exc import TaskArgumentsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["INJECTED", "check_injected", "refuse_uninjected"]
 
@@ -33,21 +33,26 @@ class _Injected:
 INJECTED: Final[Any] = _Injected()
 
 
-def refuse_uninjected(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def refuse_uninjected(
+    function: Callable[..., Any], name: str, filled: Collection[str] = ()
+) -> Callable[..., Any]:
     """Returns a function that refuses to run while a parameter is still :data:`INJECTED`.
+
+    So does it while one that a plugin fills in has its default, which says how to fill it in.
 
     A function without such parameters is returned as it is, so it pays nothing.
 
     Args:
         function: the function of a task.
         name: the name of the task, for the message.
+        filled: the parameters that plugins fill in.
     """
-    places = _places(inspect.signature(function))
+    places = _places(inspect.signature(function), filled)
     if not places:
         return function
 
     def check(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        missing = [word for word, place in places.items() if _missing(word, place, args, kwargs)]
+        missing = [each.name for each in places if each.is_missing(args, kwargs)]
         if missing:
             words = ", ".join(missing)
             msg = (
@@ -88,17 +93,30 @@ def check_injected(
         check(args, kwargs)
 
 
-def _places(signature: inspect.Signature) -> dict[str, float]:
-    """Returns the injected parameters, and how many positional arguments leave each one out."""
-    keyword_only = inspect.Parameter.KEYWORD_ONLY
-    return {
-        name: inf if parameter.kind is keyword_only else index
+class _Place(NamedTuple):
+    """A parameter that somebody has to fill in.
+
+    Attributes:
+        name: its name.
+        position: how many positional arguments leave it out.
+        default: what it has until then.
+    """
+
+    name: str
+    position: float
+    default: Any
+
+    def is_missing(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Tells whether nobody has filled it in."""
+        if self.position < len(args):
+            return args[int(self.position)] is self.default
+        return kwargs.get(self.name, self.default) is self.default
+
+
+def _places(signature: inspect.Signature, filled: Collection[str]) -> list[_Place]:
+    keyword_only, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    return [
+        _Place(name, inf if parameter.kind is keyword_only else index, parameter.default)
         for index, (name, parameter) in enumerate(signature.parameters.items())
-        if parameter.default is INJECTED
-    }
-
-
-def _missing(name: str, place: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    if place < len(args):
-        return args[int(place)] is INJECTED
-    return kwargs.get(name, INJECTED) is INJECTED
+        if parameter.default is INJECTED or (name in filled and parameter.default is not empty)
+    ]

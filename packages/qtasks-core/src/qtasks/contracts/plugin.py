@@ -12,7 +12,7 @@ from qtasks.contracts.runs import first_of
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     import msgspec
 
@@ -69,6 +69,18 @@ class BasePlugin(ABC):
             task: the registered task.
         """
         return True
+
+    def fills(self, task: TaskDefinition) -> Iterable[str]:  # noqa: ARG002 - for subclasses
+        """Names the parameters of a task that the plugin fills in; asked when it is registered.
+
+        Calls leave them out, and may not pass them. The values are given in
+        ``task_executor_fill``. What is raised here refuses the task.
+
+        Args:
+            task: the task; nothing is filled in its ``signature`` yet, and
+                :func:`~qtasks.plugins.parameters_of` reads the annotations of its ``func``.
+        """
+        return ()
 
     @abstractmethod
     def trigger(self, name: str, *args: Any, **kwargs: Any) -> Any:

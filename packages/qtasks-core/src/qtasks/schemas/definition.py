@@ -21,7 +21,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         func: the function itself.
         colour: what kind of function it is.
         pool: where it runs.
-        signature: what calls are checked against; without the first parameter if that is ``echo``.
+        signature: what calls are checked against; without the first parameter if that is ``echo``,
+            and without those that plugins fill in.
         echo: whether the function's first parameter is the running task itself.
         queue: the queue its calls go to unless a call says otherwise.
         priority: −128…127, lower runs earlier; None takes the app's default.
@@ -44,6 +45,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         validate: whether the values of calls are checked against the annotations.
         types: what the annotations mean for the values of calls and results; None if nobody has
             looked.
+        filled: the parameters that plugins fill in where the task runs, and by which plugin.
         where: file and line of the function, for messages.
         extra: decorator keywords that core does not know; plugins read them.
     """
@@ -71,6 +73,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     arity: tuple[int, float] | None = None
     validate: bool = True
     types: ValueTypes | None = None
+    filled: Mapping[str, str] = msgspec.field(default_factory=dict)
     where: str = ""
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 

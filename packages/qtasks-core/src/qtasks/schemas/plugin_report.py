@@ -19,7 +19,8 @@ class PluginReport(msgspec.Struct, frozen=True):
     Attributes:
         name: its name.
         state: whether it is used.
-        origin: ``installed`` if it was found, ``code`` if it was added by hand.
+        origin: ``installed`` if it was found, ``code`` if it was added by hand, ``built-in`` if it
+            comes with QTasks.
         distribution: the package that brings it; empty if that is not known.
         version: the version of that package; likewise.
         api: the version of the plugin API that it says it was written for; empty if it says none,
@@ -36,7 +37,7 @@ class PluginReport(msgspec.Struct, frozen=True):
 
     name: str
     state: PluginState
-    origin: Literal["installed", "code"] = "installed"
+    origin: Literal["installed", "code", "built-in"] = "installed"
     distribution: str = ""
     version: str = ""
     api: str = ""

@@ -19,6 +19,7 @@ from qtasks._core.discovery.required import check_required
 from qtasks._core.discovery.selection import Selection
 from qtasks._core.discovery.switches import current_switches
 from qtasks._core.errors import safe_text, trace_of_import
+from qtasks._version import __version__
 from qtasks.contracts import hookspecs
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.exc import ConfigError, QTasksError
@@ -49,6 +50,7 @@ class Discovery:
     Attributes:
         registered: whether the plugins listen.
         problem: why the app must not run: something required is missing.
+        builtin: the plugins that come with QTasks; they are added when a task needs them.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Discovery:
     ) -> None:
         self.registered = False
         self.problem: ConfigError | None = None
+        self.builtin: Mapping[str, BasePlugin] = {}
         self._registry = registry
         self._names = names
         self._required = tuple(required)
@@ -193,7 +196,7 @@ class Discovery:
         unwanted = selection.unwanted(name, added=True)
         if unwanted is not None:
             fields = {"state": "disabled", "reason": unwanted.reason, "fix": unwanted.fix}
-            self._left_out.append(msgspec.structs.replace(_by_hand(name, plugin), **fields))
+            self._left_out.append(msgspec.structs.replace(self._added(name, plugin), **fields))
         return unwanted is None
 
     def _attempted(self, entries: Sequence[Entry]) -> list[Attempt]:
@@ -259,6 +262,13 @@ class Discovery:
             self._registry.declare(getattr(hooks, "qtasks_add_triggers", tuple)())
             self._registry.manager.register(hooks, report.name)
 
+    def _added(self, name: str, plugin: Any) -> PluginReport:
+        report = _by_hand(name, plugin)
+        if self.builtin.get(name) is not plugin:
+            return report
+        fields = {"origin": "built-in", "distribution": "qtasks-core", "version": __version__}
+        return msgspec.structs.replace(report, **fields)
+
     def _in_use(self, name: str, place: int, found: dict[str, PluginReport]) -> PluginReport:
         plugin = self._registry.plugins.get(name)
         table = self._registry.table
@@ -274,7 +284,7 @@ class Discovery:
             )
             or ()
         )
-        report = found.get(name) or _by_hand(name, plugin)
+        report = found.get(name) or self._added(name, plugin)
         return msgspec.structs.replace(report, order=place, triggers=triggers, hooks=hooks)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from qtasks._core.codec import decode_arguments, encode_arguments
 from qtasks._core.firing.readable import check_readable, encodable
 from qtasks._core.triggers import emit
+from qtasks._core.worker.bracket import Bracket
 from qtasks.contracts.runs import same_run
 from qtasks.exc import CodecError, DecodeError
 from qtasks.schemas import Delivery, TaskDefinition
@@ -40,11 +41,13 @@ class Passage(msgspec.Struct):
         task: its registered task, or None if the worker does not know it.
         delivery: the delivery.
         headers: what a verdict makes of the message's headers; None leaves them.
+        bracket: what stands around the run, if anything does.
     """
 
     task: TaskDefinition | None
     delivery: Delivery
     headers: dict[str, str] | None = None
+    bracket: Bracket | None = None
 
 
 class Running:

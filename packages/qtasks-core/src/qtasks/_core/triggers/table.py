@@ -86,6 +86,7 @@ class TriggerTable:
     worker_lease_lost: Subscribers = ()
     worker_dead_letter: Subscribers = ()
     task_executor_args_replace: Subscribers = ()
+    task_executor_fill: Subscribers = ()
     task_executor_middlewares_execute: Subscribers = ()
     task_executor_before_execute: Subscribers = ()
     task_executor_execute: Subscribers = ()

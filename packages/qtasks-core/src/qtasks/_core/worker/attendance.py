@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._core.worker.runs import Run
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from qtasks._config import QueueConfig
+    from qtasks._core.worker.bracket import Bracket
     from qtasks._core.worker.reports import Reports
     from qtasks._core.worker.runs import EchoMaker
     from qtasks._core.worker.streams import Streams
@@ -51,17 +53,24 @@ class Attendance:
         self._streams = streams
         self._runs: dict[tuple[str, int], Run] = {}
 
-    async def attend(self, executor: BaseTaskExecutor, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def attend(
+        self,
+        executor: BaseTaskExecutor,
+        run: Callable[[], Awaitable[Any]],
+        bracket: Bracket | None = None,
+    ) -> Any:
         """Runs a task with what it needs to look at itself and to give values.
 
         Args:
             executor: the executor of the run; gets ``echo`` and ``values``.
             run: takes the steps of the run.
+            bracket: what stands around it, if anything does.
         """
         task, delivery = executor.task_func, executor.task_broker
         one = Run(task, delivery, self._worker, self._reports)
         if task.echo:
             executor.echo = self._echo.make(one)
+        executor.contexts = partial(self._echo.context, one)
         values = None
         if task.generates:
             streams = self._streams if task.stream else None
@@ -79,7 +88,8 @@ class Attendance:
             return result
         finally:
             del self._runs[delivery.id, delivery.token]
-            one.end()
+            if bracket is None or not bracket.keeps(one):
+                one.end()
             await self._reports.written(delivery.id)
             if values is not None:
                 await self._last_values(values, patience)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks._core.triggers.table import TriggerTable
+    from qtasks._core.worker.bracket import Bracket
     from qtasks._core.worker.places import Place, Pools
     from qtasks._core.worker.plan import Middleware, Plan
     from qtasks.contracts.executor import BaseTaskExecutor
@@ -28,6 +29,8 @@ async def execute(
     table: TriggerTable,
     pools: Pools,
     begin: Callable[[], None] | None = None,
+    *,
+    bracket: Bracket | None = None,
 ) -> Any:
     """Runs all steps and returns the value to store; raises what the task raised.
 
@@ -37,19 +40,22 @@ async def execute(
         table: who listens.
         pools: where functions run that do not run on the loop.
         begin: called on the loop when the run has its place, which may be after a wait.
+        bracket: what stands around it, if anything does.
     """
     place = plan.place(pools, begin)
     if plan.bare and not table.hears_runs:
         return await _bare(executor, place)
+    executor.place = place
     try:
         if plan.before:
             if table.task_executor_middlewares_execute:
                 await _tell_middlewares(executor, table, before=plan.before)
-            echo, values = executor.echo, executor.values
+            first = executor
             executor = await call_middlewares(plan, plan.before, executor, place)
-            # also of one that a middleware put in its place
-            executor.echo, executor.values = echo, values
-        await _run(executor, table, place)
+            # Also of one that a middleware put in its place.
+            executor.echo, executor.values = first.echo, first.values
+            executor.place, executor.contexts = place, first.contexts
+        await _run(executor, table, place, bracket)
         await _after(executor, table, place)
         if plan.after:
             if table.task_executor_middlewares_execute:
@@ -57,11 +63,10 @@ async def execute(
             executor = await call_middlewares(plan, plan.after, executor, place)
         return await _decoded(executor, table, place)
     finally:
-        try:
-            if subscribers := table.task_executor_task_close:
-                await emit.notify("task_executor_task_close", subscribers, _about(executor))
-        finally:
+        if bracket is None:
             place.close()
+        else:
+            bracket.leave(executor, place)
 
 
 async def _bare(executor: BaseTaskExecutor, place: Place) -> Any:
@@ -99,7 +104,9 @@ async def _tell_middlewares(
     await emit.notify("task_executor_middlewares_execute", subscribers, about)
 
 
-async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) -> None:
+async def _run(
+    executor: BaseTaskExecutor, table: TriggerTable, place: Place, bracket: Bracket | None
+) -> None:
     """Gets the result: from the function, or from plugins if it asks for that."""
     if subscribers := table.task_executor_args_replace:
         values: dict[str, Any] = {
@@ -110,6 +117,8 @@ async def _run(executor: BaseTaskExecutor, table: TriggerTable, place: Place) ->
         }
         values = await emit.replace("task_executor_args_replace", subscribers, values)
         executor.args, executor.kwargs = tuple(values["args"]), values["kw"]
+    if bracket is not None:
+        await bracket.fill(executor, place)
     if executor.echo is not None:  # last, so that plugins see the arguments of the call
         executor.args = (executor.echo, *executor.args)
     try:

@@ -6,7 +6,7 @@ import asyncio
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.worker.threads import Job, run_job
+from qtasks._core.worker.threads import Job, adopt, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from qtasks._core.worker.threads import ThreadPool
 
 __all__ = ["KeptThread"]
-
-_UNSET = object()
 
 
 class KeptThread:
@@ -32,6 +30,7 @@ class KeptThread:
         self._steps: SimpleQueue[Job | None] = SimpleQueue()
         self._serving: Job | None = None
         self._step: Job | None = None
+        self._closed = False
 
     @property
     def taken(self) -> bool:
@@ -50,17 +49,21 @@ class KeptThread:
             self._serving = self._pool.submit(lambda: self._serve(loop), self._begin)
         value = await job.future
         self._step = None
-        for variable, set_to in job.context.items():
-            if variable.get(_UNSET) is not set_to:
-                variable.set(set_to)
+        adopt(job.context)
         return value
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it is in a step whose caller has given up."""
+        return self._step is not None and self._step.future.cancelled()
 
     def close(self) -> None:
         """Gives the thread back; one that is still in a step is left to itself and replaced."""
-        if self._serving is None:
+        if self._serving is None or self._closed:
             return
+        self._closed = True
         self._steps.put(None)
-        if self._step is not None and self._step.future.cancelled():
+        if self.stuck:
             self._pool.abandon(self._serving)
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "OnLoop",
     "OneThread",
     "Place",
+    "PlainOnLoop",
     "Pools",
     "Processes",
 ]
@@ -75,6 +76,18 @@ class Place:
         """Calls the function, after :meth:`prepare`."""
         executor.result = await self.call(_body(executor))
 
+    async def plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a plain function that may block: in a thread, if the run has none of its own.
+
+        Context variables go both ways.
+        """
+        return await self._pools.threads.lend(function)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the run has left its place behind, where code still runs."""
+        return False
+
     def close(self) -> None:
         """Gives the place back."""
 
@@ -90,6 +103,16 @@ class OnLoop(Place):
             begin()
 
 
+class PlainOnLoop(OnLoop):
+    """Runs plain functions that want to run on the loop, and all that belongs to them."""
+
+    __slots__ = ()
+
+    async def plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a plain function."""
+        return function()
+
+
 class BareCoroutine(OnLoop):
     """Runs a coroutine function and nothing else."""
 
@@ -102,7 +125,7 @@ class BareCoroutine(OnLoop):
     run = body
 
 
-class BareFunction(OnLoop):
+class BareFunction(PlainOnLoop):
     """Runs a plain function on the loop and nothing else."""
 
     __slots__ = ()
@@ -149,6 +172,17 @@ class OneThread(Place):
     async def run(self, executor: Any) -> None:
         """Takes the steps up to the result of the function, in one go."""
         await self._thread.call(partial(_run, executor))
+
+    async def plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a plain function in the thread; in another one, if it does not come back."""
+        if self.stuck:
+            return await super().plain(function)
+        return await self._thread.call(function)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the thread is still in a step that nobody waits for."""
+        return self._thread.stuck
 
     def close(self) -> None:
         """Gives the thread back, or leaves it to itself if it is still in a step."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from qtasks._core.bridge import is_async_callable
+from qtasks._core.worker.filling import Layout
 from qtasks._core.worker.places import (
     BareCoroutine,
     BareFunction,
@@ -16,6 +17,7 @@ from qtasks._core.worker.places import (
     OneThread,
     OnLoop,
     Place,
+    PlainOnLoop,
     Processes,
 )
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor, SyncTaskExecutor
@@ -51,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
         attended: whether runs look at themselves, or give values before their end.
         before: middlewares before the function, in order.
         after: middlewares after it, in order.
+        layout: where filled parameters go among the arguments; None if there are none.
     """
 
     task: TaskDefinition
@@ -61,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True):
     attended: bool
     before: tuple[Middleware, ...]
     after: tuple[Middleware, ...]
+    layout: Layout | None = None
 
 
 class Plans:
@@ -90,10 +94,12 @@ class Plans:
         before = self._before + tuple(map(_compiled, task.middlewares_before))
         after = tuple(map(_compiled, task.middlewares_after)) + self._after
         bare = not (before or after or task.executor or task.decode or task.generates)
-        attended = task.echo or task.generates
+        bare = bare and not task.filled
+        attended = task.echo or task.generates or bool(task.filled)
         base = executor_base(task)
+        layout = Layout(task) if task.filled else None
         place = _place(task, bare=bare)
-        return Plan(task, task.executor or base, base, place, bare, attended, before, after)
+        return Plan(task, task.executor or base, base, place, bare, attended, before, after, layout)
 
 
 def executor_base(task: TaskDefinition) -> type[BaseTaskExecutor]:
@@ -107,7 +113,7 @@ def _place(task: TaskDefinition, *, bare: bool) -> type[Place]:
     if task.pool == "thread":
         return BareThread if bare else OneThread
     if not bare:
-        return OnLoop
+        return OnLoop if task.is_async else PlainOnLoop
     return BareCoroutine if task.is_async else BareFunction
 
 

@@ -17,6 +17,7 @@ from qtasks._core.decisions.history import append
 from qtasks._core.errors import describe
 from qtasks._core.firing.running import Passage, Running
 from qtasks._core.triggers import emit
+from qtasks._core.worker.bracket import Bracket
 from qtasks._core.worker.execution import execute
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
@@ -177,10 +178,24 @@ class Runner:
         key = (delivery.id, delivery.token)
         started = self._clock.time()
         passage = Passage(task, delivery)
+        try:
+            finished = await self._ended(passage, key, started)
+        finally:
+            if passage.bracket is not None:
+                await passage.bracket.close()
+        return finished
+
+    async def _ended(
+        self, passage: Passage, key: tuple[str, int], started: float
+    ) -> Finished | None:
         outcome: Outcome | None
+        if debug := log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s begins", passage.delivery.message.task, passage.delivery.id)
         try:
             outcome = await self._outcome(passage)
         except asyncio.CancelledError as error:
+            if passage.bracket is not None:
+                passage.bracket.error = error
             # What nobody asked for is a failure of the task's own code.
             outcome = self._endings[key] if key in self._endings else Fail(describe(error))
         if outcome is None:
@@ -196,6 +211,9 @@ class Runner:
             if self._endings.get(key, outcome) is None:  # it was lost while plugins were asked
                 await self._tell_lost(passage.task, passage.delivery)
                 return None
+        if debug:
+            end = type(settlement.outcome).__name__.lower()
+            log.debug("%s %s ends: %s", passage.delivery.message.task, passage.delivery.id, end)
         return Finished(passage.delivery, passage.task, settlement)
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
@@ -222,15 +240,17 @@ class Runner:
             return _malformed(str(error))
         try:
             arguments = load_arguments(task, tuple(args), kwargs)
-            value = await self._value(task, delivery, table, *arguments)
+            value = await self._value(passage, task, table, arguments)
             what = f"the result of {task.name}:"
             limit = self._config.max_payload
             return Success(encode(value, what, limit) if task.store_result else None)
-        except (TaskControl, TaskCancelError) as error:
-            return outcomes.after_control(error)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's
+            if passage.bracket is not None:
+                passage.bracket.error = error
+            if isinstance(error, TaskControl | TaskCancelError):
+                return outcomes.after_control(error)
             return await self._failed(passage, table, error)
 
     def _refusal(self, delivery: Delivery) -> Outcome:
@@ -260,30 +280,34 @@ class Runner:
 
     async def _value(
         self,
+        passage: Passage,
         task: TaskDefinition,
-        delivery: Delivery,
         table: TriggerTable,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        arguments: tuple[tuple[Any, ...], dict[str, Any]],
     ) -> Any:
         plan = self._plans.plan_for(task)
-        executor = plan.executor(task, delivery)
-        executor.args, executor.kwargs = args, kwargs
+        executor = plan.executor(task, passage.delivery)
+        executor.args, executor.kwargs = arguments
+        bracket = None
+        if table.task_executor_fill or table.task_executor_task_close or plan.layout:
+            bracket = passage.bracket = Bracket(self._worker, plan, executor, table)
         if plan.attended:
-            run = lambda: self._timed(plan, executor, table)  # noqa: E731 - used once
-            return await self._attendance.attend(executor, run)
-        return await self._timed(plan, executor, table)
+            run = lambda: self._timed(plan, executor, table, bracket)  # noqa: E731 - used once
+            return await self._attendance.attend(executor, run, bracket)
+        return await self._timed(plan, executor, table, bracket)
 
-    async def _timed(self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable) -> Any:
+    async def _timed(
+        self, plan: Plan, executor: BaseTaskExecutor, table: TriggerTable, bracket: Bracket | None
+    ) -> Any:
         task = executor.task_func
         if task.max_time is None:
-            return await execute(plan, executor, table, self._pools)
+            return await execute(plan, executor, table, self._pools, bracket=bracket)
         seconds, loop = task.max_time, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as limit:
                 # The time counts from the start of the function, not from the wait for a place.
                 begin = lambda: _limit(limit, loop.time() + seconds)  # noqa: E731 - used once
-                return await execute(plan, executor, table, self._pools, begin)
+                return await execute(plan, executor, table, self._pools, begin, bracket=bracket)
         except TimeoutError as error:
             if not limit.expired():
                 raise  # the task's own TimeoutError stays what it is

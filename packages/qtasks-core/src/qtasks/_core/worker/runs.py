@@ -9,6 +9,7 @@ from qtasks.exc import TaskCancelError
 
 if TYPE_CHECKING:
     from qtasks._core.worker.reports import Reports
+    from qtasks.contracts.context import BaseContext
     from qtasks.schemas import Delivery, TaskDefinition
 
 __all__ = ["EchoMaker", "Run"]
@@ -76,6 +77,15 @@ class EchoMaker(Protocol):
 
     def make(self, run: Run) -> object:
         """Returns the running task as its function sees it."""
+        ...
+
+    def context(self, run: Run, *, is_async: bool) -> BaseContext:
+        """Returns the context of a run, in a colour.
+
+        Args:
+            run: the run.
+            is_async: whether its methods are awaited; otherwise they block.
+        """
         ...
 
     async def close(self) -> None:

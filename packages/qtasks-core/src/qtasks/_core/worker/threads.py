@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Job", "ThreadPool", "run_job"]
+__all__ = ["Job", "ThreadPool", "adopt", "run_job"]
+
+_UNSET = object()
 
 
 class Job:
@@ -98,6 +100,17 @@ class ThreadPool:
         except asyncio.CancelledError:
             self.abandon(job)
             raise
+
+    async def lend(self, function: Callable[[], Any]) -> Any:
+        """Does what :meth:`run` does, and keeps what the function did to the caller's context."""
+        job = self.submit(function)
+        try:
+            value = await job.future
+        except asyncio.CancelledError:
+            self.abandon(job)
+            raise
+        adopt(job.context)
+        return value
 
     def submit(self, function: Callable[[], Any], begin: Callable[[], None] | None = None) -> Job:
         """Hands a function to a thread and returns at once; see :meth:`run`."""
@@ -210,6 +223,13 @@ def _begin(job: Job, loop: asyncio.AbstractEventLoop) -> None:
     if job.begin is not None:
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile; nobody waits
             loop.call_soon_threadsafe(job.begin)
+
+
+def adopt(context: contextvars.Context) -> None:
+    """Sets the context variables of the caller as they are in another context."""
+    for variable, value in context.items():
+        if variable.get(_UNSET) is not value:
+            variable.set(value)
 
 
 def run_job(job: Job) -> None:

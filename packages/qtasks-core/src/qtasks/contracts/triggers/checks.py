@@ -32,6 +32,7 @@ __all__ = [
     "check_record",
     "check_records",
     "check_run",
+    "check_values",
     "check_verdict",
     "check_written",
 ]
@@ -68,6 +69,15 @@ def check_arguments(_: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[
         msg = f"kw is a mapping from names to values, not {kw!r:.100}"
         raise TypeError(msg)
     return answer
+
+
+def check_values(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Adds the values of an answer to those of others."""
+    values = answer["values"]
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        msg = f"values are a mapping from parameters to what they get, not {values!r:.100}"
+        raise TypeError(msg)
+    return {"values": {**before["values"], **values}}
 
 
 def check_message(before: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtasks.contracts.triggers.checks import check_arguments
+from qtasks.contracts.triggers.checks import check_arguments, check_values
 from qtasks.contracts.triggers.spec import Kind, trigger
 
 if TYPE_CHECKING:
@@ -49,6 +49,48 @@ def task_executor_args_replace(
             @on("task_executor_args_replace")
             def clamp(self, kw):
                 return {"kw": {**kw, "limit": min(kw["limit"], 100)}} if "limit" in kw else None
+    """
+
+
+@trigger(
+    Kind.FILTER,
+    returns=("values",),
+    since="1.0",
+    roles=("worker",),
+    per_task=True,
+    check=check_values,
+)
+def task_executor_fill(
+    worker: Any, task_executor: Any, task_broker: Delivery, values: Mapping[str, Any]
+) -> Any:
+    """Fires before the function runs, to fill in the parameters that ``Plugin.fills`` named.
+
+    What is raised here by a plugin that fills in parameters of the task fails the task, and is no
+    failure of the plugin; the time it takes is that of the task.
+    ``await task_executor.call_plain(function)`` calls what may block, and
+    ``task_executor.context()`` is the context of the run. What is opened here is closed in
+    ``task_executor_task_close``, which fires whether or not all could be filled in.
+
+    Args:
+        worker: the worker.
+        task_executor: the executor of the run, with the arguments of the call.
+        task_broker: the delivery.
+        values: what other plugins have filled in so far, by parameter.
+
+    Returns:
+        The values of parameters, by name; they are added to those of others. Only parameters
+        that the plugin named count.
+
+    Example:
+        class Now(Plugin):
+            def fills(self, task):
+                return [name for name in task.signature.parameters if name == "now"]
+
+            @on("task_executor_fill")
+            def fill(self, task_executor):
+                if "now" in task_executor.task_func.filled:
+                    return {"now": perf_counter()}
+                return None
     """
 
 
@@ -248,17 +290,25 @@ def task_executor_decode(task_executor: Any, result: Any) -> Any:
 
 @trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
 def task_executor_task_close(
-    task_executor: Any, task_func: TaskDefinition, task_broker: Delivery
+    task_executor: Any,
+    task_func: TaskDefinition,
+    task_broker: Delivery,
+    e: BaseException | None,
 ) -> None:
     """Fires at the end of every run, however it ended: the place to close what was opened for it.
+
+    The outcome is fixed by then, and it is written afterwards. A plain function may still run in
+    a thread that was left behind because its time was over.
 
     Args:
         task_executor: the executor of the run.
         task_func: the registered task.
         task_broker: the delivery.
+        e: what ended the run: what it raised, or what it was stopped by; None if it returned.
 
     Changed:
-        It fires as well when the task failed, was cancelled, took too long or lost its lease.
+        There is ``e``. It fires as well when the task failed, was cancelled, took too long or
+        lost its lease.
 
     Example:
         class RunOver(Plugin):

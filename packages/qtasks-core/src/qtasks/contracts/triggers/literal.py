@@ -65,6 +65,7 @@ TriggerName: TypeAlias = Literal[
     "worker_lease_lost",
     "worker_dead_letter",
     "task_executor_args_replace",
+    "task_executor_fill",
     "task_executor_middlewares_execute",
     "task_executor_before_execute",
     "task_executor_execute",

@@ -1,0 +1,1 @@
+"""Depends: parameters of tasks that are made, and put away, around each run."""

@@ -1,0 +1,159 @@
+"""Values that live longer than a run: made by the first that needs them, shared by all others.
+
+Each lifetime has a task of its own, in which everything is opened and closed: what belongs to
+the task in which it was entered, such as a cancel scope, finds itself there again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._builtin.depends.dependency import ScopeEnum
+from qtasks._builtin.depends.graph import CONFIG
+from qtasks._builtin.depends.opened import Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from qtasks._builtin.depends.graph import Node
+
+__all__ = ["Lifetimes"]
+
+_OF_WORKER: Final = frozenset({ScopeEnum.WORKER})
+_OF_ALL: Final = frozenset({ScopeEnum.BROKER, ScopeEnum.STORAGE, ScopeEnum.GLOBAL_CONFIG})
+
+
+class Lifetimes:
+    """What the workers of an app have in common: each one by itself, and all on one loop."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, _Lifetime] = {}
+        self._context: contextvars.Context | None = None
+
+    def begin(self) -> None:
+        """Remembers the context in which everything is opened; that of no run."""
+        self._context = contextvars.copy_context()
+
+    async def get(self, worker: Any, node: Node) -> Any:
+        """Returns the value of a node.
+
+        Args:
+            worker: who needs it.
+            node: what has to be made; its scope is not that of a run.
+        """
+        shared = self._lifetime(_shared_by(worker), worker, _OF_ALL, None)
+        if node.scope in _OF_ALL:
+            return await shared.get(node)
+        return await self._lifetime(worker, worker, _OF_WORKER, shared.get).get(node)
+
+    async def leave(self, worker: Any) -> None:
+        """Closes what nobody needs without this worker; only on its loop."""
+        for key in (worker, _shared_by(worker)):
+            lifetime = self._kept.get(key)
+            if lifetime is not None:
+                lifetime.users.discard(worker)
+                if not lifetime.users:
+                    del self._kept[key]
+                    await lifetime.close()
+
+    async def close(self) -> None:
+        """Closes what belongs to this loop and is still open."""
+        loop = asyncio.get_running_loop()
+        for key, lifetime in reversed(list(self._kept.items())):
+            if lifetime.loop is loop:
+                del self._kept[key]
+                await lifetime.close()
+
+    def _lifetime(
+        self,
+        key: Hashable,
+        worker: Any,
+        scopes: frozenset[str],
+        elsewhere: Callable[[Node], Awaitable[Any]] | None,
+    ) -> _Lifetime:
+        lifetime = self._kept.get(key)
+        if lifetime is None:
+            context = contextvars.Context() if self._context is None else self._context.copy()
+            lifetime = self._kept[key] = _Lifetime(context, worker.config, scopes, elsewhere)
+        lifetime.users.add(worker)
+        return lifetime
+
+
+class _Lifetime:
+    """Values of one lifetime, and the task in which they are opened and closed."""
+
+    def __init__(
+        self,
+        context: contextvars.Context,
+        config: Any,
+        scopes: frozenset[str],
+        elsewhere: Callable[[Node], Awaitable[Any]] | None,
+    ) -> None:
+        self.users: set[Any] = set()
+        self.loop = asyncio.get_running_loop()
+        self._config = config
+        self._thread: ThreadPoolExecutor | None = None
+        self._requests: asyncio.Queue[tuple[Node, asyncio.Future[Any]] | None] = asyncio.Queue()
+        self._opened = Opened(
+            call_plain=self._call_plain,
+            special=self._special,
+            elsewhere=elsewhere or self._nowhere,
+            scopes=scopes,
+            whose="a worker" if scopes is _OF_WORKER else "the workers",
+        )
+        self._task = self.loop.create_task(self._serve(), context=context)
+
+    async def get(self, node: Node) -> Any:
+        if self._opened.knows(node):
+            return await self._opened.get(node)
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        self._requests.put_nowait((node, answer))
+        return await answer
+
+    async def close(self) -> None:
+        self._requests.put_nowait(None)
+        await self._task
+
+    async def _serve(self) -> None:
+        try:
+            while (request := await self._requests.get()) is not None:
+                node, answer = request
+                try:
+                    value = await self._opened.get(node)
+                except Exception as error:  # noqa: BLE001 - it belongs to who asked
+                    if not answer.done():
+                        answer.set_exception(error)
+                else:
+                    if not answer.done():
+                        answer.set_result(value)
+        finally:
+            try:
+                await self._opened.close(None)
+            finally:
+                if self._thread is not None:
+                    self._thread.shutdown(wait=False)
+
+    async def _call_plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a function in the one thread of this lifetime."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="qtasks-depends")
+        call = partial(contextvars.copy_context().run, function)
+        return await self.loop.run_in_executor(self._thread, call)
+
+    def _special(self, name: str, is_async: bool) -> Any:  # noqa: FBT001 - the shape of a callback
+        del is_async
+        assert name == CONFIG  # noqa: S101 - the graph has no others here
+        return self._config
+
+    @staticmethod
+    async def _nowhere(node: Node) -> Any:
+        msg = f"{node.name} lives in no lifetime"
+        raise AssertionError(msg)
+
+
+def _shared_by(worker: Any) -> Hashable:
+    return worker.broker, asyncio.get_running_loop()
