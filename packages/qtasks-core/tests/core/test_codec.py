@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qtasks._core.codec import decode, decode_arguments, encode, encode_arguments
+from qtasks.contracts.codec import decode, decode_arguments, encode, encode_arguments
 from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
 
 hashable = (

@@ -18,9 +18,9 @@ import pydantic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qtasks._core.codec import decode, decode_arguments, encode, encode_arguments
 from qtasks._core.typed.builtin import builtin_converter
 from qtasks._core.typed.task_types import TaskTypes
+from qtasks.contracts.codec import decode, decode_arguments, encode, encode_arguments
 from qtasks.exc import EncodeError, TaskArgumentsError
 
 

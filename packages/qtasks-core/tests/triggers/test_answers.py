@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from qtasks._core.codec import decode, encode, encode_arguments
+from qtasks.contracts.codec import decode, encode, encode_arguments
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Success, Verdict
 

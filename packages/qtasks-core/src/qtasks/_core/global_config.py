@@ -8,8 +8,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.codec import decode, encode
 from qtasks._core.triggers import emit
+from qtasks.contracts.codec import decode, encode
 from qtasks.contracts.names import check_name
 from qtasks.exc import ConfigError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from qtasks._core.binding import fit_arguments, signature_text
-from qtasks._core.codec import encode_arguments
 from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
+from qtasks.contracts.codec import encode_arguments
 from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum

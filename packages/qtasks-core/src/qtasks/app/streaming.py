@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.codec import decode
 from qtasks.app.view import no_record, not_over
+from qtasks.contracts.codec import decode
 from qtasks.exc import StreamBrokenError, TaskArgumentsError, UnknownTaskError, WaitTimeoutError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from qtasks._core.codec import decode, decode_arguments
 from qtasks._core.decisions.history import read
+from qtasks.contracts.codec import decode, decode_arguments
 from qtasks.exc import TaskCancelledError, TaskFailedError
 from qtasks.schemas import TERMINAL, HistoryEntry, Progress, Record, TaskError, TaskStatusEnum
 

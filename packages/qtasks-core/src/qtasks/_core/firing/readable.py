@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.codec import decode, decode_arguments, encode, encode_arguments
+from qtasks.contracts.codec import decode, decode_arguments, encode, encode_arguments
 from qtasks.schemas import Delivery, Message, Settlement, Success
 
 if TYPE_CHECKING:

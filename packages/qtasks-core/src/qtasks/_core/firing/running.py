@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks._core.codec import decode_arguments, encode_arguments
 from qtasks._core.firing.readable import check_readable, encodable
 from qtasks._core.triggers import emit
 from qtasks._core.worker.bracket import Bracket
+from qtasks.contracts.codec import decode_arguments, encode_arguments
 from qtasks.contracts.runs import same_run
 from qtasks.exc import CodecError, DecodeError
 from qtasks.schemas import Delivery, TaskDefinition

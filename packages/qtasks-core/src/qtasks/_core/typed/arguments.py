@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks._core.codec import encode
 from qtasks._core.typed.values import MisfitError
 from qtasks._core.typed.wording import kind_name
+from qtasks.contracts.codec import encode
 from qtasks.contracts.injected import INJECTED
 from qtasks.exc import CodecError, DecodeError, TaskArgumentsError
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from qtasks._core.codec import TEXTS
 from qtasks._core.typed.values import MisfitError
+from qtasks.contracts.codec import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from qtasks._core.codec import decode, encode
 from qtasks._core.typed.wording import kind_name
+from qtasks.contracts.codec import decode, encode
 
 __all__ = ["Load", "MisfitError", "ValuePlan"]
 

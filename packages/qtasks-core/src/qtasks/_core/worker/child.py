@@ -17,10 +17,10 @@ import time
 import types
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from qtasks._core.codec import decode, encode
 from qtasks._core.current import current_delivery, loads_main
 from qtasks._core.errors import describe
 from qtasks._core.logs import mark_handlers
+from qtasks.contracts.codec import decode, encode
 from qtasks.contracts.generating import exhaust
 from qtasks.exc import (
     Discard,

@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.codec import decode, encode
 from qtasks._core.current import current_delivery
 from qtasks._core.errors import RemoteError
 from qtasks._core.worker.child import CONTROLS, ChildAnswer, ChildHello, read_frame, write_frame
 from qtasks._core.worker.threads import ThreadPool
+from qtasks.contracts.codec import decode, encode
 from qtasks.contracts.injected import check_injected
 from qtasks.exc import ProcessCrashedError, RegistrationError
 from qtasks.schemas import TaskDefinition, TaskError

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qtasks._core.binding import load_arguments
-from qtasks._core.codec import decode_arguments, encode
 from qtasks._core.current import current_app, current_delivery
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
@@ -19,6 +18,7 @@ from qtasks._core.firing.running import Passage, Running
 from qtasks._core.triggers import emit
 from qtasks._core.worker.bracket import Bracket
 from qtasks._core.worker.execution import execute
+from qtasks.contracts.codec import decode_arguments, encode
 from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,

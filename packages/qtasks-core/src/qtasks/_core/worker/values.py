@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.codec import encode
+from qtasks.contracts.codec import encode
 from qtasks.exc import PayloadTooLargeError
 from qtasks.schemas import Chunk
 
