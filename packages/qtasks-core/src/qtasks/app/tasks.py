@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import structs
+
 from qtasks.app.declare import declare
 from qtasks.app.groups import Adoption, Declaration, two_named_alike
-from qtasks.app.plugins import find_converter, task_options
+from qtasks.app.plugins import find_converter, max_attempts, task_options
 from qtasks.app.routing import group_of
 from qtasks.exc import DuplicateTaskError
 
@@ -40,7 +42,7 @@ class TaskHolder:
         self, function: Any, name: str | None, options: Mapping[str, Any]
     ) -> TaskDefinition:
         options = {"queue": self.config.queues[0], **options}
-        task = declare(function, name, options, self._task_options, self._value_converter)
+        task = self._declared(function, name, options)
         self._check_free(task, {})
         self._definitions[task.name] = task
         return task
@@ -75,7 +77,7 @@ class TaskHolder:
             known = declaration.definition
             options = {"queue": self.config.queues[0], **adoption.options(declaration.options)}
             name = f"{adoption.prefix}{known.name}"
-            task = declare(known.func, name, options, self._task_options, self._value_converter)
+            task = self._declared(known.func, name, options)
             self._check_free(task, tasks)
             tasks[name] = task
 
@@ -85,6 +87,13 @@ class TaskHolder:
             self._definitions.update(tasks)
 
         return take
+
+    def _declared(self, function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
+        """Makes a definition; plugins say how many attempts a task with their options has."""
+        task = declare(function, name, options, self._task_options, self._value_converter)
+        if not task.extra:
+            return task
+        return structs.replace(task, max_attempts=max_attempts(self._discovery, task))
 
     def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
         existing = self._definitions.get(task.name) or others.get(task.name)

@@ -40,11 +40,13 @@ class Passage(msgspec.Struct):
         task: its registered task, or None if the worker does not know it.
         delivery: the delivery.
         headers: what a verdict makes of the message's headers; None leaves them.
+        started: when the run began, seconds since the epoch on the worker's clock.
     """
 
     task: TaskDefinition | None
     delivery: Delivery
     headers: dict[str, str] | None = None
+    started: float = 0.0
 
 
 class Running:
