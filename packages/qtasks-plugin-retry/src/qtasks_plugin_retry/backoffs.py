@@ -8,7 +8,16 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Backoff", "Constant", "Exponential", "Linear", "Polynomial", "Table", "check_number"]
+__all__ = [
+    "Backoff",
+    "Constant",
+    "Exponential",
+    "Linear",
+    "Polynomial",
+    "Table",
+    "check_number",
+    "longest",
+]
 
 #: From this attempt on an exponential delay does not grow any more.
 _MOST_DOUBLINGS: Final = 63
@@ -141,6 +150,17 @@ class Table(msgspec.Struct, frozen=True):
 
 
 Backoff: TypeAlias = Constant | Linear | Exponential | Polynomial | Table
+
+
+def longest(backoff: Backoff) -> float:
+    """Returns the longest delay that somebody has written down, in seconds; 0 if it grows."""
+    match backoff:
+        case Constant():
+            return backoff.delay
+        case Table():
+            return max(backoff.delays)
+        case _:
+            return 0.0
 
 
 def check_number(what: str, value: Any, least: float = 0) -> None:

@@ -35,7 +35,7 @@ def decide(policy: Retry, failure: Failure, complain: Callable[[str], object]) -
     Raises:
         TaskControl: ``classify`` raised it, which decides as well.
     """
-    found = match(failure.error, policy.retry_on_exc, policy.no_retry_on)
+    found = match(failure.error, tuple(policy.retry_on_exc), tuple(policy.no_retry_on))
     if found == "refused":
         return Verdict("fail", reason="not_retried")
     said = None if policy.classify is None else _classified(policy, failure, complain)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,12 +18,15 @@ from qtasks_plugin_retry.backoffs import (
     Polynomial,
     Table,
     check_number,
+    longest,
 )
 from qtasks_plugin_retry.chance import Jitter, check_jitter, spread
 from qtasks_plugin_retry.failure import Failure
 
 __all__ = ["Classified", "Retry", "check_attempts", "check_classes", "check_policy"]
 
+#: The most seconds of a delay that grows, unless the policy says another number.
+_CAP: Final = 600.0
 #: What ``classify`` may answer.
 Classified = Verdict | bool | float | timedelta | None
 
@@ -38,7 +41,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             of it and the whole, ``decorrelated`` between the first delay and three times the one
             before, ``Proportional(0.1)`` within a tenth around it, and ``none`` does not draw.
         min_delay: the fewest seconds, jitter included.
-        max_delay: the most seconds, also of what an exception says.
+        max_delay: the most seconds, also of what an exception says; None for 600, or as many as
+            ``Constant`` or ``Table`` has if these are more.
         max_elapsed: seconds from the acceptance of the task after which none of its runs begins;
             None for no limit.
         retry_on_exc: the classes of exceptions that are retried, subclasses included.
@@ -58,13 +62,13 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     max_attempts: int = 6
-    backoff: Backoff = Exponential()
+    backoff: Backoff | float | Sequence[float] | timedelta = Exponential()
     jitter: Jitter = "full"
     min_delay: float = 0.0
-    max_delay: float = 600.0
+    max_delay: float | None = None
     max_elapsed: float | None = None
-    retry_on_exc: tuple[type[BaseException], ...] = (Exception,)
-    no_retry_on: tuple[type[BaseException], ...] = ()
+    retry_on_exc: Sequence[type[BaseException]] = (Exception,)
+    no_retry_on: Sequence[type[BaseException]] = ()
     retry_on_timeout: bool | None = None
     classify: Callable[[Failure], Classified] | None = None
     on_exhausted: str | None = None
@@ -84,6 +88,13 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         self._set("on_exhausted", _task_name(self.on_exhausted))
         _check_seed(self.seed)
 
+    @property
+    def cap(self) -> float:
+        """The most seconds of a delay."""
+        if self.max_delay is not None:
+            return self.max_delay
+        return max(_CAP, self.min_delay, longest(_backoff(self.backoff)))
+
     def delay(self, task_id: str, attempt: int) -> float:
         """Returns the seconds until the next run; the same whenever it is asked.
 
@@ -92,9 +103,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             attempt: failed attempts so far, from 1.
         """
         drawn = spread(
-            self.backoff,
+            _backoff(self.backoff),
             self.jitter,
-            self.max_delay,
+            self.cap,
             seed=self.seed,
             task_id=task_id,
             attempt=attempt,
@@ -102,12 +113,12 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         return self.bounded(drawn)
 
     def bounded(self, seconds: float) -> float:
-        """Returns a delay within ``min_delay`` and ``max_delay``.
+        """Returns a delay within the limits.
 
         Args:
             seconds: the delay.
         """
-        return min(max(seconds, self.min_delay), self.max_delay)
+        return min(max(seconds, self.min_delay), self.cap)
 
     def _set(self, field: str, value: Any) -> None:
         msgspec.structs.force_setattr(self, field, value)
@@ -118,9 +129,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(value, timedelta):
                 self._set(field, value.total_seconds())
                 value = value.total_seconds()
-            if value is not None or field != "max_elapsed":
+            if value is not None or field == "min_delay":
                 check_number(f"Retry({field}=", value)
-        if self.min_delay > self.max_delay:
+        if self.min_delay > self.cap:
             msg = (
                 f"Retry(min_delay={self.min_delay!r}, max_delay={self.max_delay!r}): no delay is"
                 " that long and that short; make min_delay the smaller one"
@@ -220,7 +231,7 @@ def _check_seed(value: Any) -> None:
 
 
 def _task_name(value: Any) -> str | None:
-    name = getattr(value, "name", value)
+    name = getattr(value, "task_name", value)
     if name is None or (isinstance(name, str) and name):
         return name
     msg = f"Retry(on_exhausted={value!r}): use the name of a task, or the task"
