@@ -173,7 +173,9 @@ def test_the_environment_gives_the_policy_of_an_app(monkeypatch: pytest.MonkeyPa
     plugin = RetryPlugin()
     make_app(plugins=[plugin])
 
-    assert plugin.default == Retry(max_attempts=3, jitter="none", backoff=Exponential(7, 2))
+    assert plugin.default == Retry(
+        max_attempts=3, jitter="none", backoff=Exponential(7, 2), max_delay=600
+    )
 
 
 @pytest.mark.parametrize(
