@@ -13,12 +13,28 @@ import pytest
 
 import qtasks
 import qtasks.asyncio
+from qtasks._core.discovery import entries
 from qtasks._core.discovery.entries import forget
 from qtasks.configs import QueueConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_core() -> Iterator[None]:
+    """Hides the plugins of this repository, so that core is tested without any of them."""
+    look = entries._look
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entries, "_look", lambda: tuple(e for e in look() if not _is_ours(e)))
+        forget()
+        yield
+    forget()
+
+
+def _is_ours(entry: entries.Entry) -> bool:
+    return entry.distribution.startswith("qtasks-")
 
 
 class Harness:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks._core.discovery.discovery import Discovery
+    from qtasks.schemas import TaskDefinition
 
-__all__ = ["find_converter", "named_plugins", "prepare", "required_plugins", "task_options"]
+__all__ = [
+    "find_converter",
+    "max_attempts",
+    "named_plugins",
+    "prepare",
+    "required_plugins",
+    "task_options",
+]
+
+log = logging.getLogger("qtasks.plugins")
 
 
 def named_plugins(given: Any) -> tuple[list[str] | None, list[BasePlugin]]:
@@ -133,3 +144,35 @@ def find_converter(discovery: Discovery, annotation: Any) -> Callable[[Any], Any
         found: Callable[[Any], Any] = convert
         return found
     return builtin_converter(annotation)
+
+
+def max_attempts(discovery: Discovery, task: TaskDefinition) -> int | None:
+    """Asks the plugins how many attempts a task has; the first answer counts.
+
+    Args:
+        discovery: the app's.
+        task: the task, which has keywords of plugins.
+
+    Returns:
+        The number; None without a policy.
+
+    Raises:
+        RegistrationError: a plugin says that the task's options contradict each other.
+    """
+    hook = "qtasks_max_attempts"
+    for plugin, ask in discovery.implementations(hook):
+        try:
+            answer = ask(task=task)
+        except (TypeError, ValueError) as error:
+            msg = f"task {task.name!r}: {error}"
+            raise RegistrationError(msg) from None
+        except Exception:
+            log.exception("Plugin %s failed in hook %s; it is left out", plugin, hook)
+            continue
+        if answer is None:
+            continue
+        if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 1:
+            return answer
+        said = "Plugin %s answered hook %s with %.100r, and not with a whole number from 1 up"
+        log.error(said, plugin, hook, answer)
+    return None

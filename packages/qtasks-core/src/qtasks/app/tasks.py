@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import structs
+
 from qtasks._builtin import builtin_plugins
 from qtasks._version import __version__
 from qtasks.app.declare import declare
 from qtasks.app.filling import fills_of
 from qtasks.app.groups import Adoption, Declaration, two_named_alike
-from qtasks.app.plugins import find_converter, task_options
+from qtasks.app.plugins import find_converter, max_attempts, task_options
 from qtasks.app.routing import group_of
 from qtasks.exc import DuplicateTaskError, RegistrationError
 
@@ -100,6 +102,13 @@ class TaskHolder:
             self._definitions.update(tasks)
 
         return take
+
+    def _declared(self, function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
+        """Makes a definition; plugins say how many attempts a task with their options has."""
+        task = declare(function, name, options, self._task_options, self._value_converter)
+        if not task.extra:
+            return task
+        return structs.replace(task, max_attempts=max_attempts(self._discovery, task))
 
     def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
         existing = self._definitions.get(task.name) or others.get(task.name)

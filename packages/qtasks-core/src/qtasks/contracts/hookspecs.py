@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
-    from qtasks.schemas import CommandOption, Finding
+    from qtasks.schemas import CommandOption, Finding, TaskDefinition
 
 __all__ = [
     "hookimpl",
@@ -26,6 +26,7 @@ __all__ = [
     "qtasks_health_checks",
     "qtasks_make_broker",
     "qtasks_make_storage",
+    "qtasks_max_attempts",
     "qtasks_task_options",
     "qtasks_value_converter",
 ]
@@ -82,6 +83,25 @@ def qtasks_value_converter(annotation: Any) -> Callable[[Any], Any] | None:
         used to check arguments before they are queued, and to make them anew where the task
         runs. If it has an attribute ``fields``, a mapping of keywords to the names of fields,
         a call may give these one by one, and the function gets them as a dict.
+    """
+
+
+@hookspec(firstresult=True)
+def qtasks_max_attempts(task: TaskDefinition) -> int | None:
+    """Says how many attempts a retry policy allows; asked when a task is declared.
+
+    Only tasks that have a keyword of :func:`qtasks_task_options` are asked about.
+
+    Args:
+        task: the task, with all its options.
+
+    Returns:
+        A whole number from 1 up, which becomes ``max_attempts`` of the task; None leaves it to
+        the next plugin.
+
+    Raises:
+        ValueError: the options of the task contradict each other; the task is refused with it.
+        TypeError: likewise.
     """
 
 

@@ -42,12 +42,14 @@ class Passage(msgspec.Struct):
         delivery: the delivery.
         headers: what a verdict makes of the message's headers; None leaves them.
         bracket: what stands around the run, if anything does.
+        started: when the run began, seconds since the epoch on the worker's clock.
     """
 
     task: TaskDefinition | None
     delivery: Delivery
     headers: dict[str, str] | None = None
     bracket: Bracket | None = None
+    started: float = 0.0
 
 
 class Running:

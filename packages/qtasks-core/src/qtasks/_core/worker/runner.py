@@ -177,7 +177,7 @@ class Runner:
         """Runs a delivery and makes its settlement; None if it was lost meanwhile."""
         key = (delivery.id, delivery.token)
         started = self._clock.time()
-        passage = Passage(task, delivery)
+        passage = Passage(task, delivery, started=started)
         try:
             finished = await self._ended(passage, key, started)
         finally:
@@ -325,6 +325,7 @@ class Runner:
                 "trace": described.traceback,
                 "e": error,
                 "attempt": delivery.attempts + 1,
+                "elapsed": self._elapsed(passage),
             }
             try:
                 verdict = await emit.first("worker_task_error_retry", subscribers, arguments)
@@ -335,6 +336,12 @@ class Runner:
         if verdict is not None and verdict.headers is not None:
             passage.headers = {**delivery.message.headers, **verdict.headers}
         return outcomes.after_failure(described, verdict)
+
+    def _elapsed(self, passage: Passage) -> float:
+        """Returns the seconds since a task was accepted; no two clocks are compared for it."""
+        delivery = passage.delivery
+        waited = max(delivery.claimed_at - delivery.enqueued_at, 0.0)
+        return waited + max(self._clock.time() - passage.started, 0.0)
 
     def _settlement(self, passage: Passage, outcome: Outcome, started: float) -> Settlement:
         delivery = passage.delivery

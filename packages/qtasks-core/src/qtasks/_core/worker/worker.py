@@ -124,6 +124,11 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
 
+    @property
+    def app(self) -> Any:
+        """The app whose tasks it runs."""
+        return self._owner
+
     async def run(self, *, retry: bool = False, signals: bool = True) -> None:
         """Runs until :meth:`stop` is called, a signal arrives, or a burst is done.
 

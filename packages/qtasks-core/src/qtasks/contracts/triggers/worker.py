@@ -142,6 +142,7 @@ def worker_task_error_retry(
     trace: str,
     e: BaseException,
     attempt: int,
+    elapsed: float,
 ) -> Any:
     """Fires for every failed attempt; a returned ``Verdict`` decides what follows.
 
@@ -152,14 +153,15 @@ def worker_task_error_retry(
         trace: the formatted traceback.
         e: the exception.
         attempt: counted attempts, this one included.
+        elapsed: seconds since the task was accepted.
 
     Returns:
         A :class:`qtasks.schemas.Verdict`; the first one counts, and without any the task fails.
         Its ``headers`` are set on the message beside those it has, so the next attempt sees them.
 
     Changed:
-        It fires for every failure, not only for tasks that have ``retry``. There are ``e`` and
-        ``attempt``. The answer is a verdict; a retried task keeps its uuid.
+        It fires for every failure, not only for tasks that have ``retry``. There are ``e``,
+        ``attempt`` and ``elapsed``. The answer is a verdict; a retried task keeps its uuid.
 
     Example:
         class TwiceMore(Plugin):

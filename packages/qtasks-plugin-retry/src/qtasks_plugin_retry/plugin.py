@@ -1,0 +1,173 @@
+"""The plugin: answers what follows a failed attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from qtasks.plugins import Plugin, hookimpl, on
+from qtasks_plugin_retry import options, overrides
+from qtasks_plugin_retry.decision import decide
+from qtasks_plugin_retry.failure import Failure
+from qtasks_plugin_retry.matching import type_name
+from qtasks_plugin_retry.options import check_retry, check_retry_on_exc, policy_of
+from qtasks_plugin_retry.policy import check_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qtasks.schemas import Delivery, TaskDefinition, Verdict
+    from qtasks_plugin_retry.policy import Retry
+
+__all__ = ["RetryPlugin"]
+
+log = logging.getLogger(__name__)
+
+
+class RetryPlugin(Plugin):
+    """Has failed tasks run again that were declared with ``retry=``.
+
+    It is used as soon as the package is installed. An instance that is added in code takes its
+    place; add it before the tasks are declared.
+
+    Args:
+        name: its name.
+        options: the policy of the app, as environment and settings file give it.
+        default: the policy of the app, with all that a policy can say; wins over ``options``.
+
+    Raises:
+        TypeError: ``default`` is no policy.
+
+    Attributes:
+        classify_errors: how often ``classify`` failed in this process, by the task's name.
+    """
+
+    plugin_api = "1.0"
+    Options = options.Options
+
+    def __init__(
+        self,
+        name: str = "retry",
+        options: options.Options | None = None,
+        default: Retry | None = None,
+    ) -> None:
+        super().__init__(name, options)
+        self._default = default if default is None else check_policy("default", default)
+        self.classify_errors: Counter[str] = Counter()
+
+    @property
+    def default(self) -> Retry:
+        """The policy of ``retry=True``, and what ``retry=5`` takes the rest of."""
+        return self._default or (self.options or self.Options()).policy()
+
+    @hookimpl
+    def qtasks_task_options(self) -> Mapping[str, Callable[[Any], object]]:
+        """Declares the keywords of tasks that are the plugin's."""
+        return {"retry": check_retry, "retry_on_exc": check_retry_on_exc}
+
+    @hookimpl
+    def qtasks_max_attempts(self, task: TaskDefinition) -> int | None:
+        """Says how many attempts a task has, and refuses options that contradict each other.
+
+        Args:
+            task: the task.
+
+        Raises:
+            ValueError: they do, or ``on_exhausted`` is the task itself.
+        """
+        policy = policy_of(task.extra, self.default)
+        if policy is None:
+            return None
+        if policy.on_exhausted == task.name:
+            msg = f"retry=Retry(on_exhausted={task.name!r}) would never end: name another task"
+            raise ValueError(msg)
+        return policy.max_attempts
+
+    def applies(self, task: TaskDefinition) -> bool:
+        """Tells whether a task has a policy.
+
+        Args:
+            task: the task.
+        """
+        return policy_of(task.extra, self.default) is not None
+
+    @on("worker_task_error_retry")
+    def judge(
+        self,
+        task_func: TaskDefinition,
+        task_broker: Delivery,
+        e: BaseException,
+        attempt: int,
+        elapsed: float,
+    ) -> Verdict | None:
+        """Decides about a failed attempt.
+
+        Args:
+            task_func: the task.
+            task_broker: the delivery.
+            e: the exception.
+            attempt: counted attempts, this one included.
+            elapsed: seconds since the task was accepted.
+        """
+        policy = policy_of(task_func.extra, self.default)
+        if policy is None:
+            return None
+        forced = overrides.current()
+        failure = Failure(
+            error=e,
+            error_type=type_name(e),
+            task=task_func.name,
+            task_id=task_broker.id,
+            attempt=attempt,
+            max_attempts=forced.max_attempts or policy.max_attempts,
+            elapsed=elapsed,
+            now=task_broker.enqueued_at + elapsed,
+            expires=task_broker.message.expires,
+        )
+        verdict = decide(policy, failure, lambda what: self._complain(failure, what))
+        if forced.no_delay and verdict.delay:
+            return msgspec.structs.replace(verdict, delay=0.0)
+        return verdict
+
+    @on("worker_dead_letter")
+    async def follow(
+        self,
+        worker: Any,
+        uuid: str,
+        task_func: TaskDefinition | None,
+        task_broker: Delivery | None,
+    ) -> None:
+        """Adds the task that is to follow one that failed for good.
+
+        Args:
+            worker: the worker.
+            uuid: the id of the dead letter.
+            task_func: its task, or None if the worker does not know it.
+            task_broker: its last delivery, or None if it was convicted without a run.
+        """
+        policy = None if task_func is None else policy_of(task_func.extra, self.default)
+        if policy is None or policy.on_exhausted is None:
+            return
+        app, name = worker.app, policy.on_exhausted
+        # The same death is told once; a task that was requeued may die again.
+        token = "lost" if task_broker is None else task_broker.token
+        task_id = str(uuid5(UUID(uuid), f"{name}:{token}"))
+        if app.method == "async":
+            await app.add_task(name, uuid, task_id=task_id)
+        else:
+            await asyncio.to_thread(app.add_task, name, uuid, task_id=task_id)
+
+    def _complain(self, failure: Failure, what: str) -> None:
+        """Counts and logs that ``classify`` failed; the classes of the exception decide then."""
+        self.classify_errors[failure.task] += 1
+        log.error(
+            "classify= of task %s %s for %s: the classes of the exception decide",
+            failure.task,
+            what,
+            failure.error_type,
+        )
