@@ -16,6 +16,9 @@ QTASKS = Path(sys.executable).with_name("qtasks")
 #: Real seconds that a command may take; one of the plugins never starts.
 PATIENCE = 120
 
+#: The plugins of this repository, which are installed beside them.
+OURS = ("retry",)
+
 SHOP = """
 from qtasks import QueueTasks
 
@@ -111,9 +114,9 @@ def test_of_two_with_one_name_one_is_used_and_both_are_named(commands: Commands)
 
 def test_the_list_is_sorted_and_complete(commands: Commands) -> None:
     reports = commands.reports()
-    assert set(reports) == {*STATES, "twin"}
+    assert set(reports) == {*STATES, "twin", *OURS}
     order = [r["name"] for each in reports.values() for r in each if r["state"] == "active"]
-    assert order == ["good", "raising", "slow", "twin"]
+    assert order == sorted(["good", "raising", "slow", "twin", *OURS])
 
 
 def test_people_get_a_table(commands: Commands) -> None:
