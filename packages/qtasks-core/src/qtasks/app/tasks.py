@@ -59,7 +59,10 @@ class TaskHolder:
     ) -> TaskDefinition:
         """Makes a definition, and asks the plugins of the app what they have to say."""
         find, fills = self._value_converter, self._fills
-        return declare(function, name, options, self._task_options, find=find, fills=fills)
+        task = declare(function, name, options, self._task_options, find=find, fills=fills)
+        if not task.extra:  # plugins say how many attempts a task with their options has
+            return task
+        return structs.replace(task, max_attempts=max_attempts(self._discovery, task))
 
     def include_router(
         self,
@@ -102,13 +105,6 @@ class TaskHolder:
             self._definitions.update(tasks)
 
         return take
-
-    def _declared(self, function: Any, name: Any, options: Mapping[str, Any]) -> TaskDefinition:
-        """Makes a definition; plugins say how many attempts a task with their options has."""
-        task = declare(function, name, options, self._task_options, self._value_converter)
-        if not task.extra:
-            return task
-        return structs.replace(task, max_attempts=max_attempts(self._discovery, task))
 
     def _check_free(self, task: TaskDefinition, others: Mapping[str, TaskDefinition]) -> None:
         existing = self._definitions.get(task.name) or others.get(task.name)
