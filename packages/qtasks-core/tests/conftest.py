@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="session", autouse=True)
+# Not for the whole session, which may go on with the tests of a plugin.
+@pytest.fixture(scope="module", autouse=True)
 def only_core() -> Iterator[None]:
     """Hides the plugins of this repository, so that core is tested without any of them."""
     look = entries._look
