@@ -102,9 +102,9 @@ class Fleet:
         """Waits until so many tasks have ended."""
         self.until(lambda: len(self.noted("E")) >= tasks)
 
-    def until_busy(self, worker: subprocess.Popen[bytes]) -> None:
-        """Waits until a worker has noted something."""
-        self.until(lambda: f" {worker.pid}\n" in self.notes.read_text())
+    def busy(self, worker: subprocess.Popen[bytes]) -> bool:
+        """Whether a worker has noted something."""
+        return f" {worker.pid}\n" in self.notes.read_text()
 
     def close(self) -> None:
         """Ends what is left."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qtasks.schemas import TaskCall
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from conftest import Fleet
+
+    from qtasks import TaskHandle
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those of Unix")
 
@@ -75,19 +79,27 @@ def test_an_innocent_task_survives_several_poisons(make_fleet: Callable[..., Fle
 
 def test_a_rolling_restart_repeats_nothing(make_fleet: Callable[..., Fleet]) -> None:
     """SIGTERM under load: what runs is finished, what waits is given back, nothing runs twice."""
-    tasks = 600
     fleet = make_fleet(slots=4)
-    handles = fleet.app.add_tasks(TaskCall("work", (number,)) for number in range(tasks))
+    numbers = itertools.count()
+    handles: list[TaskHandle[Any]] = []
+
+    def has_begun(worker: subprocess.Popen[bytes]) -> bool:
+        """Keeps the load up until a worker has had a part of it."""
+        calls = [TaskCall("work", (next(numbers),)) for _ in range(20)]
+        handles.extend(fleet.app.add_tasks(calls))
+        return fleet.busy(worker)
+
     for _ in range(2):
         fleet.spawn()
     for _ in range(4):
         old = fleet.workers[0]
-        fleet.until_busy(old)  # before that, a signal ends it as it does any program
+        # Before that, a signal ends it as it does any program.
+        fleet.until(lambda old=old: has_begun(old))  # type: ignore[misc]  # bound at once
         fleet.spawn()
         assert fleet.end(old, signal.SIGTERM) == 0
-    assert len(list(fleet.app.as_completed(handles, timeout=60))) == tasks
+    assert len(list(fleet.app.as_completed(handles, timeout=60))) == len(handles)
     assert {handle.status for handle in handles} == {"success"}
-    assert fleet.noted("E") == dict.fromkeys(range(tasks), 1)
+    assert fleet.noted("E") == dict.fromkeys(range(len(handles)), 1)
 
 
 def test_a_paused_worker_cannot_overwrite_the_newer_result(

@@ -88,7 +88,7 @@ def test_a_second_signal_gives_running_tasks_back_at_once(crew: Crew) -> None:
     process.send_signal(signal.SIGINT)
 
     assert crew.end() == 0
-    assert handle.refresh().status == "new"
+    assert handle.refresh().status == "new", crew.said
     assert handle.record.attempts == 0
 
 
