@@ -160,7 +160,7 @@ def test_without_validation_models_still_come_back(harness: Harness) -> None:
 def test_validate_is_yes_or_no() -> None:
     app = QueueTasks(broker_url="memory://")
     with pytest.raises(ValueError, match="validate='no'; use True or False"):
-        app.task(validate="no")(print)  # type: ignore[call-overload]
+        app.task(validate="no")(print)  # type: ignore[call-overload]  # the mistake
 
 
 # Annotations that say nothing

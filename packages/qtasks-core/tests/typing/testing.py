@@ -41,8 +41,8 @@ assert_type(app, QueueTasks)
 assert_type(make_app("sync", clock=FakeClock()), QueueTasks)
 assert_type(make_app("async", plugins=[Mine(), "installed"]), AsyncQueueTasks)
 assert_type(make_app(plugins=None, max_tasks_process=1), QueueTasks)
-make_app("red")  # type: ignore[call-overload]
-make_app(max_tasks=1)  # type: ignore[call-overload]
+make_app("red")  # type: ignore[call-overload]  # no colour
+make_app(max_tasks=1)  # type: ignore[call-overload]  # no option
 
 
 @app.task

@@ -90,6 +90,7 @@ class Child:
         self._order: Order | None = None
         self._told = threading.Event()
         self._worker: Worker | None = None
+        self._begins = threading.Lock()  # the worker does not, while this process ends
         self._retired = False
         self._asked = False
 
@@ -137,7 +138,8 @@ class Child:
         if limits.tasks is not None:
             worker.on_settled = lambda: self._keep_within(limits, worker, None, 0)
         self.channel.send(Hello(worker.id, os.getpid()))
-        self._worker = worker
+        with self._begins:
+            self._worker = worker
         run_on_loop(self._run(worker, limits, order), uvloop=app.config.uvloop)
 
     async def _run(self, worker: Worker, limits: Limits, order: Order) -> None:
@@ -182,9 +184,10 @@ class Child:
 
     def _stop(self, stop: Stop) -> None:
         self._asked = True
-        if self._worker is None:  # it is still loading the app, and holds nothing
-            self.channel.send(Goodbye("stopped"))
-            os._exit(0)
+        with self._begins:
+            if self._worker is None:  # it is still loading the app, and holds nothing
+                self.channel.send(Goodbye("stopped"))
+                os._exit(0)
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
             self._worker.stop(hurry=stop.hurry)
 

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import socket
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -117,7 +118,7 @@ class Worker:
         self._echo = echo
         self._owner = owner
         self._started_at = 0.0
-        self._asked = False
+        self._asked: deque[bool | None] = deque()  # how it was asked to stop, and has yet to hear
         self._waited = False
         self._doom: ServerError | None = None
         self._raised: Exception | None = None
@@ -164,7 +165,7 @@ class Worker:
         self._started_at = self._clock.time()
         self._make_parts()
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self._unprepare)
+            stack.callback(setattr, self, "_loop", None)
             stack.callback(mark_handlers())
             await self._connection.open(self)
             stack.push_async_callback(self._connection.close, self)
@@ -209,7 +210,8 @@ class Worker:
                     doomed=self._doom is not None,
                 )
             finally:
-                self._loop, self._asked = None, False
+                self._loop = None
+                self._asked.clear()
                 self._unfollow()
                 await self._keeper.stop()
                 self._pools.threads.close()
@@ -227,14 +229,10 @@ class Worker:
         if self._loop is None:
             refuse_while_main_loads()
             self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
-            if self._asked:
-                self._stopping.set()
             self._doom = self._raised = None
             self._loop = asyncio.get_running_loop()
+            self._heed()
         return self._loop
-
-    def _unprepare(self) -> None:
-        self._loop = None
 
     def _make_parts(self) -> None:
         self._pools = Pools(
@@ -277,11 +275,9 @@ class Worker:
             hurry: True gives running tasks back at once, False never does, however often it is
                 asked; None hurries from the second time on.
         """
-        loop = self._loop
-        if loop is None:
-            self._asked = True
-        else:
-            loop.call_soon_threadsafe(partial(self._asked_to_stop, hurry=hurry))
+        self._asked.append(hurry)  # before the look at the loop: it may be there any moment
+        if (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._heed)
 
     def stop_for(self, owner: object) -> None:
         """Asks the worker to stop, as :meth:`stop` does, because the app was asked to.
@@ -393,6 +389,10 @@ class Worker:
             self._asked_to_stop(hurry=False)
 
     # Stopping
+
+    def _heed(self) -> None:
+        while self._asked:
+            self._asked_to_stop(hurry=self._asked.popleft())
 
     def _asked_to_stop(self, *, hurry: bool | None = None) -> None:
         if hurry or (hurry is None and self._stopping.is_set()):
