@@ -38,7 +38,7 @@ ROUNDS, CALLS = 30, 2000
 
 def ours(count: int, *, coloured: bool, spelled: bool) -> Any:
     """Returns the compiled table of ``count`` plugins."""
-    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._triggers.registry import TriggerRegistry
     from qtasks.plugins import BasePlugin, Plugin, on
 
     class Marked(Plugin):
@@ -143,7 +143,7 @@ async def best(make: Callable[[], Coroutine[Any, Any, None]]) -> float:
 
 
 async def of_table(table: Any) -> float:
-    from qtasks._core.triggers import emit
+    from qtasks._triggers import emit
 
     async def calls() -> None:
         for _ in range(CALLS):
@@ -217,13 +217,13 @@ class Silence(ast.NodeTransformer):
         found = importlib.util.find_spec("qtasks")
         assert found is not None
         assert found.origin is not None
-        table = Path(found.origin).parent / "_core" / "triggers" / "table.py"
+        table = Path(found.origin).parent / "_triggers" / "table.py"
         self.triggers = {
             node.target.id
             for node in ast.walk(ast.parse(table.read_text(encoding="utf-8")))
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         }
-        # What the engine looks up once for several triggers; see qtasks._core.firing.running.
+        # What the engine looks up once for several triggers; see qtasks._worker.firing.running.
         self.triggers |= {"arrives", "begins", "ends"}
         self.taken = 0
 
@@ -243,7 +243,7 @@ class SilentFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.silence = Silence()
 
     def find_spec(self, name: str, path: Any, _: Any = None) -> Any:
-        if not name.startswith(("qtasks._core.", "qtasks.app.")) or ".triggers" in name:
+        if not name.startswith(("qtasks._core.", "qtasks._worker.", "qtasks.app.")):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.origin and not spec.submodule_search_locations:

@@ -13,8 +13,8 @@ import pytest
 
 import qtasks
 import qtasks.asyncio
-from qtasks._core.discovery import entries
-from qtasks._core.discovery.entries import forget
+from qtasks._discovery import entries
+from qtasks._discovery.entries import forget
 from qtasks.configs import QueueConfig
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The task in log records."""
 
-from qtasks._core.logs import TaskFilter
+from qtasks._runtime.logs import TaskFilter
 
 __all__ = ["TaskFilter"]
 

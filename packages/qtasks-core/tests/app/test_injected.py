@@ -80,7 +80,7 @@ def test_a_direct_call_passes_it_or_is_refused(harness: Harness) -> None:
 
 @pytest.mark.parametrize("url", ["memory"], indirect=True)
 def test_it_works_in_pool_processes(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "core")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "worker")
     functions = importlib.import_module("process_tasks")
     task = harness.app.task(pool="process")(functions.wants_session)
     filled = harness.do(task.add_task(2, 3))

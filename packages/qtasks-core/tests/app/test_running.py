@@ -543,7 +543,7 @@ def test_a_burst_ends_as_soon_as_nothing_is_left(
 ) -> None:
     """It is told, and does not look now and then."""
     runs: list[int] = []
-    monkeypatch.setattr("qtasks._core.worker.burst._LOOK", 3600.0)
+    monkeypatch.setattr("qtasks._worker.burst._LOOK", 3600.0)
 
     @harness.app.task
     def again() -> None:

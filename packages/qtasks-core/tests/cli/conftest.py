@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qtasks import QueueTasks
-from qtasks._core.bridge import drive
+from qtasks._runtime.bridge import drive
 from qtasks.cli.commands import cli
 from qtasks.schemas import Presence
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qtasks._core.bridge import drive
 from qtasks._core.client import Client
+from qtasks._runtime.bridge import drive
 from qtasks.schemas import Claim, Page, RecordQuery, Retry, Settlement
 
 if TYPE_CHECKING:

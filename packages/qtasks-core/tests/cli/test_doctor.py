@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qtasks import QueueTasks
-from qtasks._core.bridge import drive
+from qtasks._runtime.bridge import drive
 from qtasks.cli.commands import cli
 from qtasks.cli.installation import installation
 from qtasks.cli.risks import risks

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qtasks._core.bridge import drive
+from qtasks._runtime.bridge import drive
 from qtasks.schemas import Claim
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from qtasks import QueueTasks
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 from qtasks.cli.durations import parse_span, span_text
 from qtasks.cli.output import json_safe
 from qtasks.cli.places import place_of

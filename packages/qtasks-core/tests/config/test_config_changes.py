@@ -15,7 +15,7 @@ import pytest
 
 import qtasks
 from qtasks._config import SETTINGS
-from qtasks._core.worker.threads import ThreadPool
+from qtasks._runtime.threads import ThreadPool
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig, Source
 from qtasks.exc import ConfigError, PayloadTooLargeError

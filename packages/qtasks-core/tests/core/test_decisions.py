@@ -6,7 +6,7 @@ import pytest
 
 from qtasks import exc
 from qtasks._core.decisions import history, outcomes
-from qtasks._core.errors import MAX_MESSAGE, MAX_TRACEBACK, describe
+from qtasks._runtime.errors import MAX_MESSAGE, MAX_TRACEBACK, describe
 from qtasks.schemas import (
     Cancel,
     Delivery,

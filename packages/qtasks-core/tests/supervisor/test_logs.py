@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from qtasks._core.channel import Channel
+from qtasks._runtime.channel import Channel
 from qtasks._supervisor.logs import (
     ChannelHandler,
     StrayLines,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qtasks._core.firing import supervising
+from qtasks._supervisor import supervising
 from qtasks.app.running import make_supervisor
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.plugins import BasePlugin

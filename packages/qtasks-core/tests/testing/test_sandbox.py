@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qtasks import QueueTasks
-from qtasks._core.discovery.entries import installed
+from qtasks._discovery.entries import installed
 from qtasks.exc import ConfigError
 from qtasks.testing import RaisingPlugin, TriggerRecorder, make_app, plugin_sandbox, run_task
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 
-from qtasks._core.firing.arguments import ArgsInfo
+from qtasks._worker.firing.arguments import ArgsInfo
 from qtasks.executors import AsyncTaskExecutor, SyncTaskExecutor
 
 if TYPE_CHECKING:

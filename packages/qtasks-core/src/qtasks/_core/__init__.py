@@ -1,1 +1,1 @@
-"""The private engine. Nothing outside this package may rely on anything in here."""
+"""The client half of the engine: calls become messages, records are read, ends are decided."""

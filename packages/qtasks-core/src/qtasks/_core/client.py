@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks._core.current import refuse_while_main_loads
 from qtasks._core.firing.adding import Adding
 from qtasks._core.firing.parts import tell_connected, tell_leaving
 from qtasks._core.firing.reading import Reading
 from qtasks._core.global_config import SharedConfig
 from qtasks._core.messages import make_message, new_record
-from qtasks._core.triggers import emit
-from qtasks._core.triggers.added import fire
+from qtasks._runtime.current import refuse_while_main_loads
+from qtasks._triggers import emit
+from qtasks._triggers.added import fire
 from qtasks.contracts.names import check_name, check_queues
 from qtasks.exc import ServerError, UnsupportedError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._triggers.registry import TriggerRegistry
     from qtasks.schemas import (
         CancelAnswer,
         Finding,

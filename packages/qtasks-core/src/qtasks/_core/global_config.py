@@ -8,7 +8,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.triggers import emit
+from qtasks._triggers import emit
 from qtasks.contracts.codec import decode, encode
 from qtasks.contracts.names import check_name
 from qtasks.exc import ConfigError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._triggers.registry import TriggerRegistry
 
 __all__ = ["SharedConfig"]
 

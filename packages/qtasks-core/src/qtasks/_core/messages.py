@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from qtasks._core.binding import fit_arguments, signature_text
-from qtasks._core.current import current_delivery
 from qtasks._core.ids import new_id
+from qtasks._runtime.current import current_delivery
 from qtasks.contracts.codec import encode_arguments
 from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError

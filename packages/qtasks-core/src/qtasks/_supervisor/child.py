@@ -16,10 +16,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from qtasks._core.channel import Channel, write_all
-from qtasks._core.discovery.switches import switched
-from qtasks._core.loops import run_on_loop
-from qtasks._core.signals import take_interrupts
+from qtasks._discovery.switches import switched
+from qtasks._runtime.channel import Channel, write_all
+from qtasks._runtime.loops import run_on_loop
+from qtasks._runtime.signals import take_interrupts
 from qtasks._supervisor.limits import Limits, memory_in_use
 from qtasks._supervisor.loading import AppLoadError, load_app
 from qtasks._supervisor.logs import set_up_child_logging
@@ -36,7 +36,7 @@ from qtasks._supervisor.prints import collect_prints, flush_prints
 from qtasks.exc import QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from qtasks._core.worker.worker import Worker
+    from qtasks._worker.worker import Worker
 
 __all__ = ["main"]
 

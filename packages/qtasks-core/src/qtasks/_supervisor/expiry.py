@@ -9,7 +9,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from qtasks._core.backoff import Backoff
+from qtasks._runtime.backoff import Backoff
 from qtasks._version import __version__
 from qtasks.exc import ServerError
 from qtasks.schemas import Presence

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.errors import printable, trace_of_import
-from qtasks._core.worker.child import load_main
+from qtasks._runtime.errors import printable, trace_of_import
+from qtasks._worker.child import load_main
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

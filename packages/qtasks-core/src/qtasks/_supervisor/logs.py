@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtasks._supervisor.messages import LogLine
 
 if TYPE_CHECKING:
-    from qtasks._core.channel import Channel
+    from qtasks._runtime.channel import Channel
     from qtasks._supervisor.messages import Order
 
 __all__ = ["ChannelHandler", "StrayLines", "log_here", "set_up_child_logging"]

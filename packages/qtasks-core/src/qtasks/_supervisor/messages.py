@@ -1,4 +1,4 @@
-"""What a supervisor and its children tell each other; see :mod:`qtasks._core.channel`."""
+"""What a supervisor and its children tell each other; see :mod:`qtasks._runtime.channel`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from qtasks._core.discovery.switches import Switches
+from qtasks._discovery.switches import Switches
 
 __all__ = ["Failed", "Goodbye", "Hello", "LogLine", "Order", "Retiring", "State", "Stop"]
 

@@ -14,8 +14,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from qtasks._core.channel import Channel, ChannelError, write_all
-from qtasks._core.worker.processes import APART
+from qtasks._runtime.channel import Channel, ChannelError, write_all
 from qtasks._supervisor.logs import StrayLines, log_here
 from qtasks._supervisor.messages import (
     Failed,
@@ -27,6 +26,7 @@ from qtasks._supervisor.messages import (
     State,
     Stop,
 )
+from qtasks._worker.processes import APART
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from qtasks._core.backoff import Backoff
-from qtasks._core.current import refuse_while_main_loads
-from qtasks._core.firing.supervising import Supervising
-from qtasks._core.signals import handle_signals
+from qtasks._runtime.backoff import Backoff
+from qtasks._runtime.current import refuse_while_main_loads
+from qtasks._runtime.signals import handle_signals
 from qtasks._supervisor.expiry import Expiry
 from qtasks._supervisor.process import MARGIN, ChildProcess
+from qtasks._supervisor.supervising import Supervising
 from qtasks.exc import ConfigError, QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.registry import TriggerRegistry
     from qtasks._supervisor.messages import Failed, Order
+    from qtasks._triggers.registry import TriggerRegistry
 
 __all__ = ["Summary", "Supervisor"]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 from qtasks._config import SETTINGS, QueueConfig
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks._core.discovery.discovery import Discovery
-from qtasks._core.loops import run_on_loop
-from qtasks._core.triggers.policy import Policy
-from qtasks._core.triggers.registry import TriggerRegistry
-from qtasks._core.worker.plan import Plans
-from qtasks._core.worker.worker import Worker
+from qtasks._discovery.discovery import Discovery
+from qtasks._runtime.loops import run_on_loop
+from qtasks._triggers.policy import Policy
+from qtasks._triggers.registry import TriggerRegistry
+from qtasks._worker.plan import Plans
+from qtasks._worker.worker import Worker
 from qtasks.app.events import Events
 from qtasks.app.groups import SHARED, Adoption
 from qtasks.app.middleware_checks import check_middleware
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
-    from qtasks._core.triggers.registry import AddOptions
     from qtasks._supervisor.supervisor import Supervisor
+    from qtasks._triggers.registry import AddOptions
     from qtasks.app.inline import InlineBase
     from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
@@ -216,7 +216,7 @@ class BaseQueueTasks(TaskHolder):
 
         Args:
             queues: the queues to take from; None for those of the settings.
-            burst: whether :meth:`~qtasks._core.worker.worker.Worker.run` ends when nothing is
+            burst: whether :meth:`~qtasks._worker.worker.Worker.run` ends when nothing is
                 ready any more.
         """
         names = None if queues is None else check_queues(queues)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
 
-from qtasks._core.bridge import Portal, drive
 from qtasks._core.connection import Connection
+from qtasks._runtime.bridge import Portal, drive
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.blocking_declaring import BlockingDeclaring
 from qtasks.app.blocking_task import SyncTask

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.binding import arity_of
-from qtasks._core.bridge import is_async_callable
-from qtasks._core.typed.builtin import builtin_converter
-from qtasks._core.typed.hints import signature_of
-from qtasks._core.typed.task_types import TaskTypes
-from qtasks._core.worker.processes import check_crossable
+from qtasks._runtime.bridge import is_async_callable
+from qtasks._typed.builtin import builtin_converter
+from qtasks._typed.hints import signature_of
+from qtasks._typed.task_types import TaskTypes
+from qtasks._worker.processes import check_crossable
 from qtasks.app.executor_checks import check_executor
 from qtasks.app.filling import fills_without_app
 from qtasks.app.middleware_checks import check_middlewares
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Mapping
 
-    from qtasks._core.typed.plans import Finder
+    from qtasks._typed.plans import Finder
     from qtasks.typing import Colour, Pool
 
 __all__ = ["declare"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.bridge import HopToLoop
+from qtasks._runtime.bridge import HopToLoop
 from qtasks.app import awaitable, blocking
 from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.blocking_task import SyncTask
@@ -18,7 +18,7 @@ from qtasks.app.twins import AwaitableTwin, BlockingTwin
 from qtasks.contracts.context import AsyncContext, SyncContext
 
 if TYPE_CHECKING:
-    from qtasks._core.worker.runs import Run
+    from qtasks._worker.runs import Run
     from qtasks.app.base import BaseQueueTasks
     from qtasks.schemas import TaskDefinition
 

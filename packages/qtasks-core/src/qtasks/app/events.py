@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
-from qtasks._core.bridge import is_async_callable
+from qtasks._runtime.bridge import is_async_callable
 from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:

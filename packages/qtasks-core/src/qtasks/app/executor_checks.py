@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.bridge import is_async_callable
-from qtasks._core.worker.plan import executor_base
+from qtasks._runtime.bridge import is_async_callable
+from qtasks._worker.plan import executor_base
 from qtasks.contracts.executor import AsyncTaskExecutor, BaseTaskExecutor
 from qtasks.exc import RegistrationError
 

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from qtasks._core.current import current_app, current_delivery
+from qtasks._runtime.current import current_app, current_delivery
 from qtasks.app.declare import declare
 from qtasks.exc import DuplicateTaskError, RegistrationError
 

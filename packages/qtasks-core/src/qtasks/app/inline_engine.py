@@ -10,13 +10,13 @@ import msgspec
 
 from qtasks._core.client import Client
 from qtasks._core.connection import Connection
-from qtasks._core.worker.attendance import Attendance
-from qtasks._core.worker.places import Pools
-from qtasks._core.worker.reports import Reports
-from qtasks._core.worker.runner import Finished, Runner
-from qtasks._core.worker.settled import tell_settled
-from qtasks._core.worker.streams import Streams
-from qtasks._core.worker.worker import Worker
+from qtasks._worker.attendance import Attendance
+from qtasks._worker.places import Pools
+from qtasks._worker.reports import Reports
+from qtasks._worker.runner import Finished, Runner
+from qtasks._worker.settled import tell_settled
+from qtasks._worker.streams import Streams
+from qtasks._worker.worker import Worker
 from qtasks.app.echo import Echo
 from qtasks.app.inline_places import Places, ProcessPlaces
 from qtasks.app.view import TaskView
@@ -36,8 +36,8 @@ from qtasks.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from qtasks._core.firing.running import Passage
-    from qtasks._core.triggers.table import TriggerTable
+    from qtasks._triggers.table import TriggerTable
+    from qtasks._worker.firing.running import Passage
     from qtasks.app.base import BaseQueueTasks
     from qtasks.schemas import Delivery, Streamed, TaskCall
     from qtasks.typing import Clock

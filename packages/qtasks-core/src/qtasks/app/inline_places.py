@@ -9,8 +9,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from qtasks._core.bridge import Portal
-from qtasks._core.worker.threads import Job, ThreadPool, run_job
+from qtasks._runtime.bridge import Portal
+from qtasks._runtime.threads import Job, ThreadPool, run_job
 from qtasks.contracts.generating import exhaust
 from qtasks.contracts.injected import check_injected
 

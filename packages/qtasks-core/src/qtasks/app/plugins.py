@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtasks._config import read_plugin_settings
-from qtasks._core.discovery.api import api_mismatch
-from qtasks._core.discovery.hooks import hook_mistakes
-from qtasks._core.discovery.options import OptionSources, options_class, read_options, retyped
-from qtasks._core.discovery.requirements import parse_requirement
-from qtasks._core.discovery.switches import current_switches
-from qtasks._core.typed.builtin import builtin_converter
+from qtasks._discovery.api import api_mismatch
+from qtasks._discovery.options import OptionSources, options_class, read_options, retyped
+from qtasks._discovery.requirements import parse_requirement
+from qtasks._discovery.switches import current_switches
+from qtasks._triggers.hooks import hook_mistakes
+from qtasks._typed.builtin import builtin_converter
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.exc import ConfigError, RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qtasks._core.discovery.discovery import Discovery
+    from qtasks._discovery.discovery import Discovery
     from qtasks.schemas import TaskDefinition
 
 __all__ = [

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.discovery.switches import current_switches
+from qtasks._discovery.switches import current_switches
 from qtasks._supervisor.limits import check_limits
 from qtasks._supervisor.loading import find_app
 from qtasks._supervisor.messages import Order

@@ -13,12 +13,12 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.errors import safe_text
+from qtasks._runtime.errors import safe_text
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, UnknownSchemeError
 
 if TYPE_CHECKING:
-    from qtasks._core.discovery.discovery import Discovery
+    from qtasks._discovery.discovery import Discovery
     from qtasks.contracts.broker import BaseBroker
     from qtasks.contracts.storage import BaseStorage
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qtasks._config import QueueConfig
-    from qtasks._core.discovery.discovery import Discovery
-    from qtasks._core.triggers.registry import TriggerRegistry
+    from qtasks._discovery.discovery import Discovery
+    from qtasks._triggers.registry import TriggerRegistry
     from qtasks.app.base import BaseQueueTasks
     from qtasks.app.routing import BaseRouter
     from qtasks.schemas import TaskDefinition

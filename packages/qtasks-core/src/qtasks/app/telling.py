@@ -7,8 +7,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.current import current_delivery
-from qtasks._core.worker.threads import ThreadPool
+from qtasks._runtime.current import current_delivery
+from qtasks._runtime.threads import ThreadPool
 from qtasks.contracts.plugin import BasePlugin
 from qtasks.schemas import Cancel, Fail, Success
 

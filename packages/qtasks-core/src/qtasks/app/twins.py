@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qtasks._core.bridge import Portal
+from qtasks._runtime.bridge import Portal
 from qtasks.app import awaitable, blocking
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks._config import QueueConfig, Source
-    from qtasks._core.discovery.discovery import Discovery
+    from qtasks._discovery.discovery import Discovery
     from qtasks.app.base import AppOptions
     from qtasks.contracts.broker import BaseBroker
     from qtasks.typing import Clock

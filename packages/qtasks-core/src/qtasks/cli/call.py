@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from qtasks._core.client import Client
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 from qtasks.app.asking import as_id
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.view import TaskView, types_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from qtasks._core.discovery.discovery import Discovery
+from qtasks._discovery.discovery import Discovery
 from qtasks.cli.extensions import commands_of, declared_options
 from qtasks.schemas import Finding
 

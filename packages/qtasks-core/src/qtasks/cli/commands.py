@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 from qtasks._version import __version__
 from qtasks.cli.call import call
 from qtasks.cli.cancel import cancel

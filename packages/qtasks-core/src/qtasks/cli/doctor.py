@@ -5,7 +5,7 @@ import time
 import typer
 
 from qtasks._core.client import Client
-from qtasks._core.errors import safe_text
+from qtasks._runtime.errors import safe_text
 from qtasks.cli.durations import span_text
 from qtasks.cli.findings import present
 from qtasks.cli.health import plugin_health, plugin_states, quiet

@@ -9,9 +9,9 @@ from typing import Any, Final
 import typer
 from typer.main import get_command, get_group
 
-from qtasks._core.discovery.discovery import Discovery
-from qtasks._core.discovery.switches import current_switches, switched
-from qtasks._core.triggers.registry import TriggerRegistry
+from qtasks._discovery.discovery import Discovery
+from qtasks._discovery.switches import current_switches, switched
+from qtasks._triggers.registry import TriggerRegistry
 from qtasks.cli.invocation import Invocation
 from qtasks.schemas import CommandOption
 

@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from qtasks._core.discovery.switches import Switches, current_switches, switched
-from qtasks._core.errors import printable
+from qtasks._discovery.switches import Switches, current_switches, switched
+from qtasks._runtime.errors import printable
 from qtasks.exc import ConfigError
 
 __all__ = ["SWITCH_HELP", "Command", "Group", "switch_plugins"]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.errors import safe_text
+from qtasks._runtime.errors import safe_text
 from qtasks.contracts.on import choose
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.schemas import Finding

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.errors import trace_of_import
+from qtasks._runtime.errors import trace_of_import
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.task import BaseTask
 from qtasks.cli.output import Output

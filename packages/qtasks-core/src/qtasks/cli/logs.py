@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 
 __all__ = ["TaskFormatter"]
 

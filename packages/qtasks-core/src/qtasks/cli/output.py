@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 from qtasks.cli.tables import Column, LongTable, print_table
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import msgspec
 import typer
 
 from qtasks._config import QueueConfig
-from qtasks._core.discovery.options import options_class, shown_option, variable_of
-from qtasks._core.errors import printable
+from qtasks._discovery.options import options_class, shown_option, variable_of
+from qtasks._runtime.errors import printable
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.blocking import QueueTasks
 from qtasks.cli.grammar import Command, Group

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from qtasks._core.errors import safe_text
-from qtasks._core.loops import run_on_loop
-from qtasks._core.triggers.tracing import Asked, traced
+from qtasks._runtime.errors import safe_text
+from qtasks._runtime.loops import run_on_loop
+from qtasks._triggers.tracing import Asked, traced
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.inspection import InspectStats
 from qtasks.cli.invocation import AsJson, Invocation, invocation

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from qtasks._core.errors import printable
-from qtasks._core.loops import describe_loop, run_on_loop
+from qtasks._runtime.errors import printable
+from qtasks._runtime.loops import describe_loop, run_on_loop
 from qtasks._version import __version__
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.running import make_supervisor, needs_supervisor

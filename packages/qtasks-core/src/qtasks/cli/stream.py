@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from qtasks._core.client import Client
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 from qtasks.app.streaming import Cursor
 from qtasks.app.view import TaskView
 from qtasks.cli.call import FAILED, TIMED_OUT

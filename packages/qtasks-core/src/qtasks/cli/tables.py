@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from qtasks._core.errors import printable
+from qtasks._runtime.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

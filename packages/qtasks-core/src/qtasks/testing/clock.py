@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qtasks._core.current import current_delivery
+from qtasks._runtime.current import current_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from qtasks.testing.clock import FakeClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from qtasks._core.worker.worker import Worker
+    from qtasks._worker.worker import Worker
     from qtasks.app import awaitable, blocking
     from qtasks.app.base import BaseQueueTasks
     from qtasks.app.handles import AsyncTaskHandle, TaskHandle

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks._core.discovery.entries import GROUP, Entry, installed, seen
-from qtasks._core.discovery.switches import Switches, switched
+from qtasks._discovery.entries import GROUP, Entry, installed, seen
+from qtasks._discovery.switches import Switches, switched
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:

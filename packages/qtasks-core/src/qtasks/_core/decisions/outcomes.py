@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from qtasks._core.errors import describe, safe_text
+from qtasks._runtime.errors import describe, safe_text
 from qtasks.exc import Discard, Reject, RetryLater, Snooze, TaskCancelError, TaskControl
 from qtasks.schemas import (
     Cancel,

@@ -8,7 +8,7 @@ import msgspec
 
 from qtasks._core.firing.readable import check_readable, encodable
 from qtasks._core.messages import resolve_priority
-from qtasks._core.triggers import emit
+from qtasks._triggers import emit
 from qtasks.schemas import Message, Receipt, Record, TaskCall
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.registry import TriggerRegistry
-    from qtasks._core.triggers.table import TriggerTable
+    from qtasks._triggers.registry import TriggerRegistry
+    from qtasks._triggers.table import TriggerTable
     from qtasks.schemas import TaskDefinition
 
 __all__ = ["Adding"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtasks._core.triggers import emit
+from qtasks._triggers import emit
 
 if TYPE_CHECKING:
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.table import TriggerTable
+    from qtasks._triggers.table import TriggerTable
 
 __all__ = ["tell_connected", "tell_leaving"]
 

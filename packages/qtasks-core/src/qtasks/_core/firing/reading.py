@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qtasks._core.triggers import emit
+from qtasks._triggers import emit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qtasks._core.connection import Connection
-    from qtasks._core.triggers.registry import TriggerRegistry
-    from qtasks._core.triggers.table import TriggerTable
+    from qtasks._triggers.registry import TriggerRegistry
+    from qtasks._triggers.table import TriggerTable
     from qtasks.schemas import Page, Record, TaskDefinition
 
 __all__ = ["Reading"]

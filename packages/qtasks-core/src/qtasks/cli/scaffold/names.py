@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 from packaging.version import Version
 
-from qtasks._core.discovery.entries import canonical, installed
+from qtasks._discovery.entries import canonical, installed
 from qtasks._version import __version__
 from qtasks.contracts.plugin import PLUGIN_API_VERSION
 from qtasks.exc import ConfigError

@@ -1,0 +1,101 @@
+"""Triggers of a supervisor: of its own life, and of the worker processes it looks after."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks._triggers import emit
+from qtasks._worker.firing.beside import Beside
+from qtasks._worker.firing.working import tell_stop_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtasks._triggers.registry import TriggerRegistry
+
+__all__ = ["Supervising"]
+
+#: Seconds that a kill waits for plugins.
+_BEFORE_KILL: Final = 1.0
+
+
+class Supervising:
+    """Tells plugins what a supervisor does, on the loop it runs on.
+
+    Args:
+        supervisor: the supervisor.
+        registry: the plugins; None if nobody is to be told.
+    """
+
+    def __init__(self, supervisor: object, registry: TriggerRegistry | None) -> None:
+        self._supervisor = supervisor
+        self._registry = registry if registry is not None and registry.plugins else None
+        self._beside: Beside | None = None
+
+    async def start(self) -> None:
+        """Starts the plugins that listen to what happens in a supervisor."""
+        if self._registry is None:
+            return
+        self._beside = Beside()
+        await self._registry.start(self, "supervisor")
+        if subscribers := self._registry.table.starter_start:
+            await emit.notify("starter_start", subscribers, {"starter": self._supervisor})
+
+    async def stop(self) -> None:
+        """Stops them, when all is told."""
+        if self._registry is None or self._beside is None:
+            return
+        await self._beside.told()
+        if subscribers := self._registry.table.starter_stop:
+            await emit.notify("starter_stop", subscribers, {"starter": self._supervisor})
+        await self._registry.stop(self, "supervisor")
+
+    def stop_asked(self, owner: object) -> None:
+        """Tells that the app was asked to stop; may be called from any thread."""
+        if self._registry is not None and self._beside is not None:
+            table = self._registry.table
+            self._beside.tell(partial(tell_stop_asked, table, owner, self._supervisor))
+
+    def child_ended(self, child: Any, reason: str) -> None:
+        """Tells that a worker process has ended.
+
+        Args:
+            child: the process.
+            reason: why, in one word.
+        """
+        if self._registry is None or self._beside is None:
+            return
+        if subscribers := self._registry.table.worker_child_exit:
+            about = {**self._about(child), "code": child.code, "reason": reason}
+            self._beside.tell(lambda: emit.notify("worker_child_exit", subscribers, about))
+
+    def kill(self, child: Any, kill: Callable[[], object]) -> None:
+        """Kills a worker process, once plugins have had a look at it.
+
+        Args:
+            child: the process.
+            kill: does it.
+        """
+        subscribers = () if self._registry is None else self._registry.table.worker_before_kill
+        if not subscribers or self._beside is None:
+            kill()
+            return
+
+        async def look_and_kill() -> None:
+            try:
+                async with asyncio.timeout(_BEFORE_KILL):
+                    await emit.notify("worker_before_kill", subscribers, self._about(child))
+            finally:
+                kill()
+
+        self._beside.at_once(look_and_kill())
+
+    def _about(self, child: Any) -> dict[str, Any]:
+        return {
+            "supervisor": self._supervisor,
+            "child": child,
+            "worker_id": child.worker,
+            "pid": child.pid,
+        }
