@@ -29,6 +29,8 @@ DIST = ROOT / "dist"
 SERVERS = ROOT / ".nox" / ".cache" / "servers"
 #: The longest name that a new package may have: its code must fit its own style all the same.
 LONG_NAME = "a-name-of-thirty-characters-ab"
+#: How many processes share the tests; one more than there are processors, because they also wait.
+SIDE_BY_SIDE = (os.cpu_count() or 1) + 1
 #: What a command may return that is allowed to fail.
 ANY = range(256)
 PACKAGES = [path.parent for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
@@ -224,6 +226,8 @@ def tests(session: nox.Session) -> None:
     """Run the tests against the built wheels; arguments after ``--`` go to pytest."""
     install_wheels(session)
     pytest = ["-m", "pytest", "--ignore=tests/docs", *session.posargs]
+    if not session.posargs:
+        pytest += [f"--numprocesses={SIDE_BY_SIDE}", "--dist=worksteal"]
     if session.python != NEWEST or session.posargs:
         session.run("python", *pytest)
         return
