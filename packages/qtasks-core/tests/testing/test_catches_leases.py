@@ -87,6 +87,11 @@ class NeverSweeps(MemoryBroker):
         return Swept()
 
 
+class SaysNotWhenLeasesEnd(MemoryBroker):
+    async def sweep(self, limit: int = 100) -> Swept:
+        return change(await super().sweep(limit), next_lease_end=None)
+
+
 class SweepsWithoutLimit(MemoryBroker):
     async def sweep(self, limit: int = 100) -> Swept:
         return await super().sweep(1000)
@@ -174,6 +179,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     LostIsNotTold: "a_stale_token_cannot_renew an_expired_worker_is_fenced",
     RequestsAreNotTold: "a_renewal_brings_cancel_requests",
     SweepsTheLiving: "a_live_lease_is_left_alone a_renewed_lease_is_kept",
+    SaysNotWhenLeasesEnd: "a_sweep_tells_when_the_next_lease_ends",
     NeverSweeps: "a_cancelled_task_is_kept_for_its_time tokens_grow",
     SweepsWithoutLimit: "a_round_is_bounded removing_is_bounded",
     AlwaysMore: "a_round_is_bounded nothing_to_sweep",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +65,10 @@ async def test_a_broker_that_is_away_is_tried_twice_a_second_and_later_less(
 class Recorded:
     """A broker and its twin, which note what a keeper does."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, lease_ends: Sequence[float | None] = ()) -> None:
         self.failures = failures
+        self.lease_ends = iter(lease_ends)
+        self.swept = threading.Semaphore(0)
         self.calls: list[str] = []
         self.reported = threading.Semaphore(0)
 
@@ -89,7 +92,8 @@ class Recorded:
 
     async def sweep(self, limit: int = 100) -> Swept:
         self.calls.append("sweep")
-        return Swept()
+        self.swept.release()
+        return Swept(next_lease_end=next(self.lease_ends, None))
 
     async def report(self, presence: Presence, ttl: float) -> None:
         self.calls.append("report")
@@ -133,6 +137,18 @@ async def test_a_new_worker_that_waited_for_the_broker_takes_nothing_back_at_onc
     await keeper.stop()
     first_rounds = ["extend", "report", "extend", "sweep", "report"]
     assert broker.calls[: len(first_rounds)] == first_rounds
+
+
+async def test_a_keeper_sweeps_when_a_lease_of_another_worker_ends() -> None:
+    """Long before its next round, which with this lease is due in minutes."""
+    broker: Any = Recorded(failures=0, lease_ends=(0.01, 0.0, None))
+    keeper = Keeper(broker, Target(), lease=600)
+    keeper.start()
+    for _ in range(3):
+        assert await asyncio.to_thread(broker.swept.acquire, timeout=60)
+    await keeper.stop()
+    assert broker.calls.count("extend") == 1
+    assert keeper._sweep_at == math.inf
 
 
 def test_a_keeper_does_not_wait_long_after_a_failure() -> None:

@@ -167,7 +167,10 @@ class SplitBroker(BaseBroker):
         swept = await self._records.sweep(limit)
         self._look_at = 0.0
         await self._publish_due()
-        return msgspec.structs.replace(swept, more=swept.more or broker.more)
+        ends = [one.next_lease_end for one in (swept, broker) if one.next_lease_end is not None]
+        return msgspec.structs.replace(
+            swept, more=swept.more or broker.more, next_lease_end=min(ends, default=None)
+        )
 
     async def expire(self, worker: str) -> int:
         """Takes back in the storage what a dead worker held; the schedule hands it out again."""

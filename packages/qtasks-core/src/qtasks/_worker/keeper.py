@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -33,6 +34,8 @@ _SWEEP: Final = 250
 _PART_OF_LEASE: Final = 6
 #: Seconds between two looks whether somebody wants a running task cancelled, at most.
 _LOOK: Final = 1.0
+#: Seconds after the end of a lease at which it is looked for, and between two such looks.
+_AFTER_LEASE: Final = 0.05
 #: Seconds until the next round after a failed one: leases may be about to run out.
 _RETRY: Final = 0.5
 
@@ -64,7 +67,8 @@ class Keeper:
         broker: the worker's broker; the keeper works through its twin.
         target: the worker.
         lease: seconds of a lease; every third of it a round is made, and in between, once a
-            second, a look at what runs for longer.
+            second, a look at what runs for longer. If a lease of any worker ends before the next
+            round, there is a sweep just then.
         after_outage: whether the server was away just before.
         watch: called after each round and look, in the keeper's thread; None for nothing.
     """
@@ -90,6 +94,7 @@ class Keeper:
         self._after_outage = after_outage
         self._seen: frozenset[Held] = frozenset()
         self._round_at = 0.0
+        self._sweep_at = math.inf
 
     def start(self) -> None:
         """Begins, in a thread of its own or, without a twin, on the running loop."""
@@ -136,6 +141,7 @@ class Keeper:
         if held:
             extension = await self._broker.extend(held, self._lease)
         # Right after an outage the others have not had the time to renew their leases yet.
+        self._sweep_at = math.inf
         total = Swept() if self._away or self._after_outage else await self._sweep()
         self._after_outage = False
         await self._broker.report(self._target.presence(), self._lease)
@@ -146,6 +152,8 @@ class Keeper:
         until = time.monotonic() + self._lease / _PART_OF_LEASE
         while total.more and time.monotonic() < until:
             total = _both(total, await self._broker.sweep(_SWEEP))
+        if total.next_lease_end is not None:
+            self._sweep_at = time.monotonic() + max(0.0, total.next_lease_end) + _AFTER_LEASE
         return total
 
     @property
@@ -153,7 +161,8 @@ class Keeper:
         """Seconds until the next round or look."""
         if self._away:
             return min(self._lease / 3, _RETRY)
-        return max(0.0, min(_LOOK, self._round_at - time.monotonic()))
+        next_at = min(self._round_at, self._sweep_at)
+        return max(0.0, min(_LOOK, next_at - time.monotonic()))
 
     def _keep(self) -> None:
         try:
@@ -173,11 +182,14 @@ class Keeper:
         await self._next()
 
     async def _next(self) -> None:
-        """Makes a round if it is time for one or the server was away, else a look."""
+        """Makes a round if it is time for one or the server was away; else sweeps, or looks."""
         now = time.monotonic()
         if self._away or now >= self._round_at:
             self._round_at = now + self._lease / 3
             await self.round()
+        elif now >= self._sweep_at:
+            self._sweep_at = math.inf
+            self._target.kept([], Extension(), await self._sweep())
         else:
             await self.look()
 
@@ -220,4 +232,5 @@ def _both(one: Swept, two: Swept) -> Swept:
         expired=one.expired + two.expired,
         purged=one.purged + two.purged,
         more=two.more,
+        next_lease_end=two.next_lease_end,
     )

@@ -111,6 +111,8 @@ class Swept(msgspec.Struct, frozen=True):
         expired: ids cancelled because they were not started in time.
         purged: number of finished records removed after their time.
         more: whether a bound was hit, so that another round is due at once.
+        next_lease_end: seconds until the earliest lease ends if nobody renews it; None if there is
+            none, or if that is not known.
     """
 
     taken_back: tuple[str, ...] = ()
@@ -118,6 +120,7 @@ class Swept(msgspec.Struct, frozen=True):
     expired: tuple[str, ...] = ()
     purged: int = 0
     more: bool = False
+    next_lease_end: float | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):

@@ -65,12 +65,14 @@ def sweep(store: Store, limit: int, now: float, retention: Retention) -> Swept:
     losses = sweep_leases(store, limit, now, retention)
     expired = sweep_deadlines(store, limit, now, retention)
     purged = sweep_finished(store, limit, now)
+    first = store.leases.first()
     return Swept(
         tuple(row.id for row in losses if row.status is TaskStatusEnum.PROCESS),
         tuple(row.id for row in losses if row.status is TaskStatusEnum.ERROR),
         tuple(expired),
         purged,
         more=max(len(losses), len(expired), purged) >= limit,
+        next_lease_end=None if first is None else first - now,
     )
 
 

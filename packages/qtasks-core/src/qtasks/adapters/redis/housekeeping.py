@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.redis.messages import ids
+from qtasks.adapters.redis.times import seconds
 from qtasks.schemas import Swept
 
 if TYPE_CHECKING:
@@ -19,19 +20,23 @@ _EXPIRE_STEP: Final = 200
 async def sweep(engine: Engine, limit: int) -> Swept:
     """Does one round of housekeeping in every shard; see :meth:`BaseBroker.sweep`."""
     total = Swept()
+    ends: list[float] = []
     shards = await engine.shards()
     if engine.main not in shards:
         shards.append(engine.main)  # workers report themselves there
     for shard in shards:
-        back, convicted, expired, purged, more = await engine.run(
+        back, convicted, expired, purged, more, micros = await engine.run(
             "sweep", shard, limit, engine.limits()
         )
+        if micros is not None:
+            ends.append(seconds(micros))
         total = Swept(
             taken_back=(*total.taken_back, *ids(back)),
             convicted=(*total.convicted, *ids(convicted)),
             expired=(*total.expired, *ids(expired)),
             purged=total.purged + purged,
             more=total.more or bool(more),
+            next_lease_end=min(ends, default=None),
         )
     return total
 

@@ -18,6 +18,7 @@ _OVERDUE: Final = f"""
     {_LOST_COLUMNS} INDEXED BY task_leased
     WHERE state = 5 AND lease_until <= ? ORDER BY lease_until LIMIT ?
 """
+_NEXT_END: Final = "SELECT min(lease_until) FROM task INDEXED BY task_leased WHERE state = 5"
 _HELD: Final = f"{_LOST_COLUMNS} INDEXED BY task_leased WHERE state = 5 AND worker = ?"
 _EXPIRED: Final = """
     SELECT seq, id, queue, state FROM task INDEXED BY task_expiring
@@ -50,12 +51,14 @@ def sweep(unit: Unit, limit: int, retention: Retention) -> Swept:
     for statement in _OLD_KEYS:
         unit.conn.execute(statement, (unit.now,))
     more = streams.sweep(unit, limit)
+    (first,) = unit.conn.execute(_NEXT_END).fetchone()
     return Swept(
         taken_back=tuple(waiting),
         convicted=tuple(convicted),
         expired=tuple(expired),
         purged=purged,
         more=more or limit <= max(len(overdue), len(expired), purged),
+        next_lease_end=None if first is None else first - unit.now,
     )
 
 

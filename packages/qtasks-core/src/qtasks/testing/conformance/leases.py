@@ -49,6 +49,30 @@ class Leases(Conformance):
         await self.later(LEASE * 1.1)
         assert (await line.sweep()).taken_back == (message.id,)
 
+    async def test_a_sweep_tells_when_the_next_lease_ends(self, line: Line) -> None:
+        """What is not renewed is taken back when its lease ends, not some seconds later.
+
+        If this fails: tell in ``next_lease_end`` how long the earliest of all leases still
+        holds, by the server's clock, renewals included; None if nothing is leased.
+        """
+        assert (await line.sweep()).next_lease_end is None
+        await line.add(self.message(), self.message())
+        short = await line.one(lease=self.seconds(LEASE))
+        long = await line.one(lease=FOREVER)
+        end = (await line.sweep()).next_lease_end
+        assert end is not None
+        assert 0 < end <= self.seconds(LEASE)
+        await line.extend([hold(short)], FOREVER / 2)
+        end = (await line.sweep()).next_lease_end
+        assert end is not None
+        assert self.seconds(LEASE) < end <= FOREVER / 2
+        await line.end(short, Success())
+        end = (await line.sweep()).next_lease_end
+        assert end is not None
+        assert FOREVER / 2 < end <= FOREVER
+        await line.end(long, Success())
+        assert (await line.sweep()).next_lease_end is None
+
     async def test_a_stale_token_cannot_renew(self, line: Line) -> None:
         """A renewal with an old token, or for an unknown task, is answered with ``lost``.
 

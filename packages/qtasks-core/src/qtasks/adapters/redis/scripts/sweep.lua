@@ -1,5 +1,6 @@
 -- Does one bounded round of housekeeping. A: { limit, limits }.
--- Returns { taken back, convicted, expired, number of purged, whether there is more }.
+-- Returns { taken back, convicted, expired, number of purged, whether there is more,
+-- microseconds until the earliest lease ends, or false }.
 insist()
 local limit, limits = A[1], A[2]
 local back, convicted = {}, {}
@@ -108,4 +109,5 @@ for _, id in ipairs(given) do
 end
 commit()
 local more = math.max(#overdue_leases, #expired, seen, #given) >= limit
-return { back, convicted, expired, purged, more and 1 or 0 }
+local first = call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')[2]
+return { back, convicted, expired, purged, more and 1 or 0, first and whole(first) - now or false }
