@@ -6,8 +6,13 @@ Servers keep them in ordered indexes, where neighbours in time are cheap and ran
 from __future__ import annotations
 
 import os
+from typing import Final
 
 __all__ = ["new_id"]
+
+
+#: The two fixed bits of the variant, before the two random ones that the index has at its end.
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def new_id(now: float) -> str:
@@ -16,8 +21,7 @@ def new_id(now: float) -> str:
     Args:
         now: seconds since the epoch.
     """
-    milliseconds = int(now * 1000) & ((1 << 48) - 1)
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
-    value &= ~((0xF << 76) | (0x3 << 62))
-    text = f"{value | (0x7 << 76) | (0x2 << 62):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    time = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}"
+    chance = os.urandom(10).hex()
+    variant = _VARIANTS[chance[3]]
+    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[8:]}"

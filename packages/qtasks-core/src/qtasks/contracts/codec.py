@@ -49,6 +49,7 @@ TEXTS: Final = (
 )
 
 _INT64 = range(-(2**63), 2**64)
+_PLAIN = frozenset({int, str, float, bool, type(None), bytes})
 _SCALARS = frozenset({str, float, bool, type(None), bytes})
 #: Key types that msgpack maps keep as they are; integers beyond 64 bits end as an error there.
 _KEYS = frozenset({str, int, float, bool, type(None), bytes})
@@ -79,6 +80,11 @@ def encode(value: Any, what: str = "value", limit: int | None = None) -> bytes:
         data = _encode(_pack(value, 0))
     except (_UnsupportedValueError, RecursionError, UnicodeEncodeError, OverflowError) as error:
         raise EncodeError(_explain(value, what, error)) from None
+    return _within(data, what, limit)
+
+
+def _within(data: bytes, what: str, limit: int | None) -> bytes:
+    """Returns encoded bytes if they are within the limit."""
     if limit is not None and len(data) > limit:
         msg = (
             f"{what} takes {len(data):,} bytes, over the limit of {limit:,}: pass a reference"
@@ -105,6 +111,12 @@ def decode(data: Any) -> Any:
 def encode_arguments(arguments: Arguments, what: str, limit: int | None = None) -> bytes:
     """Encodes the arguments of a call, see :func:`encode`."""
     args, kwargs = arguments
+    try:
+        if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+            # As most calls are: what the encoder alone would write in the same way.
+            return _within(_encode((args, kwargs)), what, limit)
+    except (OverflowError, UnicodeEncodeError, TypeError):  # a large number, or an odd text
+        pass
     try:
         return encode([list(args), dict(kwargs)], what, limit)
     except EncodeError:
