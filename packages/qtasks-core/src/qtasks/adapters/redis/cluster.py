@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis import exceptions
 from redis.crc import key_slot
 
-from qtasks.adapters.redis.nodes import LOST, Nodes, Place, attempt
+from qtasks.adapters.redis.nodes import LOST, Nodes, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +53,11 @@ class ClusterLink:
         """Sends one command to every node that has slots; errors are among the answers."""
         if self._stale:
             await self._look()
-        return {
-            f"{host}:{port}": await attempt(self._nodes.link((host, port)), *command)
-            for host, port in sorted(set(self._owners.values()))
-        }
+        answers = {}
+        for host, port in sorted(set(self._owners.values())):
+            one = await self._nodes.link((host, port)).everywhere(*command)
+            answers.update(dict.fromkeys([f"{host}:{port}"], *one.values()))
+        return answers
 
     async def close(self) -> None:
         """Disconnects from all nodes."""

@@ -20,8 +20,11 @@ from qtasks.adapters.redis.cluster import ClusterLink
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.nodes import attempt
 from qtasks.adapters.redis.sentinels import SentinelLink
+from qtasks.adapters.redis.wires import BlockingWires, LoopWires
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from qtasks.adapters.redis.url import Target
 
 __all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink", "connect"]
@@ -41,7 +44,10 @@ _CONNECTIONS: Final = 1 << 30
 
 
 class Link(Protocol):
-    """What the engine needs of the connections to a server."""
+    """What the engine needs of the connections to a server.
+
+    Answers are as the server gave them; those of ``everywhere`` as the driver reads them.
+    """
 
     async def call(self, *command: Any) -> Any:
         """Sends one command and returns its answer."""
@@ -113,29 +119,30 @@ class _OneLoop:
         self._place = target.place
         # Here the driver shall not watch the time: it does so with wait_for(), which before Python
         # 3.12 may lose a cancellation, and takes a task for every command.
-        self._calls: Any = _client(target, asynchronous, None)
-        self._blocks: Any = _client(target, asynchronous, None)
+        self._clients: Any = [_client(target, asynchronous, None) for _ in range(2)]
+        self._calls, self._blocks = (LoopWires(client.connection_pool) for client in self._clients)
         self._room = asyncio.Semaphore(_CALLS)
 
     async def call(self, *command: Any) -> Any:
         async with self._room:
-            return await self._execute(self._calls, _SILENCE, *command)
+            return await self._answer(_SILENCE, self._calls.call(*command))
 
     async def block(self, *command: Any) -> Any:
-        return await self._execute(self._blocks, LONGEST_BLOCK + _SILENCE, *command)
+        return await self._answer(LONGEST_BLOCK + _SILENCE, self._blocks.call(*command))
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
-        return {self._place: await attempt(self, *command)}
+        call = self._clients[0].execute_command(*command)
+        return {self._place: await attempt(self._answer(_SILENCE, call))}
 
     async def close(self) -> None:
-        await self._calls.aclose()
-        await self._blocks.aclose()
+        for client in self._clients:
+            await client.aclose()
 
-    async def _execute(self, client: Any, silence: float, *command: Any) -> Any:
+    async def _answer(self, silence: float, call: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(silence):
-                return await client.execute_command(*command)
+                return await call
         except TimeoutError as error:
             msg = f"no answer within {silence:g} seconds"
             raise exceptions.TimeoutError(msg) from error
@@ -150,25 +157,29 @@ class BlockingLink:
 
     def __init__(self, target: Target) -> None:
         self._place = target.place
-        self._calls: Any = _client(target, redis, _SILENCE)
-        self._blocks: Any = _client(target, redis, LONGEST_BLOCK + _SILENCE)
+        silences = (_SILENCE, LONGEST_BLOCK + _SILENCE)
+        self._clients: Any = [_client(target, redis, silence) for silence in silences]
+        self._calls, self._blocks = (BlockingWires(one.connection_pool) for one in self._clients)
 
     async def call(self, *command: Any) -> Any:
         """Sends one command."""
-        return self._calls.execute_command(*command)
+        return self._calls.call(*command)
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return self._blocks.execute_command(*command)
+        return self._blocks.call(*command)
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
-        return {self._place: await attempt(self, *command)}
+        return {self._place: await attempt(self._ask(*command))}
+
+    async def _ask(self, *command: Any) -> Any:
+        return self._clients[0].execute_command(*command)
 
     async def close(self) -> None:
         """Disconnects."""
-        self._calls.close()
-        self._blocks.close()
+        for client in self._clients:
+            client.close()
 
 
 def _client(target: Target, driver: Any, silence: float | None) -> Any:

@@ -78,9 +78,9 @@ class Nodes:
             await link.close()
 
 
-async def attempt(link: Link, *command: Any) -> Any:
-    """Sends a command and returns its answer, or the error it met."""
+async def attempt(call: Awaitable[Any]) -> Any:
+    """Returns the answer of a call, or the error it met."""
     try:
-        return await link.call(*command)
+        return await call
     except (exceptions.RedisError, OSError) as error:
         return error

@@ -12,7 +12,7 @@ import msgspec
 from redis import exceptions
 
 from qtasks.adapters.redis.faults import refused
-from qtasks.adapters.redis.nodes import LOST, Nodes, Place, attempt
+from qtasks.adapters.redis.nodes import LOST, Nodes, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,8 @@ class SentinelLink:
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command to the master; an error is its answer."""
         host, port = self._master or await self._find()
-        return {f"{host}:{port}": await attempt(self._servers.link((host, port)), *command)}
+        one = await self._servers.link((host, port)).everywhere(*command)
+        return dict.fromkeys([f"{host}:{port}"], *one.values())
 
     async def close(self) -> None:
         """Disconnects from all."""
