@@ -61,10 +61,10 @@ class Listener(BasePlugin):
         """Hears."""
 
 
-async def drain(app: QueueTasks, **options: Any) -> tuple[float, float]:
+async def drain(app: QueueTasks) -> tuple[float, float]:
     """Adds no-ops in bulk and runs them; returns the calls for each, of both."""
 
-    @app.task(**options)
+    @app.task
     async def noop(number: int, text: str) -> int:
         return number
 
@@ -92,7 +92,7 @@ async def test_a_listener_costs_what_it_hears_and_no_more() -> None:
     heard.add_plugin(Listener("listener"), trigger_names=["worker_execute_before"])
     _, one = await drain(heard)
     elsewhere = QueueTasks(broker_url="memory://")
-    elsewhere.add_plugin(Listener("listener"), trigger_names=["worker_lease_lost"])
+    elsewhere.add_plugin(Listener("listener"), trigger_names=["worker_child_exit"])
     _, silent = await drain(elsewhere)
 
     assert 0 < one - alone <= 10
