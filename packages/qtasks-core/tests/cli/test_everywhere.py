@@ -22,6 +22,7 @@ COMMANDS = {
     "stats": "",
     "inspect": "",
     "doctor": "",
+    "bench": "--tasks 10 --rounds 1",
     "plugins list": "",
     "plugins doctor": "",
     "plugins trace": 'resize --args ["cat.jpg"]',

@@ -7,6 +7,7 @@ import typer
 
 from qtasks._runtime.errors import printable
 from qtasks._version import __version__
+from qtasks.cli.bench import bench
 from qtasks.cli.call import call
 from qtasks.cli.cancel import cancel
 from qtasks.cli.config import config
@@ -109,6 +110,7 @@ plugin_commands.command("doctor", cls=Command)(plugins_doctor)
 plugin_commands.command("new", cls=Command)(new)
 cli.command(cls=Command)(triggers)
 cli.command(cls=Command)(doctor)
+cli.command(cls=Command)(bench)
 
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the option's value by position

@@ -9,7 +9,7 @@ import msgspec
 from redis import exceptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from qtasks.adapters.redis.links import Link
     from qtasks.adapters.redis.url import Target
