@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from qtasks.exc import ConfigError, QTasksError
 from qtasks.schemas import CallOptions, TaskCall, TaskStatusEnum
@@ -31,6 +31,22 @@ _SINGLE: Final = 1000
 _WAITS: Final = 200
 #: An argument as long as a typical one.
 _TEXT: Final = "x" * 32
+
+
+async def _coroutine(number: int, text: str, sleep: float) -> int:  # noqa: ARG001 - a typical call
+    if sleep:
+        await asyncio.sleep(sleep)
+    return number
+
+
+def _function(number: int, text: str, sleep: float) -> int:  # noqa: ARG001 - likewise
+    if sleep:
+        time.sleep(sleep)
+    return number
+
+
+#: The tasks, by their names.
+_KINDS: Final = {"qtasks_bench_coroutine": _coroutine, "qtasks_bench_function": _function}
 
 
 @dataclass
@@ -91,6 +107,7 @@ class Bench:
     def __init__(self, app: BaseQueueTasks, tasks: int, sleep: float) -> None:
         self._app = app
         self._tasks = tasks
+        self._sleep = sleep
         single, waits = min(tasks, _SINGLE), min(tasks, _WAITS)
         self._one = Figure("add one by one", single)
         self._bulk = Figure(f"add {min(tasks, _BULK):,} in a call", tasks)
@@ -99,22 +116,9 @@ class Bench:
         self._results = Figure("from adding to the result", waits)
         app.config.result_ttl = _KEPT
         app._discovery.register()  # noqa: SLF001 - what is installed is measured too
-        self._register(app, sleep)
-
-    @staticmethod
-    def _register(app: Any, sleep: float) -> None:
-        async def coroutine(number: int, text: str) -> int:  # noqa: ARG001 - a typical call
-            if sleep:
-                await asyncio.sleep(sleep)
-            return number
-
-        def function(number: int, text: str) -> int:  # noqa: ARG001 - likewise
-            if sleep:
-                time.sleep(sleep)
-            return number
-
-        app.task(name="qtasks_bench_coroutine", queue=QUEUE)(coroutine)
-        app.task(name="qtasks_bench_function", queue=QUEUE)(function)
+        for kind, function in _KINDS.items():
+            if kind not in app.tasks:
+                cast("Any", app).task(name=kind, queue=QUEUE)(function)
 
     async def run(self, rounds: int, advance: Callable[[int], None]) -> list[Figure] | None:
         """Measures.
@@ -145,14 +149,14 @@ class Bench:
         return [self._one, self._bulk, self._coroutines, self._functions, self._results]
 
     async def _round(self, client: Client, advance: Callable[[int], None]) -> bool:
-        calls = [_call("coroutine", number) for number in range(self._tasks)]
+        calls = [self._call("coroutine", number) for number in range(self._tasks)]
         with _Watch(self._one):
             for call in calls[: self._one.tasks]:
                 await client.submit([call])
         advance(1)
         await client.purge(QUEUE)
         for kind, figure in (("coroutine", self._coroutines), ("function", self._functions)):
-            calls = [_call(kind, number) for number in range(self._tasks)]
+            calls = [self._call(kind, number) for number in range(self._tasks)]
             with _Watch(self._bulk if kind == "coroutine" else Figure("", self._tasks)):
                 added = [
                     record.id
@@ -177,9 +181,13 @@ class Bench:
             with _Watch(self._results):
                 for number in range(self._results.tasks):
                     began = time.perf_counter()
-                    (record,) = await client.submit([_call("coroutine", number)])
+                    (record,) = await client.submit([self._call("coroutine", number)])
                     await client.wait([record.id], None)
                     self._results.waits.append(time.perf_counter() - began)
+
+    def _call(self, kind: str, number: int) -> TaskCall:
+        arguments = (number, _TEXT, self._sleep)
+        return TaskCall(f"qtasks_bench_{kind}", arguments, {}, CallOptions())
 
 
 class _Watch:
@@ -195,10 +203,6 @@ class _Watch:
         clock, processor = self._began
         self._figure.clock.append(time.perf_counter() - clock)
         self._figure.processor.append(time.process_time() - processor)
-
-
-def _call(kind: str, number: int) -> TaskCall:
-    return TaskCall(f"qtasks_bench_{kind}", (number, _TEXT), {}, CallOptions())
 
 
 async def _check(client: Client, ids: list[str]) -> None:
