@@ -6,7 +6,8 @@ Every test starts it in a process and a directory of its own::
 
 - ``python`` blocks share one namespace, as if they were typed into one session.
 - A block with ``title="NAME"`` is a file: it is written under that name.
-  A Python file is imported, unless a later command of the page runs it.
+  A Python file is imported, unless a later command of the page runs it, or ``later`` says
+  that another file of the page imports it.
 - ``pycon`` blocks are doctests in the same namespace.
 - ``console`` and ``bash`` blocks are run by the shell, line by line.
   In ``console`` blocks commands start with ``$``; what follows a command is
@@ -51,6 +52,7 @@ NOT_RUN_COMMANDS = {
     r"(\S*python3? -m )?pip install .+": "uses an index; the build session installs the wheels",
     r"(\S*/)?nox( .*)?": "would start these tests again",
     r"(pre-commit|git|cd) .+": "needs the clone of the reader",
+    r"uvicorn .+": "serves on a port of the machine until it is stopped",
     r"(\S*python3? -m )?(build|twine upload .+)": "publishes a package of the reader",
 }
 
@@ -106,7 +108,8 @@ def run(
 def run_python(block: Block, later: list[Block], page: Path, namespace: dict[str, object]) -> None:
     """Runs a Python block, or imports it if it is a file that no later command runs."""
     if title := block.attributes.get("title"):
-        if not any(title in command for b in later for command, _, _ in commands(b)):
+        run_by_command = any(title in command for b in later for command, _, _ in commands(b))
+        if not run_by_command and "later" not in block.attributes:
             namespace.update(import_file(title))
         return
     source = "\n" * (block.line - 1) + block.body  # tracebacks show the line of the page

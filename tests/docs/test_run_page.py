@@ -102,6 +102,16 @@ GOOD = {
         app
         '''
         """,
+    "a titled file that another file imports is written only": """
+        '''python title="tasks.py" later
+        import app
+        assert app.ready
+        '''
+        '''python title="app.py"
+        ready = True
+        import tasks
+        '''
+        """,
     "a titled file of another language is written": """
         '''toml title="pyproject.toml"
         [tool.qtasks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from qtasks.exc import RegistrationError
 from qtasks.plugins import Plugin, UnresolvedAnnotation, on, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from conftest import Harness
 
@@ -133,6 +134,63 @@ def test_plain_code_is_called_in_the_place_of_the_task(
         return thread == threading.get_ident()
 
     assert run(same).returning is True
+
+
+@pytest.mark.parametrize("trigger", ["task_executor_args_replace", "task_executor_execute"])
+def test_a_task_without_steps_keeps_a_thread_that_a_plugin_has_asked_for(
+    harness: Harness, run: Any, trigger: str
+) -> None:
+    seen = []
+
+    class Where(Plugin):
+        async def look(self, task_executor: Any) -> None:
+            seen.append(await task_executor.call_plain(threading.get_ident))
+
+        @on("task_executor_args_replace")
+        async def begin(self, task_executor: Any) -> None:
+            if trigger == "task_executor_args_replace":
+                await self.look(task_executor)
+
+        @on("task_executor_execute")
+        @asynccontextmanager
+        async def around(self, task_executor: Any) -> AsyncIterator[None]:
+            await self.look(task_executor)
+            yield
+            await self.look(task_executor)
+
+        @on("task_executor_task_close")
+        async def close(self, task_executor: Any) -> None:
+            await self.look(task_executor)
+
+    harness.app.add_plugin(Where("where"))
+
+    @harness.app.task
+    def bare() -> None:
+        seen.append(threading.get_ident())
+
+    assert run(bare).status == "success"
+    assert len(seen) >= 4
+    assert len(set(seen)) == 1
+
+
+def test_a_plugin_that_asks_for_a_thread_only_after_the_function_gets_one(
+    harness: Harness, run: Any
+) -> None:
+    seen = []
+
+    class Where(Plugin):
+        @on("task_executor_task_close")
+        async def close(self, task_executor: Any) -> None:
+            seen.append(await task_executor.call_plain(threading.get_ident))
+
+    harness.app.add_plugin(Where("where"))
+
+    @harness.app.task
+    def bare() -> None: ...
+
+    assert run(bare).status == "success"
+    (thread,) = seen
+    assert thread != threading.get_ident()
 
 
 def test_the_context_needs_somebody_who_keeps_it(

@@ -42,10 +42,9 @@ async def execute(
         begin: called on the loop when the run has its place, which may be after a wait.
         bracket: what stands around it, if anything does.
     """
-    place = plan.place(pools, begin)
     if plan.bare and not table.hears_runs:
-        return await _bare(executor, place)
-    executor.place = place
+        return await _bare(executor, plan.place(pools, begin))
+    executor.place = place = plan.heard(pools, begin)
     try:
         if plan.before:
             if table.task_executor_middlewares_execute:

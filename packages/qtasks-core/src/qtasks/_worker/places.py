@@ -20,6 +20,7 @@ __all__ = [
     "BareCoroutine",
     "BareFunction",
     "BareThread",
+    "HeardThread",
     "OnLoop",
     "OneThread",
     "Place",
@@ -187,6 +188,38 @@ class OneThread(Place):
     def close(self) -> None:
         """Gives the thread back, or leaves it to itself if it is still in a step."""
         self._thread.close()
+
+
+class HeardThread(OneThread):
+    """Runs a plain function and nothing else, in a thread that is kept if a plugin asks for it.
+
+    To keep one costs about as much as a small task, and few plugins have something to do there.
+    """
+
+    __slots__ = ("_ran",)
+
+    def __init__(self, pools: Pools, begin: Callable[[], None] | None) -> None:
+        super().__init__(pools, begin)
+        self._ran = False
+
+    async def prepare(self, executor: Any) -> None:
+        """Has no step to take."""
+
+    async def body(self, executor: Any) -> None:
+        """Takes the only step: in the kept thread, if there is one."""
+        self._ran = True
+        if self._thread.taken:
+            await super().body(executor)
+        else:
+            executor.result = await self._pools.threads.run(executor.run_task, self._begin)
+
+    run = body
+
+    async def plain(self, function: Callable[[], Any]) -> Any:
+        """Calls a plain function: before the task's in its thread, and after it if that is kept."""
+        if self._ran and not self._thread.taken:
+            return await self._pools.threads.lend(function)
+        return await super().plain(function)
 
 
 class Processes(Place):

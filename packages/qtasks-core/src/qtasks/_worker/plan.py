@@ -14,6 +14,7 @@ from qtasks._worker.places import (
     BareCoroutine,
     BareFunction,
     BareThread,
+    HeardThread,
     OneThread,
     OnLoop,
     Place,
@@ -49,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
         executor: the class of their executor.
         base: what every executor of theirs derives from.
         place: where their steps run.
+        heard: where they run if plugins listen to them, which may want the thread of the task.
         bare: whether there is nothing but the function: no steps, no middlewares, no ``decode=``.
         attended: whether runs look at themselves, or give values before their end.
         before: middlewares before the function, in order.
@@ -60,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     executor: type[BaseTaskExecutor]
     base: type[BaseTaskExecutor]
     place: type[Place]
+    heard: type[Place]
     bare: bool
     attended: bool
     before: tuple[Middleware, ...]
@@ -99,7 +102,9 @@ class Plans:
         base = executor_base(task)
         layout = Layout(task) if task.filled else None
         place = _place(task, bare=bare)
-        return Plan(task, task.executor or base, base, place, bare, attended, before, after, layout)
+        heard = HeardThread if place is BareThread else place
+        executor = task.executor or base
+        return Plan(task, executor, base, place, heard, bare, attended, before, after, layout)
 
 
 def executor_base(task: TaskDefinition) -> type[BaseTaskExecutor]:

@@ -83,7 +83,9 @@ class BaseTaskExecutor(ABC):  # noqa: B024 - the two colours below add the steps
         """Calls a plain function where it may block; for plugins, while the run lasts.
 
         That is the thread of the task if it has one, and otherwise one of the worker's threads.
-        A plain task that runs on the loop has it called there. Context variables go both ways.
+        Who wants the thread of a task without steps of its own after the function, too, asks for
+        it before, as in ``task_executor_args_replace``. A plain task that runs on the loop has it
+        called there. Context variables go both ways.
 
         Args:
             function: what to call, without arguments.
