@@ -49,7 +49,7 @@ NOT_RUN = {
 #: Commands that are not run, and why.
 NOT_RUN_COMMANDS = {
     r"(python3?|py( -3)?) -m venv \S+": "the page already runs in an environment",
-    r"(\S*python3? -m )?pip install .+": "uses an index; the build session installs the wheels",
+    r"(\S*python3? -m )?pip (un)?install .+": "the build session has installed the wheels",
     r"(\S*/)?nox( .*)?": "would start these tests again",
     r"(pre-commit|git|cd) .+": "needs the clone of the reader",
     r"uvicorn .+": "serves on a port of the machine until it is stopped",

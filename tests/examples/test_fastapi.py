@@ -84,9 +84,7 @@ def test_bad_input_is_an_answer(load: Callable[[str], Any]) -> None:
         assert client.post("/thumbnails", params={"path": "x", "width": 0}).status_code == 422
 
 
-async def test_a_synchronous_wait_keeps_the_loop_of_the_worker_from_starting_the_task() -> (
-    None
-):
+async def test_a_synchronous_wait_keeps_the_loop_of_the_worker_from_starting_the_task() -> None:
     app = qtasks.QueueTasks(broker_url="memory://", plugins=[])
 
     @app.task
