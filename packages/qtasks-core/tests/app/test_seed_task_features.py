@@ -171,6 +171,53 @@ def test_s20_shared_tasks(harness: Harness, capfd: pytest.CaptureFixture[str]) -
     assert "Общая задача" in capfd.readouterr().out
 
 
+def test_s20_they_take_what_other_tasks_take_before_and_after_the_app(harness: Harness) -> None:
+    options: dict[str, Any] = {
+        "max_time": 5,
+        "priority": 3,
+        "echo": True,
+        "decode": str,
+        "tags": ["a"],
+        "executor": MySyncTaskExecutor,
+        "middlewares": [MyTaskMiddleware],
+        "middlewares_after": [MyTaskMiddleware],
+        "test": True,
+    }
+    shared_task(name="s20", **options)(lambda self: None)
+    harness.app.task(name="own", **options)(lambda self: None)
+
+    with_app, own = harness.app.tasks["s20"], harness.app.tasks["own"]
+    for field in (*options.keys() - {"middlewares", "test"}, "middlewares_before", "extra"):
+        assert getattr(with_app, field) == getattr(own, field), field
+    later = type(harness.app)(broker_url="memory://")
+    assert later.tasks["s20"].max_time == 5
+
+
+def test_s20_generators_and_their_handlers_are_shared_too(harness: Harness) -> None:
+    def count() -> Any:
+        yield from range(3)
+
+    shared_task(name="s20_values", generate_handler=lambda value: value + 1)(count)
+
+    handle = harness.do(harness.app.add_task("s20_values"))
+    harness.work()
+    assert harness.do(handle.result()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("method", [None, "sync", "async"])
+def test_s21_tasks_are_seen_that_a_router_gets_later(harness: Harness, method: Any) -> None:
+    router = Router(method=method)
+    harness.app.include_router(router)
+
+    @router.task
+    def late() -> str:
+        return "late"
+
+    handle = harness.do(harness.app.add_task("late"))
+    harness.work()
+    assert harness.do(handle.result()) == "late"
+
+
 def test_s21_routers(harness: Harness, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(harness, S21, "example").status == "success"
     assert "Router task" in capfd.readouterr().out
@@ -233,6 +280,21 @@ def test_s28_middlewares(harness: Harness, capfd: pytest.CaptureFixture[str]) ->
 def test_s29_awaiting(harness: Harness, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(harness, S29, "async_shared").status == "success"
     assert "async shared task" in capfd.readouterr().out
+
+
+def test_s29_the_task_is_one_for_asynchronous_code() -> None:
+    @shared_task(awaiting=True)
+    def plain() -> None: ...
+
+    @shared_task
+    async def coroutine() -> None: ...
+
+    @shared_task(awaiting=False)
+    async def blocking() -> None: ...
+
+    assert isinstance(plain, AsyncTask)
+    assert isinstance(coroutine, AsyncTask)
+    assert isinstance(blocking, SyncTask)
 
 
 def test_s30_plain_tasks_take_the_fast_path(harness: Harness) -> None:

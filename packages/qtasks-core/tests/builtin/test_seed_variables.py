@@ -10,6 +10,7 @@ import pytest
 
 import qtasks
 from qtasks import plugins
+from qtasks.app import groups
 from qtasks.plugins.depends import ScopeEnum
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ def run(harness: Harness, task: Any, *args: Any, **kwargs: Any) -> Any:
     return harness.do(handle.wait(timeout=10))
 
 
+@pytest.fixture(autouse=True)
+def _no_shared_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the shared tasks of one test from the apps of others."""
+    fresh = groups.Group()
+    monkeypatch.setattr("qtasks.app.base.SHARED", fresh)
+    monkeypatch.setattr("qtasks.app.shared.SHARED", fresh)
+
+
 @pytest.fixture(params=["as it is", "with future annotations"])
 def future(request: pytest.FixtureRequest) -> str:
     """What stands before the code."""
@@ -123,6 +132,143 @@ def test_s32_to_s37_depends_as_the_document_has_it(
     assert (record.status, record.returning) == ("success", None)
     assert db.told == ["execute Ellipsis", "disconnect"]
     assert capsys.readouterr().out == "Вызов выполнен\nclose...\n"
+
+
+SPELLINGS = {
+    "annotation": "db: Depends(get_db)",
+    "default": "db=Depends(get_db)",
+    "annotated, last": "db: Annotated[Db, 'a note', Depends(get_db)]",
+    "annotated, first": "db: Annotated[Db, Depends(get_db), 'a note']",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_s32_depends_may_be_annotation_default_or_annotated(
+    harness: Harness, future: str, spelling: str
+) -> None:
+    code = f"""
+def get_db():
+    return Db()
+
+@app.task
+async def test_depends({spelling}):
+    return type(db).__name__
+"""
+    names = {"Annotated": Annotated, "Db": Db, "Depends": qtasks.Depends}
+    task = read(future + code, harness.app, **names)["test_depends"]
+
+    assert run(harness, task).returning == "Db"
+
+
+def test_s33_decorators_need_no_parentheses(harness: Harness) -> None:
+    code = """
+from qtasks import Depends, Router, shared_task
+
+router = Router()
+
+def get_db():
+    yield "db"
+
+@app.task
+def of_the_app(db: Depends(get_db)):
+    return db
+
+@router.task
+def of_a_router(db: Depends(get_db)):
+    return db
+
+@shared_task
+def of_all(db: Depends(get_db)):
+    return db
+
+app.include_router(router)
+"""
+    read(code, harness.app)
+
+    for name in ("of_the_app", "of_a_router", "of_all"):
+        handle = harness.do(harness.app.add_task(name))
+        harness.work()
+        assert harness.do(handle.wait(timeout=10)).returning == "db"
+
+
+S35 = """
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
+from qtasks import Depends
+
+def function():
+    return "function"
+
+async def coroutine():
+    return "coroutine"
+
+def generator():
+    yield "generator"
+    closed.append("generator")
+
+async def async_generator():
+    yield "async generator"
+    closed.append("async generator")
+
+@contextmanager
+def manager():
+    yield "manager"
+    closed.append("manager")
+
+@asynccontextmanager
+async def async_manager():
+    yield "async manager"
+    closed.append("async manager")
+
+class Manager:
+    def __enter__(self):
+        return "class"
+
+    def __exit__(self, *error):
+        closed.append("class")
+
+class AsyncManager:
+    async def __aenter__(self):
+        return "async class"
+
+    async def __aexit__(self, *error):
+        closed.append("async class")
+
+@app.task
+{word} test_depends(
+    a: Depends(function), b: Depends(coroutine), c: Depends(generator), d: Depends(async_generator),
+    e: Depends(manager), f: Depends(async_manager), g: Depends(Manager), h: Depends(AsyncManager),
+):
+    return [a, b, c, d, e, f, g, h]
+"""
+
+
+@pytest.mark.parametrize("word", ["def", "async def"])
+def test_s35_a_dependency_may_be_of_every_kind(harness: Harness, word: str) -> None:
+    closed: list[str] = []
+    task = read(S35.replace("{word}", word), harness.app, closed=closed)["test_depends"]
+
+    record = run(harness, task)
+
+    opened = ["generator", "async generator", "manager", "async manager", "class", "async class"]
+    assert record.returning == ["function", "coroutine", *opened]
+    assert closed == opened[::-1]
+
+
+def test_s36_a_task_that_returns_nothing_succeeds_with_none(harness: Harness) -> None:
+    db = Db()
+
+    def get_db() -> Db:
+        return db
+
+    @harness.app.task
+    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]
+        depends.execute("SELECT 1")  # type: ignore[attr-defined]
+
+    record = run(harness, test_depends)
+
+    assert (record.status, record.returning) == ("success", None)
+    assert db.told == ["execute SELECT 1"]
 
 
 def test_s34_the_task_has_ended_before_its_dependencies_are_closed(
@@ -239,6 +385,20 @@ def test_s40_the_steps_may_run_on_different_workers_after_a_restart(
     second = make_harness()
     assert run(second, read(S38_TO_S42, second.app)["step2"]).returning == "ok"
     assert capsys.readouterr().out == PRINTED
+
+
+def test_s41_a_cleared_state_is_empty_for_the_next_step(
+    harness: Harness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read(S38_TO_S42, harness.app)
+    for step in ("step1", "step2"):
+        run(harness, found[step])
+    capsys.readouterr()
+
+    record = run(harness, found["step2"])
+
+    assert (record.status, record.returning) == ("success", "error")
+    assert capsys.readouterr().out == "{}\n"
 
 
 def test_s42_each_user_has_a_state_of_its_own(harness: Harness) -> None:
