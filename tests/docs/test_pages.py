@@ -39,6 +39,14 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert not missing, f"{page.relative_to(ROOT)} links to missing files: {missing}"
 
 
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    links = set(re.findall(r"\]\(([\w./-]+\.md)", index.read_text(encoding="utf-8")))
+
+    pages = {str(page.relative_to(index.parent)) for page in index.parent.rglob("*.md")}
+    assert pages - links == {index.name}
+
+
 def test_the_pages_that_must_exist_are_among_them() -> None:
     names = {str(page.relative_to(ROOT)) for page in PAGES}
 
