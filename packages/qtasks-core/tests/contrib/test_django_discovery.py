@@ -123,8 +123,8 @@ def test_a_package_on_the_way_that_fails_is_no_missing_one(write: Write) -> None
 
 
 def test_a_package_that_is_not_there_is_named() -> None:
-    with pytest.raises(ImportError, match="of package 'blok' cannot be imported: ModuleNotFound"):
-        autodiscover_tasks(packages=["blok"])
+    with pytest.raises(ImportError, match="of package 'nowhere' cannot be imported: ModuleNotFound"):
+        autodiscover_tasks(packages=["nowhere"])
 
 
 def test_before_django_is_set_up_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
