@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.test.utils import override_settings
 
+from qtasks.app import groups
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -24,6 +26,14 @@ def django_is_set_up(tmp_path_factory: pytest.TempPathFactory) -> None:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(database)}}
     )
     django.setup()
+
+
+@pytest.fixture(autouse=True)
+def no_shared_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the shared tasks of one test from the apps of others."""
+    fresh = groups.Group()
+    monkeypatch.setattr("qtasks.app.base.SHARED", fresh)
+    monkeypatch.setattr("qtasks.app.shared.SHARED", fresh)
 
 
 @pytest.fixture
