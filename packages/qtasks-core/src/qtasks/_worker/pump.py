@@ -232,8 +232,12 @@ class Pump:
 
     def _keeps_suspect(self, settled: list[Settlement]) -> bool:
         """Whether a suspect stays in this process once ``settled`` is written."""
-        leaving = {settlement.id for settlement in settled}
-        return any(d.lost and d.id not in leaving for d in self._held.values())
+        suspects = [delivery for delivery in self._held.values() if delivery.lost]
+        if not suspects:
+            return False
+        # What a lost lease has left to settle is of the same task, but not of this delivery.
+        leaving = {(settlement.id, settlement.token) for settlement in settled}
+        return any((delivery.id, delivery.token) not in leaving for delivery in suspects)
 
     def _take(self, answer: Exchange, want: int) -> None:
         for delivery in answer.deliveries:
