@@ -95,6 +95,7 @@ class Keeper:
         self._seen: frozenset[Held] = frozenset()
         self._round_at = 0.0
         self._sweep_at = math.inf
+        self._monotonic: Callable[[], float] = time.monotonic
 
     def start(self) -> None:
         """Begins, in a thread of its own or, without a twin, on the running loop."""
@@ -102,7 +103,9 @@ class Keeper:
             self._thread = threading.Thread(target=self._keep, name="qtasks-keeper", daemon=True)
             self._thread.start()
         else:
-            self._task = asyncio.get_running_loop().create_task(self._keep_on_loop())
+            loop = asyncio.get_running_loop()
+            self._monotonic = loop.time  # it sleeps by the loop, so it counts by the loop
+            self._task = loop.create_task(self._keep_on_loop())
 
     def retain(self, retention: Retention) -> None:
         """Changes how long what a sweep ends is kept."""
@@ -149,11 +152,11 @@ class Keeper:
 
     async def _sweep(self) -> Swept:
         total = await self._broker.sweep(_SWEEP)
-        until = time.monotonic() + self._lease / _PART_OF_LEASE
-        while total.more and time.monotonic() < until:
+        until = self._monotonic() + self._lease / _PART_OF_LEASE
+        while total.more and self._monotonic() < until:
             total = _both(total, await self._broker.sweep(_SWEEP))
         if total.next_lease_end is not None:
-            self._sweep_at = time.monotonic() + max(0.0, total.next_lease_end) + _AFTER_LEASE
+            self._sweep_at = self._monotonic() + max(0.0, total.next_lease_end) + _AFTER_LEASE
         return total
 
     @property
@@ -162,7 +165,7 @@ class Keeper:
         if self._away:
             return min(self._lease / 3, _RETRY)
         next_at = min(self._round_at, self._sweep_at)
-        return max(0.0, min(_LOOK, next_at - time.monotonic()))
+        return max(0.0, min(_LOOK, next_at - self._monotonic()))
 
     def _keep(self) -> None:
         try:
@@ -183,7 +186,7 @@ class Keeper:
 
     async def _next(self) -> None:
         """Makes a round if it is time for one or the server was away; else sweeps, or looks."""
-        now = time.monotonic()
+        now = self._monotonic()
         if self._away or now >= self._round_at:
             self._round_at = now + self._lease / 3
             await self.round()
@@ -200,6 +203,8 @@ class Keeper:
                 self._note_success()
             except ServerError as error:
                 self._note_failure(error)
+            except Exception:
+                log.exception("The keeper failed; it goes on")
             await asyncio.sleep(self._pause)
 
     def _guarded(self, action: Callable[[], None]) -> None:
