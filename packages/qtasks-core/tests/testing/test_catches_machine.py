@@ -16,7 +16,17 @@ from qtasks.testing.conformance import BrokerMachine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtasks.schemas import Claim, Delivery, Extension, Held, Message, Receipt, Settlement, Swept
+    from qtasks.schemas import (
+        Claim,
+        Delivery,
+        Exchange,
+        Extension,
+        Held,
+        Message,
+        Receipt,
+        Settlement,
+        Swept,
+    )
     from qtasks.typing import Clock
 
 change = msgspec.structs.replace
@@ -118,6 +128,23 @@ class Loses(MemoryBroker):
         return swept
 
 
+class ExchangesWithoutLooking(MemoryBroker):
+    """Checks tokens when it settles, and not when it settles and claims in one call."""
+
+    async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
+        answer = await super().exchange(settlements, request)
+        return change(answer, refused=())
+
+
+class PurgesTheFinished(MemoryBroker):
+    async def purge(self, queue: str) -> int:
+        store = self._server.store
+        for row in [row for row in store.rows.values() if row.queue == queue]:
+            if row.finished_at is not None:
+                store.remove(row)
+        return await super().purge(queue)
+
+
 BROKEN = [
     NoTokenCheck,
     RenewsWithoutLooking,
@@ -130,6 +157,8 @@ BROKEN = [
     ForgetsRequests,
     LosesTheOrder,
     Loses,
+    ExchangesWithoutLooking,
+    PurgesTheFinished,
 ]
 
 

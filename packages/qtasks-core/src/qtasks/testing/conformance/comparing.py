@@ -14,6 +14,7 @@ from qtasks.schemas import (
     Outcome,
     Retention,
     Retry,
+    Settlement,
     Swept,
 )
 from qtasks.testing.clock import FakeClock
@@ -110,11 +111,39 @@ class ComparingMachine(RuleBasedStateMachine):
             return outcome
         return msgspec.structs.replace(outcome, delay=self.seconds(outcome.delay))
 
+    def sent_as(self, settlement: Settlement) -> Settlement:
+        """Returns a settlement with the broker's seconds."""
+        return msgspec.structs.replace(settlement, outcome=self.scaled(settlement.outcome))
+
+    def note(self, settlements: Sequence[Settlement]) -> list[str]:
+        """Settles in the model; returns the ids that are to be refused."""
+        return [settlement.id for settlement in settlements if self.model.settle(settlement)]
+
+    def check_exchange(self, batch: Sequence[Settlement], request: Claim) -> None:
+        """Settles and claims in one call, which comes to the same as one after the other."""
+        overdue = [task for task in self.model.tasks.values() if self.model.overdue(task)]
+        scaled = msgspec.structs.replace(request, lease=self.seconds(request.lease))
+        answer = complete(self.broker.exchange([self.sent_as(one) for one in batch], scaled))
+        assert sorted(answer.refused) == sorted(self.note(batch))
+        self.check_deliveries(request, answer.deliveries, overdue)
+
     def check_claim(self, request: Claim) -> None:
         """Claims, and checks each delivery against what was next in turn."""
         overdue = [task for task in self.model.tasks.values() if self.model.overdue(task)]
         lease = self.seconds(request.lease)
         found = complete(self.broker.claim(msgspec.structs.replace(request, lease=lease)))
+        self.check_deliveries(request, found, overdue)
+
+    def check_deliveries(
+        self, request: Claim, found: Sequence[Delivery], overdue: Sequence[ModelTask]
+    ) -> None:
+        """Checks what was handed out.
+
+        Args:
+            request: what was asked for.
+            found: what was handed out.
+            overdue: the tasks that were overdue before, which a claim may cancel.
+        """
         suspects = request.suspects
         assert len(found) <= request.limit
         for delivery in found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
@@ -114,22 +113,51 @@ class BrokerMachine(ComparingMachine):
     @rule(data=st.data(), outcome=outcomes, times=st.integers(1, 2))
     def settle(self, data: st.DataObject, outcome: Outcome, times: int) -> None:
         """A worker settles a delivery: its own, one it has lost, or one twice."""
-        delivery = self.draw_delivery(data)
+        self.clear_up()
+        settlement = self.make_settlement(self.draw_delivery(data), outcome)
+        for _ in range(times):
+            refused = self.note([settlement])
+            assert complete(self.broker.settle([self.sent_as(settlement)])) == refused
+
+    @precondition(lambda self: self.deliveries)
+    @rule(
+        data=st.data(),
+        ends=st.lists(outcomes, max_size=3),
+        order=queue_orders,
+        limit=st.integers(0, 3),
+        worker=workers,
+    )
+    def exchange(
+        self,
+        data: st.DataObject,
+        ends: list[Outcome],
+        order: tuple[str, ...],
+        limit: int,
+        worker: str,
+    ) -> None:
+        """A worker settles several deliveries, the same one twice perhaps, and takes more."""
+        self.clear_up()
+        batch = [self.make_settlement(self.draw_delivery(data), outcome) for outcome in ends]
+        request = Claim(order, limit, 1.5, worker)
+        self.check_exchange(batch, request)
+
+    def clear_up(self) -> None:
+        """Sweeps, if it is left open whether a settled task is still there."""
         if any(self.model.fading(task) for task in self.model.tasks.values()):
             self.tidy()
+
+    def make_settlement(self, delivery: Delivery, outcome: Outcome) -> Settlement:
+        """Makes what a worker says about a delivery, in the model's seconds."""
         counted = isinstance(outcome, Fail) or (isinstance(outcome, Retry) and outcome.counted)
-        settlement = Settlement(
+        return Settlement(
             delivery.id,
             delivery.token,
-            self.scaled(outcome),
+            outcome,
             attempts=delivery.attempts + counted,
             snoozes=delivery.snoozes,
             ttl=self.seconds(TTL),
             receipt=delivery.receipt,
         )
-        for _ in range(times):
-            refused = self.model.settle(msgspec.structs.replace(settlement, outcome=outcome))
-            assert complete(self.broker.settle([settlement])) == [delivery.id] * refused
 
     def draw_delivery(self, data: st.DataObject) -> Delivery:
         """Picks a delivery, more often one that is still held than one that is not."""
@@ -225,6 +253,18 @@ class BrokerMachine(ComparingMachine):
                     continue  # whether it returns without its key or not at all is left open
                 self.final.pop(id_, None)
                 assert list(complete(self.storage.requeue([id_]))) == self.model.requeue([id_])
+
+    @precondition(lambda self: len(self.sent) > SOME)
+    @rule(queue=st.sampled_from(QUEUES))
+    def purge(self, queue: str) -> None:
+        """Somebody empties a queue: what waits is gone, what is held or over stays."""
+        self.tidy()
+        tasks = [task for task in self.model.tasks.values() if task.message.queue == queue]
+        waiting = [task.id for task in tasks if task.waits]
+        assert complete(self.broker.purge(queue)) == len(waiting)
+        for id_ in waiting:
+            assert self.record(id_) is None, "a purged task has no record"
+            del self.model.tasks[id_]
 
     @rule(queue=st.sampled_from(QUEUES), pause=st.booleans())
     def pause_or_resume(self, queue: str, *, pause: bool) -> None:
