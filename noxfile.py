@@ -240,6 +240,13 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "coverage", "report")
 
 
+@nox.session(python=MAIN)
+def simulate(session: nox.Session) -> None:
+    """Run the lease protocol in virtual time, on 2000 seeds or as many as ``--seeds`` says."""
+    session.install(*editable(), *group("test"))
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session(python=MAIN, requires=["build"])
 def docs(session: nox.Session) -> None:
     """Run every code block of the documentation; arguments after ``--`` go to pytest."""
