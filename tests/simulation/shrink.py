@@ -16,6 +16,8 @@ __all__ = ["shrink"]
 
 #: The most simulations that this may take.
 _MOST: Final = 400
+#: Deeds whose target is no worker.
+_OF_TASKS: Final = frozenset({"cancel", "requeue", "pause_queue", "outage"})
 
 
 class _Search:
@@ -85,7 +87,3 @@ def shrink(found: Result, variant: Variant = PLAIN) -> Result:
         jobs = tuple(plain if one.id == job.id else one for one in search.best.scenario.jobs)
         search.keeps(replace(search.best.scenario, jobs=jobs))
     return search.best
-
-
-#: Deeds whose target is a task or a queue.
-_OF_TASKS: Final = frozenset({"cancel", "requeue", "pause_queue", "outage"})
