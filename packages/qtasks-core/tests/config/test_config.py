@@ -14,6 +14,7 @@ from qtasks._config import SETTINGS, ConfigFields, Kind
 from qtasks.brokers import MemoryBroker
 from qtasks.configs import QueueConfig, Source
 from qtasks.exc import ConfigError
+from qtasks.signing import Keys
 from qtasks.storages import MemoryStorage
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def test_every_setting_is_an_attribute_an_argument_and_explained() -> None:
         Kind.BYTES: int,
         Kind.SECONDS: float,
         Kind.SWITCH: bool,
+        Kind.KEYS: Keys,
     }
     declared = {
         name: types[setting.kind] | None if setting.optional else types[setting.kind]

@@ -12,6 +12,7 @@ from qtasks._config.names import unknown_setting
 from qtasks._config.settings import SETTINGS, Applies
 from qtasks._config.sources import CODE, DEFAULT, Source, find_file, from_environment
 from qtasks._config.values import accept, show
+from qtasks.contracts.keys import Keys  # noqa: TC001 - the hints of a class are read by others
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError
 
@@ -49,6 +50,7 @@ class ConfigFields(TypedDict, total=False):
     commit_interval: float
     unknown_task_grace: float
     plugin_timeout: float
+    signing_keys: Keys | None
     task_default_priority: int
 
 
@@ -81,6 +83,7 @@ class QueueConfig:
         commit_interval: seconds outcomes may wait for company; default 0.
         unknown_task_grace: seconds a task waits for a worker that knows it; default 600.
         plugin_timeout: seconds a plugin may take where it is waited for; default 30.
+        signing_keys: the keys that sign messages and results; default none, and nothing is signed.
         task_default_priority: priority of tasks that name none; default 0.
 
     Raises:
@@ -107,6 +110,7 @@ class QueueConfig:
     commit_interval: float
     unknown_task_grace: float
     plugin_timeout: float
+    signing_keys: Keys | None
     task_default_priority: int
 
     def __init__(self, **values: Unpack[ConfigFields]) -> None:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SECONDS = "seconds"
     BYTES = "bytes"
     SWITCH = "yes or no"
+    KEYS = "keys"
 
 
 class Applies(StrEnum):
@@ -109,6 +110,14 @@ SETTINGS: Final[dict[str, Setting]] = {
         _seconds("commit_interval", 0.0, above=False, applies=_AT_ONCE),
         _seconds("unknown_task_grace", 600.0, above=False, applies=_AT_ONCE),
         _seconds("plugin_timeout", 30.0, above=True, applies=_AT_ONCE),
+        Setting(
+            "signing_keys",
+            None,
+            Kind.KEYS,
+            optional=True,
+            unit="keys",
+            applies=Applies.NEW_APP,
+        ),
         Setting("task_default_priority", 0, Kind.WHOLE, -128, 127, unit="−128 to 127"),
     )
 }

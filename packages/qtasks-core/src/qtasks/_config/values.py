@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._config.settings import Kind, Setting
 from qtasks._config.units import read_size, read_span
+from qtasks.contracts.keys import Keys
 from qtasks.contracts.names import check_queues
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError, RegistrationError
@@ -32,6 +33,8 @@ def accept(setting: Setting, given: Any, source: Source) -> Any:
             allowed.
     """
     as_text = source.kind != "code"
+    if setting.kind is Kind.KEYS:
+        return _keys(setting, given, source)
     value = _read(setting, given) if as_text and isinstance(given, str) else given
     reason = ""
     try:
@@ -86,6 +89,28 @@ def _read(setting: Setting, text: str) -> Any:
             case Kind.URL:
                 value = text
     return text if value is None else value
+
+
+def _keys(setting: Setting, given: Any, source: Source) -> Keys | None:
+    """Returns keys; no message shows what was given.
+
+    Raises:
+        ConfigError: they cannot be used, or stand where others read them.
+    """
+    reason = "give qtasks.signing.Keys(...), or None"
+    if source.kind == "file":
+        reason = f"keys do not belong into a file that others read: set {setting.variable} instead"
+    elif given is None or isinstance(given, Keys):
+        return given
+    elif source.kind == "environment":
+        if given.strip().lower() in _NONE:
+            return None
+        try:
+            return Keys.read(given)
+        except ConfigError as error:
+            reason = str(error)
+    msg = f"setting {setting.name} (from {source.phrase}): {reason}"
+    raise ConfigError(msg)
 
 
 def _checked(setting: Setting, value: Any) -> Any:

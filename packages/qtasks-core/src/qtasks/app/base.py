@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from qtasks.app.inline import InlineBase
     from qtasks.app.telling import EventPlugin
     from qtasks.contracts.broker import BaseBroker
+    from qtasks.contracts.keys import Keys
     from qtasks.contracts.middleware import TaskMiddleware
     from qtasks.contracts.plugin import BasePlugin
     from qtasks.contracts.storage import BaseStorage
@@ -56,6 +57,7 @@ class AppOptions(TypedDict, total=False):
     plugins: Sequence[str | BasePlugin] | None
     required_plugins: Sequence[str]
     strict_plugins: bool
+    signing: Keys | None
     clock: Clock | None
 
 
@@ -74,6 +76,8 @@ class BaseQueueTasks(TaskHolder):
             are installed.
         required_plugins: plugins without which the app must not run, as ``sentry>=1.0``.
         strict_plugins: raise whatever a plugin does wrong, also if no setting says so; for tests.
+        signing: the keys that sign messages and results; default: the setting ``signing_keys``,
+            and if that gives none, nothing is signed.
         clock: the source of time; for tests.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qtasks._core.split import SplitBroker
 from qtasks.app.servers import make_broker, make_storage
@@ -66,7 +66,21 @@ def wire(
         )
         raise ConfigError(msg)
     bound = config.bind(**given)
-    return (broker if storage is None else SplitBroker(broker, storage, clock)), bound
+    whole = broker if storage is None else SplitBroker(broker, storage, clock)
+    return _signed(whole, options.get("signing") or config.signing_keys), bound
+
+
+def _signed(broker: BaseBroker, keys: Any) -> BaseBroker:
+    """Returns a broker that signs with these keys; the same one if there are none."""
+    if keys is None:
+        return broker
+    from qtasks._core.signing.broker import sign
+    from qtasks.contracts.keys import Keys
+
+    if not isinstance(keys, Keys):
+        msg = f"signing= takes qtasks.signing.Keys(...), not a value of type {type(keys).__name__}"
+        raise ConfigError(msg)
+    return sign(broker, keys)
 
 
 def check_place(option: str, value: object) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -10,6 +10,7 @@ from qtasks._config import (
     FILE_VARIABLE,
     SETTINGS,
     TABLE,
+    Kind,
     QueueConfig,
     find_file,
     read_plugin_settings,
@@ -17,9 +18,11 @@ from qtasks._config import (
 )
 from qtasks.cli.invocation import AsJson, invocation
 from qtasks.cli.tables import Column
-from qtasks.contracts.secrets import mask_url
 
 __all__ = ["config"]
+
+#: Settings of these kinds may hold what is secret.
+_SECRET: Final = (Kind.KEYS, Kind.URL)
 
 
 def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
@@ -105,7 +108,7 @@ def _entry(settings: QueueConfig, name: str) -> dict[str, Any]:
     value, source = getattr(settings, name), settings.source(name)
     return {
         "name": name,
-        "value": mask_url(value) if isinstance(value, str) else value,
+        "value": show(value) if SETTINGS[name].kind in _SECRET and value is not None else value,
         "default": SETTINGS[name].default,
         "source": source.kind,
         "where": source.where or None,

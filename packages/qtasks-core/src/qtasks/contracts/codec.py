@@ -32,7 +32,21 @@ from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
 if TYPE_CHECKING:
     from qtasks.typing import Arguments
 
-__all__ = ["TEXTS", "decode", "decode_arguments", "encode", "encode_arguments"]
+__all__ = [
+    "REFUSALS",
+    "REFUSED",
+    "SIGNED",
+    "TEXTS",
+    "decode",
+    "decode_arguments",
+    "encode",
+    "encode_arguments",
+]
+
+#: How signed bytes begin: with a byte that msgpack never uses, and the version of what follows.
+SIGNED: Final = b"\xc1\x01"
+#: How bytes begin that stand for those whose signature was refused; one byte says why.
+REFUSED: Final = b"\xc1\x00"
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 64
@@ -58,6 +72,15 @@ _TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIG
 )
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+#: Why a signature was refused, by the byte that says so.
+REFUSALS: Final = {
+    b"u": "not signed",
+    b"c": "the signature is cut off",
+    b"k": "signed with a key that is none of the signing keys here",
+    b"f": "the signature does not fit: changed on the way, or made for another task",
+}
 
 
 class _UnsupportedValueError(Exception):
@@ -104,8 +127,17 @@ def decode(data: Any) -> Any:
         return _decoder.decode(data)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError, ArithmeticError) as error:
         size = f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__
-        msg = f"cannot decode {size}: {error}"
+        msg = f"cannot decode {size}: {_foreign(data) or error}"
         raise DecodeError(msg) from error
+
+
+def _foreign(data: Any) -> str:
+    """Says what is known of bytes that are not ours to decode; empty if nothing is."""
+    if not isinstance(data, bytes):
+        return ""
+    if data.startswith(SIGNED):
+        return "signed: give this process the keys, by signing= or QTASKS_SIGNING_KEYS"
+    return REFUSALS.get(data[2:], "") if data.startswith(REFUSED) else ""
 
 
 def encode_arguments(arguments: Arguments, what: str, limit: int | None = None) -> bytes:

@@ -1,0 +1,1 @@
+"""Signed messages and results; imported only by apps that have keys."""
