@@ -168,6 +168,20 @@ def test_the_password_itself_is_hidden_in_both_forms() -> None:
     assert without_secrets("AUTH me p@ss, AUTH me p%40ss", urls) == "AUTH me ***, AUTH me ***"
 
 
+@pytest.mark.parametrize(
+    ("password", "text", "shown"),
+    [
+        ("redis", "cannot reach redis://me:redis@host", "cannot reach redis://me:***@host"),
+        ("redis", "pip install 'qtasks-core[redis]'", "pip install 'qtasks-core[redis]'"),
+        ("a", "a task was lost at 10:20", "a task was lost at 10:20"),
+        ("a", "WRONGPASS for me:a", "WRONGPASS for me:***"),
+        ("s3cr3t", "password='s3cr3t', again", "password='***', again"),
+    ],
+)
+def test_a_short_password_does_not_mangle_texts(password: str, text: str, shown: str) -> None:
+    assert without_secrets(text, [f"redis://me:{password}@host"]) == shown
+
+
 UNABLE = """
 from qtasks import QueueTasks
 from qtasks.adapters.memory import MemoryBroker

@@ -92,6 +92,8 @@ def printable(text: str, *, lines: bool = False) -> str:
         text: any text.
         lines: whether line breaks and tabs stay.
     """
+    if text.isprintable():
+        return text
     kept = "\n\t" if lines else ""
     return "".join(
         char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in text

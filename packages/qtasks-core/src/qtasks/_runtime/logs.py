@@ -7,11 +7,14 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from qtasks._runtime.current import current_delivery
+from qtasks._runtime.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["TaskFilter", "mark_handlers"]
+    from qtasks.schemas import Delivery
+
+__all__ = ["TaskFilter", "mark_handlers", "task_text"]
 
 
 class TaskFilter(logging.Filter):
@@ -31,8 +34,10 @@ class TaskFilter(logging.Filter):
         """Adds the attributes."""
         delivery = current_delivery.get()
         attributes = record.__dict__
-        attributes.setdefault("task_id", "" if delivery is None else delivery.id)
-        attributes.setdefault("task_name", "" if delivery is None else delivery.message.task)
+        # What is read from a server may be anything, also what forges lines.
+        attributes.setdefault("task_id", "" if delivery is None else printable(delivery.id))
+        name = "" if delivery is None else printable(delivery.message.task)
+        attributes.setdefault("task_name", name)
         return True
 
 
@@ -69,3 +74,8 @@ def _handlers() -> Iterator[logging.Handler]:
     for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):  # the others are places of loggers to come
             yield from logger.handlers
+
+
+def task_text(delivery: Delivery) -> str:
+    """Returns name and id of a task as they may stand in a line of the log."""
+    return printable(f"{delivery.message.task} {delivery.id}")

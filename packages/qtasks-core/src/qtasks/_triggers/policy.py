@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._runtime.current import current_delivery
+from qtasks._runtime.errors import printable
 from qtasks._triggers.emit import notify
 from qtasks._triggers.limits import Threads
 from qtasks._triggers.origin import describe_origin
@@ -131,6 +132,8 @@ class Policy:
         self.errors[name, step] += 1
         who = f"{name} ({self._origin(name, plugin)})"
         task_id, task_name = _task(arguments or {})
+        # What is read from a server may be anything, also what forges lines.
+        shown_id, shown_name = printable(task_id or ""), printable(task_name or "")
         note = f"in plugin {who}, {step}"
         if note not in getattr(error, "__notes__", ()):
             with contextlib.suppress(Exception):  # an exception may be as odd as its plugin
@@ -139,14 +142,14 @@ class Policy:
             "Plugin %s failed in %s%s; %s",
             who,
             step,
-            f" of {task_name} {task_id}" if task_id else "",
+            f" of {shown_name} {shown_id}" if task_id else "",
             self._consequence(name, step, error),
             exc_info=error,
             extra={
                 "plugin": name,
                 "trigger": step,
-                "task_id": task_id or "",
-                "task_name": task_name or "",
+                "task_id": shown_id,
+                "task_name": shown_name,
             },
         )
         return task_id

@@ -14,6 +14,7 @@ from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._runtime.current import current_app, current_delivery
 from qtasks._runtime.errors import describe
+from qtasks._runtime.logs import task_text
 from qtasks._triggers import emit
 from qtasks._worker.bracket import Bracket
 from qtasks._worker.execution import execute
@@ -167,7 +168,7 @@ class Runner:
         try:
             finished = await self._finished(task, delivery)
         except BaseException:
-            log.exception("The engine failed on %s; its lease will run out", delivery.id)
+            log.exception("The engine failed on %s; its lease will run out", task_text(delivery))
         finally:
             self._endings.pop(key, None)
             self._running.pop(key, None)
@@ -190,7 +191,7 @@ class Runner:
     ) -> Finished | None:
         outcome: Outcome | None
         if debug := log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s begins", passage.delivery.message.task, passage.delivery.id)
+            log.debug("%s begins", task_text(passage.delivery))
         try:
             outcome = await self._outcome(passage)
         except asyncio.CancelledError as error:
@@ -213,7 +214,7 @@ class Runner:
                 return None
         if debug:
             end = type(settlement.outcome).__name__.lower()
-            log.debug("%s %s ends: %s", passage.delivery.message.task, passage.delivery.id, end)
+            log.debug("%s ends: %s", task_text(passage.delivery), end)
         return Finished(passage.delivery, passage.task, settlement)
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:

@@ -35,8 +35,8 @@ async def tell_settled(
     if fenced:
         log.warning(
             "The outcome of %s %s was refused: a newer delivery exists",
-            delivery.message.task,
-            delivery.id,
+            printable(delivery.message.task),
+            printable(delivery.id),
             extra=_extra(delivery),
         )
     else:
@@ -86,17 +86,18 @@ def _log_failure(delivery: Delivery, outcome: Outcome) -> None:
     error = outcome.error if isinstance(outcome, Fail | Retry) else None
     if error is None:
         return
-    task, extra = printable(delivery.message.task), _extra(delivery)
+    extra = _extra(delivery)
+    task, task_id = extra["task_name"], extra["task_id"]
     if isinstance(outcome, Fail):
         trace = printable(error.traceback or f"{error.type}: {error.message}", lines=True).rstrip()
         text = "Task %s %s failed (%s)\n%s"
-        log.error(text, task, delivery.id, outcome.reason, trace, extra=extra)
+        log.error(text, task, task_id, outcome.reason, trace, extra=extra)
     elif isinstance(outcome, Retry):
         what = printable(f"{error.type}: {error.message}")
         text = "Task %s %s runs again in %g s: %s"
-        log.warning(text, task, delivery.id, outcome.delay, what, extra=extra)
+        log.warning(text, task, task_id, outcome.delay, what, extra=extra)
 
 
 def _extra(delivery: Delivery) -> dict[str, str]:
     """Returns what :class:`~qtasks.logs.TaskFilter` gives to records made while a task runs."""
-    return {"task_id": delivery.id, "task_name": delivery.message.task}
+    return {"task_id": printable(delivery.id), "task_name": printable(delivery.message.task)}

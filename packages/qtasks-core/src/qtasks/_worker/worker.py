@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from qtasks._runtime.current import refuse_while_main_loads
+from qtasks._runtime.errors import printable
 from qtasks._runtime.logs import mark_handlers
 from qtasks._runtime.signals import handle_signals
 from qtasks._runtime.threads import ThreadPool
@@ -333,10 +334,6 @@ class Worker:
 
     def kept(self, held: list[Held], extension: Extension, swept: Swept) -> None:
         """Takes the keeper's answers over to the loop."""
-        if swept.taken_back:
-            log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
-        for task_id in swept.convicted:
-            log.error("Task %s took its worker down too often; it is a dead letter", task_id)
         self._keeping.kept(swept)
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
@@ -365,7 +362,7 @@ class Worker:
         """Drops a delivery that belongs to somebody else by now."""
         waiting = self._pump.withdraw(task_id, token, lost=True)
         if waiting is not None or self._runner.interrupt(task_id, token, None):
-            log.warning("The lease of %s was lost; its run here is dropped", task_id)
+            log.warning("The lease of %s was lost; its run here is dropped", printable(task_id))
 
     def _drop_stale(self, delivery: Delivery) -> None:
         self._drop(delivery.id, delivery.token)

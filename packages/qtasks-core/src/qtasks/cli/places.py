@@ -17,6 +17,8 @@ __all__ = ["describe_url", "place_of", "without_secrets"]
 
 #: A URL within a text, without the punctuation behind it.
 _URL: Final = re.compile(r"[A-Za-z][\w+.\-]*://[^\s'\"<>]*[^\s'\"<>.,;:!?)\]]")
+#: Characters of a password that is no word of its own; a shorter one also stands in other words.
+_LONG: Final = 8
 _PASSWORD: Final = re.compile(r"://[^:/@]*:(.+)@")
 #: What looks like the user, the password and the host of a URL whose scheme was forgotten.
 _NO_SCHEME: Final = re.compile(r"(?<![\w.])([\w.\-]*:)(?!//)[^\s'\"]+@(?=[\w.\[])")
@@ -49,6 +51,18 @@ def without_secrets(text: str, urls: Iterable[str] = ()) -> str:
     for url in urls:
         for password in _PASSWORD.findall(url):
             for secret in {password, unquote(password)}:
-                text = text.replace(secret, "***")
+                text = _without(text, secret)
     text = _URL.sub(lambda found: mask_url(found[0]), text)
     return _NO_SCHEME.sub(r"\1***@", text)
+
+
+def _without(text: str, secret: str) -> str:
+    """Hides a password in a text.
+
+    A short word, such as "redis", is hidden only where it stands as a value: behind a colon, an
+    equals sign or a quotation mark, up to what ends a value. Elsewhere it is a part of words.
+    """
+    if len(secret) >= _LONG or not secret.isalnum():
+        return text.replace(secret, "***")
+    value = rf"(?<=[:='\"`]){re.escape(secret)}(?=[@&'\"`\s,;)]|$)"
+    return re.sub(value, "***", text)

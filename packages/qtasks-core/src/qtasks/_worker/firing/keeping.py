@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtasks._runtime.errors import printable
 from qtasks._triggers import emit
 from qtasks._worker.firing.beside import Beside
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from qtasks.schemas import Swept
 
 __all__ = ["Keeping"]
+
+log = logging.getLogger("qtasks.worker")
 
 
 class Keeping:
@@ -36,7 +40,11 @@ class Keeping:
         self._reported = False
 
     def kept(self, swept: Swept) -> None:
-        """Takes what a round did; may be called from any thread."""
+        """Logs what a round did, and tells plugins; may be called from any thread."""
+        if swept.taken_back:
+            log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
+        for task_id in map(printable, swept.convicted):
+            log.error("Task %s took its worker down too often; it is a dead letter", task_id)
         table = self._registry.table
         if not self._reported:
             self._reported = True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.firing.readable import check_readable, encodable
+from qtasks._runtime.errors import printable
 from qtasks._triggers import emit
 from qtasks._worker.bracket import Bracket
 from qtasks.contracts.codec import decode_arguments, encode_arguments
@@ -182,7 +183,8 @@ class Running:
             except CodecError as error:
                 who = ", ".join(one.plugin for one in subscribers)
                 text = "The arguments that %s gave %s %s in %s cannot be used: %s"
-                log.error(text, who, message.task, message.id, name, error)  # noqa: TRY400 - the trace says nothing more
+                shown = printable(message.task), printable(message.id)
+                log.error(text, who, *shown, name, error)  # noqa: TRY400 - the trace says nothing more
         changed = msgspec.structs.replace(
             delivery,
             message=msgspec.structs.replace(
