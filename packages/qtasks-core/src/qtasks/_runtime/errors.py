@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from qtasks.exc import QTasksError
-from qtasks.schemas import TaskError
+from qtasks.schemas import Delivery, TaskError
 
-__all__ = ["RemoteError", "describe", "printable", "safe_text", "trace_of_import"]
+__all__ = ["RemoteError", "describe", "printable", "safe_text", "task_text", "trace_of_import"]
 
 #: The most characters kept of an exception's text and of its traceback.
 MAX_MESSAGE: Final = 4096
@@ -98,3 +98,8 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(
         char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in text
     )
+
+
+def task_text(delivery: Delivery) -> str:
+    """Returns name and id of a task as they may stand in a line of the log."""
+    return printable(f"{delivery.message.task} {delivery.id}")

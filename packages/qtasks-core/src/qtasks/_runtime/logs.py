@@ -12,9 +12,7 @@ from qtasks._runtime.errors import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from qtasks.schemas import Delivery
-
-__all__ = ["TaskFilter", "mark_handlers", "task_text"]
+__all__ = ["TaskFilter", "mark_handlers"]
 
 
 class TaskFilter(logging.Filter):
@@ -74,8 +72,3 @@ def _handlers() -> Iterator[logging.Handler]:
     for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):  # the others are places of loggers to come
             yield from logger.handlers
-
-
-def task_text(delivery: Delivery) -> str:
-    """Returns name and id of a task as they may stand in a line of the log."""
-    return printable(f"{delivery.message.task} {delivery.id}")

@@ -13,8 +13,7 @@ from qtasks._core.binding import load_arguments
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
 from qtasks._runtime.current import current_app, current_delivery
-from qtasks._runtime.errors import describe
-from qtasks._runtime.logs import task_text
+from qtasks._runtime.errors import describe, task_text
 from qtasks._triggers import emit
 from qtasks._worker.bracket import Bracket
 from qtasks._worker.execution import execute
@@ -258,8 +257,9 @@ class Runner:
         """Decides about what cannot be run here."""
         if delivery.malformed is not None:
             return _malformed(delivery.malformed)
-        known = sorted(self._tasks)
-        return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
+        return outcomes.after_unknown(
+            delivery, sorted(self._tasks), self._config.unknown_task_grace
+        )
 
     async def _early(self, passage: Passage) -> Outcome | None:
         """Asks plugins about a delivery that is to run; the outcome if one of them ends it."""

@@ -123,6 +123,7 @@ class BaseQueueTasks(TaskHolder):
         self.events = Events(self._listen)
         self._origin = self
         self._twin: BaseQueueTasks | None = None
+        self._signing = options.get("signing") or self.config.signing_keys
         self._wire(options)
         SHARED.join(self, Adoption())
 
@@ -144,6 +145,11 @@ class BaseQueueTasks(TaskHolder):
             ConfigError: what a setting says about plugins cannot be used.
         """
         return self._discovery.reports()
+
+    @property
+    def signing(self) -> Keys | None:
+        """The keys that sign its messages and results; None if nothing is signed."""
+        return self._signing
 
     @property
     def storage(self) -> BaseStorage:

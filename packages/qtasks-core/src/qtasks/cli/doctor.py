@@ -7,6 +7,7 @@ import typer
 from qtasks._core.client import Client
 from qtasks._runtime.errors import safe_text
 from qtasks.cli.durations import span_text
+from qtasks.cli.exposure import endless, signing
 from qtasks.cli.findings import present
 from qtasks.cli.health import plugin_health, plugin_states, quiet
 from qtasks.cli.installation import installation
@@ -33,7 +34,13 @@ def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     app = asked.app
     found = [*installation((app.broker.url, app.storage.url)), *risks(app.config)]
-    found += [*typing_gaps(app.tasks.values()), *_plugins(asked), *_server(asked)]
+    found += [*signing(app.signing, (app.broker.url, app.storage.url))]
+    found += [
+        *endless(app.tasks.values()),
+        *typing_gaps(app.tasks.values()),
+        *_plugins(asked),
+        *_server(asked),
+    ]
     present(asked, asked.place, found)
 
 

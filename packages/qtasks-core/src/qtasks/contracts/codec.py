@@ -50,6 +50,10 @@ REFUSED: Final = b"\xc1\x00"
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 64
+#: How long integers may be: as long as Python prints them, which is 4,300 digits.
+MAX_BITS: Final = 14_284
+_HEX_DIGITS: Final = MAX_BITS // 4 + len("-0x")
+_TOO_LONG: Final = "an integer of more than about 4,300 digits"
 
 #: Types whose values are written as text, and need an annotation to come back, as enums do.
 TEXTS: Final = (
@@ -180,7 +184,7 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one return for each
     if kind in _SCALARS:
         return value
     if kind is int:
-        return value if value in _INT64 else _ext(_BIGINT, hex(value).encode())
+        return value if value in _INT64 else _bigint(value)
     if depth >= MAX_DEPTH:
         msg = f"nested deeper than {MAX_DEPTH} levels"
         raise _UnsupportedValueError(msg)
@@ -233,6 +237,18 @@ def _sequence(code: int) -> Callable[[Any, int], msgspec.msgpack.Ext]:
         return _ext(code, _encode([_pack(item, depth + 1) for item in value]))
 
     return write
+
+
+def _bigint(value: int) -> msgspec.msgpack.Ext:
+    if value.bit_length() > MAX_BITS:
+        raise _UnsupportedValueError(_TOO_LONG)
+    return _ext(_BIGINT, hex(value).encode())
+
+
+def _read_bigint(data: bytes) -> int:
+    if len(data) > _HEX_DIGITS:
+        raise ValueError(_TOO_LONG)
+    return int(data, 16)
 
 
 def _text(code: int, convert: Callable[[Any], str]) -> Callable[[Any, int], msgspec.msgpack.Ext]:
@@ -307,7 +323,7 @@ _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _DATE: lambda data: date.fromisoformat(data.decode()),
     _TIME: lambda data: time.fromisoformat(data.decode()),
     _DELTA: lambda data: timedelta(*_decoder.decode(data)),
-    _BIGINT: lambda data: int(data, 16),
+    _BIGINT: _read_bigint,
     _MAP: lambda data: dict(_decoder.decode(data)),
 }
 
@@ -321,6 +337,8 @@ def _explain(value: Any, what: str, error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return f"{what} contains text that is not valid Unicode: {error}"
     path, part = _locate(value)
+    if _TOO_LONG in str(error):
+        return f"{what}{path} cannot be encoded: it is {error}; use bytes or text for it"
     shown = repr(part)
     if len(shown) > 80:  # noqa: PLR2004 - a line of the message
         shown = shown[:77] + "..."
