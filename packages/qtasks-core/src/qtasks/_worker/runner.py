@@ -257,9 +257,8 @@ class Runner:
         """Decides about what cannot be run here."""
         if delivery.malformed is not None:
             return _malformed(delivery.malformed)
-        return outcomes.after_unknown(
-            delivery, sorted(self._tasks), self._config.unknown_task_grace
-        )
+        known = sorted(self._tasks)
+        return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
 
     async def _early(self, passage: Passage) -> Outcome | None:
         """Asks plugins about a delivery that is to run; the outcome if one of them ends it."""

@@ -113,6 +113,7 @@ def prepare(target: Target, migrations: Sequence[Sequence[str]]) -> None:
         )
         raise ConfigError(msg)
     refuse_network(path)
+    _refuse_links(path)
     _create(path)
     try:
         conn = connect(target)
@@ -122,6 +123,20 @@ def prepare(target: Target, migrations: Sequence[Sequence[str]]) -> None:
             conn.close()
     except sqlite3.Error as error:
         raise _explain(error, path) from error
+
+
+def _refuse_links(path: str) -> None:
+    """Raises if somebody has SQLite write elsewhere; links in the URL itself were followed before.
+
+    Whoever may write to the directory could otherwise have a file of this user overwritten.
+    """
+    for place in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+        if Path(place).is_symlink():
+            msg = (
+                f"{place} is a symbolic link, and SQLite would write to where it leads: remove it,"
+                " and keep the database in a directory that only its user may write to"
+            )
+            raise ConfigError(msg)
 
 
 def _create(path: str) -> None:
