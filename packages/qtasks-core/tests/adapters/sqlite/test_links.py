@@ -39,12 +39,17 @@ async def test_a_link_that_the_url_names_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "real.db").exists()
 
 
+def modes(directory: Path) -> dict[str, int]:
+    """Returns who may do what with each file of a directory."""
+    return {place.name: stat.S_IMODE(place.stat().st_mode) for place in directory.iterdir()}
+
+
 async def test_files_and_directories_belong_to_their_owner_alone(tmp_path: Path) -> None:
     broker = SqliteBroker(f"sqlite:///{tmp_path}/q.db")
     await broker.start()
     await broker.publish([Message("00000000-0000-7000-8000-000000000001", "t", "q", b"x")])
 
-    found = {place.name: stat.S_IMODE(place.stat().st_mode) for place in tmp_path.iterdir()}
+    found = modes(tmp_path)
     await broker.stop()
 
     assert found.keys() >= {"q.db", "q.db-wal", "q.db-shm"}
