@@ -190,6 +190,30 @@ def test_a_close_that_fails_is_logged_and_changes_nothing(
     assert "twice" in failed[0].getMessage()
 
 
+@pytest.mark.parametrize("scope", ["task", "worker"])
+def test_a_close_that_awaits_what_it_has_cancelled_just_fails(
+    harness: Harness, run: Any, told: list[Any], caplog: pytest.LogCaptureFixture, scope: str
+) -> None:
+    async def beat() -> AsyncIterator[None]:
+        heart = asyncio.create_task(asyncio.Event().wait())
+        yield
+        heart.cancel()
+        await heart
+
+    @harness.app.task
+    async def work(
+        a: Depends(opener(told, "good", awaits=True), scope), b: Depends(beat, scope)
+    ) -> None: ...
+
+    assert run(work).status == "success"
+    assert told == ["open good", "close good"]
+    assert [line.name for line in caplog.records if line.levelno >= logging.ERROR] == [
+        "qtasks.depends"
+    ]
+    assert "Closing beat of" in caplog.text
+    assert "failed" in caplog.text
+
+
 def test_an_exception_cannot_be_swallowed(harness: Harness, run: Any) -> None:
     @contextmanager
     def swallow() -> Iterator[None]:

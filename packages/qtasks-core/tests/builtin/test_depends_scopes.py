@@ -112,6 +112,75 @@ def test_a_longer_scope_that_cannot_be_opened_is_tried_again(
     assert told == ["try", "try"]
 
 
+class _Last(BaseException):
+    """What is no ``Exception``."""
+
+
+def _next_of_nothing() -> str:
+    return next(iter(()))
+
+
+async def _await_what_was_cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(0))
+    task.cancel()
+    await task
+
+
+def _leave() -> None:
+    raise SystemExit(3)
+
+
+async def _last() -> None:
+    raise _Last
+
+
+@pytest.mark.parametrize("scope", ["task", "worker", "broker"])
+@pytest.mark.parametrize(
+    ("fail", "error"),
+    [
+        (_next_of_nothing, "RuntimeError"),
+        (_await_what_was_cancelled, "CancelledError"),
+        (_leave, "SystemExit"),
+        (_last, "_Last"),
+    ],
+)
+def test_whatever_an_opening_raises_fails_the_task_and_nothing_else(
+    harness: Harness, run: Any, scope: str, fail: Any, error: str
+) -> None:
+    @harness.app.task
+    async def use(a: Depends(fail, scope=scope)) -> None: ...
+
+    assert [run(use).error.type.rpartition(".")[2] for _ in range(2)] == [error] * 2
+
+
+def test_runs_that_wait_for_the_same_opening_share_its_failure(
+    harness: Harness, told: list[Any]
+) -> None:
+    number = 20
+    all_there = asyncio.Event()
+
+    async def arrive() -> None:
+        told.append("arrive")
+        if told.count("arrive") == number:
+            asyncio.get_running_loop().call_soon(all_there.set)
+
+    async def pool() -> str:
+        told.append("try")
+        await all_there.wait()
+        raise ConnectionError("nobody there")  # noqa: EM101, TRY003 - as users write it
+
+    @harness.app.task
+    async def use(here: Depends(arrive), a: Depends(pool, scope="worker")) -> None: ...
+
+    handles = [harness.do(use.add_task()) for _ in range(number)]
+    harness.work()
+
+    ends = [harness.do(handle.wait(timeout=10)) for handle in handles]
+    assert {end.error.message for end in ends} == {"nobody there"}
+    assert len({end.traceback for end in ends}) == 1
+    assert told.count("try") == 1
+
+
 def test_dependencies_need_others_and_share_them_within_a_run(
     harness: Harness, run: Any, told: list[Any]
 ) -> None:

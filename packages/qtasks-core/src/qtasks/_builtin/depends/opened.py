@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qtasks._builtin.depends.graph import Node
 
-__all__ = ["Opened"]
+__all__ = ["Opened", "cancellations"]
 
 log = logging.getLogger("qtasks.depends")
 
@@ -79,14 +79,15 @@ class Opened:
         self._values.clear()
         while self._exits:
             name, leave = self._exits.pop()
+            before = cancellations()
             try:
                 async with asyncio.timeout(None if cancelled is None else _HASTE):
                     await leave(error)
-            except asyncio.CancelledError as asked:
-                cancelled = asked
-                log.error("Closing %s of %s took too long and was cut short", name, self._whose)  # noqa: TRY400 - the trace says nothing more
             except BaseException as failure:
-                if failure is not error:
+                if isinstance(failure, asyncio.CancelledError) and cancellations() > before:
+                    cancelled = failure
+                    log.error("Closing %s of %s took too long and was cut short", name, self._whose)  # noqa: TRY400 - the trace says nothing more
+                elif failure is not error:
                     log.exception("Closing %s of %s failed", name, self._whose)
         if cancelled is not None:
             raise cancelled
@@ -161,6 +162,12 @@ class _Entering:
         with self._lock:
             self._unwanted = True
             return self._entered
+
+
+def cancellations() -> int:
+    """Counts how often the running task was asked to end; its code may raise the same itself."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def _call_here(function: Callable[[], Any]) -> Any:
