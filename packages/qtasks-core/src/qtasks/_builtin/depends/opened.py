@@ -115,9 +115,12 @@ class Opened:
                 return await self._enter_async(node, value)
             if node.enter and hasattr(kind, "__enter__") and hasattr(kind, "__exit__"):
                 return await self._enter(node, value, plain)
-            if not inspect.isawaitable(value):
+            # Clients and pools that are to be left alone can often be awaited, and give themselves.
+            if not inspect.isawaitable(value) or hasattr(kind, "__aexit__"):
                 return value
-            value = await value
+            before, value = value, await value
+            if value is before:
+                return value
 
     async def _enter_async(self, node: Node, manager: Any) -> Any:
         value = await manager.__aenter__()
