@@ -72,6 +72,7 @@ class StatePlugin(Plugin):
             what = f"task {task.name!r}, parameter {name!r}"
             _check_colour(task, what, one.kind)
             _check_keys(task, what, one.keys, wanted)
+            one.kind.declared.check_names()
             self._check_bucket(what, one.kind)
         return tuple(wanted)
 
@@ -119,6 +120,12 @@ def _find(task: TaskDefinition) -> dict[str, _Wanted]:
     for name, parameter in parameters_of(task.func).items():
         kind, keys = _within(parameter.annotation)
         if name in known and kind is not None:
+            if StateKey in getattr(parameter.annotation, "__metadata__", ()):
+                msg = (
+                    f"task {task.name!r}, parameter {name!r}: StateKey without a parameter: write"
+                    " StateKey('user_id')"
+                )
+                raise RegistrationError(msg)
             if parameter.kind in _MANY:
                 msg = f"task {task.name!r}: {parameter} takes many values, and a state is one"
                 raise RegistrationError(msg)
