@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.contracts.triggers import CATALOGUE
-from qtasks.exc import RegistrationError, Reject, Snooze, TaskPluginTriggerError
+from qtasks.exc import RegistrationError, Reject, RetryLater, Snooze, TaskPluginTriggerError
 from qtasks.plugins import BasePlugin
 from qtasks.plugins.base import BasePlugin as SameBasePlugin
 from qtasks.schemas import Verdict
@@ -194,6 +194,27 @@ def test_a_verdict_decides_about_a_failed_attempt(harness: Harness) -> None:
     assert harness.do(handle.result(5)) == "done"
     assert (len(runs), handle.attempts) == (3, 2)
     assert [entry.outcome for entry in handle.history] == ["retry", "retry", "success"]
+
+
+def test_a_verdict_may_limit_how_often_a_task_asks_for_another_run(harness: Harness) -> None:
+    seen: list[tuple[BaseException, int]] = []
+
+    def limit(e: BaseException, attempt: int, **_: Any) -> Verdict | None:
+        seen.append((e, attempt))
+        return Verdict("fail", reason="enough") if attempt == 3 else None
+
+    harness.app.add_plugin(Answering(worker_task_error_retry=limit))
+    later = RetryLater(0, "busy")
+
+    @harness.app.task
+    def ask() -> None:
+        raise later
+
+    handle = harness.do(ask.add_task())
+    harness.work()
+    assert harness.do(handle.wait(5)).reason == "enough"
+    assert [entry.message for entry in handle.history] == ["busy"] * 3
+    assert seen == [(later, 1), (later, 2), (later, 3)]
 
 
 def test_a_retried_task_waits_with_status_retry_and_keeps_its_id(harness: Harness) -> None:
