@@ -9,11 +9,13 @@ import pytest
 
 from qtasks.contracts.triggers import CATALOGUE
 from qtasks.exc import RegistrationError, Reject, RetryLater, Snooze, TaskPluginTriggerError
-from qtasks.plugins import BasePlugin
+from qtasks.plugins import BasePlugin, Plugin, on
 from qtasks.plugins.base import BasePlugin as SameBasePlugin
 from qtasks.schemas import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Harness
 
 
@@ -150,6 +152,36 @@ def test_arguments_and_results_can_be_replaced(harness: Harness) -> None:
     handle = harness.do(add.add_task(1, y=2))
     harness.work()
     assert harness.do(handle.result(5)) == 11.5
+
+
+def test_a_result_that_cannot_be_stored_is_the_failure_of_the_plugin_that_gave_it(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Spoiler(Plugin):
+        @on("task_executor_run_task")
+        @on("task_executor_run_task_gen")
+        def give(self) -> object:
+            return object()
+
+    harness.app.add_plugin(Spoiler("spoiler"))
+
+    @harness.app.task
+    def add() -> int:
+        return 3
+
+    @harness.app.task
+    def count() -> Iterator[int]:
+        yield 3
+
+    @harness.app.task(decode=lambda result: type(result).__name__)
+    def show() -> int:
+        return 3
+
+    handles = [harness.do(task.add_task()) for task in (add, count, show)]
+    harness.work()
+    assert [harness.do(handle.result(5)) for handle in handles] == [3, [3], "object"]
+    assert caplog.text.count("Plugin spoiler") == 2
+    assert "cannot be encoded" in caplog.text
 
 
 def test_a_handle_can_be_replaced(harness: Harness) -> None:
