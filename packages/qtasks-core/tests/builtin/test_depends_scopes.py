@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,6 +154,59 @@ def test_whatever_an_opening_raises_fails_the_task_and_nothing_else(
     async def use(a: Depends(fail, scope=scope)) -> None: ...
 
     assert [run(use).error.type.rpartition(".")[2] for _ in range(2)] == [error] * 2
+
+
+def test_a_worker_that_stops_waits_for_no_opening(
+    harness: Harness, told: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def first() -> AsyncIterator[None]:
+        yield
+        told.append("close")
+
+    async def never(a: Depends(first, scope="worker")) -> None:
+        harness.app.stop()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("given up")
+
+    @harness.app.task
+    async def use(a: Depends(never, scope="worker")) -> None: ...
+
+    harness.app.config.shutdown_timeout = 0
+    handle = harness.do(use.add_task())
+    harness.app.run_forever()
+
+    assert told == ["given up", "close"]
+    assert harness.do(handle.refresh()).status == "new"
+    assert not caplog.records or max(line.levelno for line in caplog.records) < logging.ERROR
+
+
+@pytest.mark.usefixtures("url")
+def test_a_plain_opening_that_never_ends_keeps_no_process_from_ending() -> None:
+    code = """
+import threading
+from qtasks import Depends, QueueTasks
+
+app = QueueTasks(broker_url="memory://", plugins=[])
+app.config.shutdown_timeout = 0
+
+def never():
+    app.stop()
+    threading.Event().wait()
+
+@app.task
+def use(a: Depends(never, scope="worker")): ...
+
+use.add_task()
+app.run_forever()
+print("over")
+"""
+    # Long patience, for it is ended by nothing else if it fails.
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "over\n"), ended.stderr
 
 
 def test_runs_that_wait_for_the_same_opening_share_its_failure(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from qtasks._builtin.depends.dependency import ScopeEnum
 from qtasks._builtin.depends.graph import CONFIG
 from qtasks._builtin.depends.opened import Opened, cancellations
+from qtasks._builtin.depends.thread import OneThread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -101,11 +100,12 @@ class _Lifetime:
         self.users: set[Any] = set()
         self.loop = asyncio.get_running_loop()
         self._config = config
-        self._thread: ThreadPoolExecutor | None = None
+        self._opening = False
+        self._thread = OneThread("qtasks-depends")
         self._requests: asyncio.Queue[Node | None] = asyncio.Queue()
         self._waiting: dict[Hashable, list[asyncio.Future[_Found]]] = {}
         self._opened = Opened(
-            call_plain=self._call_plain,
+            call_plain=self._thread.call,
             special=self._special,
             elsewhere=elsewhere or self._nowhere,
             scopes=scopes,
@@ -128,7 +128,14 @@ class _Lifetime:
 
     async def close(self) -> None:
         self._requests.put_nowait(None)
-        await self._task
+        if self._opening:  # nobody waits for it any more, however long it takes
+            self._task.cancel()
+        before = cancellations()
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if cancellations() > before:
+                raise
 
     async def _serve(self) -> None:
         try:
@@ -141,8 +148,7 @@ class _Lifetime:
             try:
                 await self._opened.close(None)
             finally:
-                if self._thread is not None:
-                    self._thread.shutdown(wait=False)
+                self._thread.close()
 
     def _answer(self, key: Hashable, found: _Found) -> None:
         """Tells all who wait by now: one failure is that of all, or each would wait for its own."""
@@ -156,19 +162,15 @@ class _Lifetime:
         It is handed on as a value, since a future refuses some exceptions.
         """
         before = cancellations()
+        self._opening = True
         try:
             return await self._opened.get(node), None, None
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and cancellations() > before:
                 raise
             return None, error, error.__traceback__
-
-    async def _call_plain(self, function: Callable[[], Any]) -> Any:
-        """Calls a function in the one thread of this lifetime."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="qtasks-depends")
-        call = partial(contextvars.copy_context().run, _called, function)
-        return await self.loop.run_in_executor(self._thread, call)
+        finally:
+            self._opening = False
 
     def _special(self, name: str, is_async: bool) -> Any:  # noqa: FBT001 - the shape of a callback
         del is_async
@@ -179,14 +181,6 @@ class _Lifetime:
     async def _nowhere(node: Node) -> Any:
         msg = f"{node.name} lives in no lifetime"
         raise AssertionError(msg)
-
-
-def _called(function: Callable[[], Any]) -> Any:
-    try:
-        return function()
-    except StopIteration as error:  # a future refuses it, and whoever waits would wait for ever
-        msg = f"the dependency raised StopIteration({error.value!r})"
-        raise RuntimeError(msg) from error
 
 
 def _shared_by(worker: Any) -> Hashable:
