@@ -1,5 +1,6 @@
 """What is opened for a run is closed when its result is fixed, however it ended."""
 
+# Exceptions are raised as users raise them.
 # ruff: noqa: EM101, TRY003
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def test_a_coroutine_that_overruns_is_closed(
 ) -> None:
     @harness.app.task(max_time=0.05)
     async def overrun(a: Depends(opener(told, "it", awaits=awaits))) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     assert run(overrun).error.type == "qtasks.exc.TaskTimeoutError"
     assert told == ["open it", "it sees TaskTimeoutError", "close it"]
@@ -127,7 +128,7 @@ def test_a_thread_that_overruns_is_left_alone_and_its_dependencies_are_closed(
 
 def test_opening_counts_as_time_of_the_task(harness: Harness, run: Any, told: list[Any]) -> None:
     async def never() -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     @harness.app.task(max_time=0.05)
     def wait(a: Depends(opener(told, "it", awaits=True)), b: Depends(never)) -> None: ...
@@ -140,7 +141,7 @@ def test_a_cancelled_run_is_closed(harness: Harness, told: list[Any]) -> None:
     @harness.app.task
     async def wait(a: Depends(opener(told, "it", awaits=True))) -> None:
         harness.app.stop()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     harness.app.config.shutdown_timeout = 0.05
     harness.do(wait.add_task())
