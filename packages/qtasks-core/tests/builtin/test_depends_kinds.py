@@ -158,6 +158,40 @@ def test_a_value_is_made_and_put_away(harness: Harness, kind: str, place: str) -
     assert told == ["open", "run 1", "close"][: 2 + closes]
 
 
+def no_yield() -> Iterator[None]:
+    yield from ()
+
+
+async def no_async_yield() -> AsyncIterator[None]:
+    for each in ():
+        yield each
+
+
+def fails() -> Iterator[None]:
+    raise RuntimeError("of its own")  # noqa: EM101, TRY003 - as users write it
+    yield
+
+
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
+@pytest.mark.parametrize("scope", ["task", "worker"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (no_yield, "no_yield ended without a yield, which is to give its value"),
+        (no_async_yield, "no_async_yield ended without a yield, which is to give its value"),
+        (fails, "of its own"),
+    ],
+)
+def test_a_generator_that_yields_nothing_is_named(
+    harness: Harness, run: Any, kind: Any, scope: str, message: str
+) -> None:
+    @harness.app.task
+    async def work(value: Annotated[None, Depends(kind, scope)]) -> None: ...
+
+    error = run(work).error
+    assert (error.type, error.message) == ("builtins.RuntimeError", message)
+
+
 class Client:
     """Can be awaited and entered, as many clients of servers and pools of connections."""
 

@@ -295,6 +295,7 @@ async def awaits_blocking(state: Blocking) -> None: ...
 def blocks_awaited(state: Awaited) -> None: ...
 def keyed(state: Annotated[Follows, StateKey("user")], user_id: int) -> None: ...
 def unkeyed(state: Annotated[Follows, StateKey], user_id: int) -> None: ...
+def keyed_number(state: Annotated[int, StateKey("user_id")], user_id: int) -> None: ...
 def many(*state: Follows) -> None: ...
 def hiding(state: Hides) -> None: ...
 def hiding_more(state: HidesMore) -> None: ...
@@ -306,6 +307,11 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (blocks_awaited, {}, "parameter 'state': Awaited has to be awaited"),
     (keyed, {}, "StateKey('user') names no parameter that calls give; they give user_id"),
     (unkeyed, {}, "parameter 'state': StateKey without a parameter: write StateKey('user_id')"),
+    (
+        keyed_number,
+        {},
+        "StateKey('user_id') stands beside <class 'int'>, which is no class of state: derive it",
+    ),
     (hiding, {}, "Hides.clear hides what every state has: give the field another name"),
     (hiding_more, {}, "HidesMore.update hides what every state has"),
     (many, {}, "takes many values, and a state is one"),
@@ -365,6 +371,15 @@ def test_what_a_class_cannot_say(options: dict[str, Any], message: str) -> None:
 def test_a_key_that_names_nothing_is_refused(names: Any, shown: str) -> None:
     with pytest.raises(RegistrationError, match=re.escape(f"StateKey({shown}): give the names")):
         StateKey(*names)
+
+
+@in_memory
+def test_an_annotation_may_be_quoted_though_all_are_text(harness: Harness, run: Any) -> None:
+    def keep(state: "Follows") -> str:  # noqa: UP037 - it is what is tested
+        state.set("a", "b")
+        return str(state.get("a"))
+
+    assert run(harness.app.task(keep)).returning == "b"
 
 
 class Basket(State, ttl=60):

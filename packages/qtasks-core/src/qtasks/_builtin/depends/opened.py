@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Iterator
 
     from qtasks._builtin.depends.graph import Node
 
@@ -106,10 +106,13 @@ class Opened:
         value = make() if node.on_loop else await plain(make)
         while True:
             if inspect.isasyncgen(value):
-                return await self._enter_async(node, asynccontextmanager(partial(_same, value))())
+                with _named(node):
+                    manager: Any = asynccontextmanager(partial(_same, value))()
+                    return await self._enter_async(node, manager)
             if inspect.isgenerator(value):
-                manager: Any = contextmanager(partial(_same, value))()
-                return await self._enter(node, manager, plain)
+                with _named(node):
+                    manager = contextmanager(partial(_same, value))()
+                    return await self._enter(node, manager, plain)
             kind = type(value)
             if node.enter and hasattr(kind, "__aenter__") and hasattr(kind, "__aexit__"):
                 return await self._enter_async(node, value)
@@ -165,6 +168,19 @@ class _Entering:
         with self._lock:
             self._unwanted = True
             return self._entered
+
+
+@contextmanager
+def _named(node: Node) -> Iterator[None]:
+    """Says whose a generator is that ends before it yields; the standard library does not."""
+    try:
+        yield
+    except RuntimeError as error:
+        inner = error.__context__
+        if error.__cause__ is None and isinstance(inner, StopIteration | StopAsyncIteration):
+            msg = f"{node.name} ended without a yield, which is to give its value"
+            raise RuntimeError(msg) from None
+        raise
 
 
 def cancellations() -> int:

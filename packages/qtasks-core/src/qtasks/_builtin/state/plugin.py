@@ -119,13 +119,8 @@ def _find(task: TaskDefinition) -> dict[str, _Wanted]:
     found = {}
     for name, parameter in parameters_of(task.func).items():
         kind, keys = _within(parameter.annotation)
+        _check_written(f"task {task.name!r}, parameter {name!r}", parameter.annotation, kind)
         if name in known and kind is not None:
-            if StateKey in getattr(parameter.annotation, "__metadata__", ()):
-                msg = (
-                    f"task {task.name!r}, parameter {name!r}: StateKey without a parameter: write"
-                    " StateKey('user_id')"
-                )
-                raise RegistrationError(msg)
             if parameter.kind in _MANY:
                 msg = f"task {task.name!r}: {parameter} takes many values, and a state is one"
                 raise RegistrationError(msg)
@@ -149,6 +144,21 @@ def _within(annotation: Any) -> tuple[type[BaseState] | None, tuple[str, ...]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseState):
         return annotation, ()
     return None, ()
+
+
+def _check_written(what: str, annotation: Any, kind: type[BaseState] | None) -> None:
+    beside = getattr(annotation, "__metadata__", ())
+    if StateKey in beside:
+        msg = f"{what}: StateKey without a parameter: write StateKey('user_id')"
+        raise RegistrationError(msg)
+    keys = [each for each in beside if isinstance(each, StateKey)]
+    if keys and kind is None:
+        beside_what = getattr(annotation, "__origin__", annotation)
+        msg = (
+            f"{what}: {keys[0]!r} stands beside {beside_what!r}, which is no class of state: derive"
+            " it from State, AsyncState or SyncState, without quotes"
+        )
+        raise RegistrationError(msg)
 
 
 def _check_colour(task: TaskDefinition, what: str, kind: type[BaseState]) -> None:
