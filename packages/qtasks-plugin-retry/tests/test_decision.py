@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from qtasks.exc import Snooze, TaskTimeoutError
+from qtasks.exc import RetryLater, Snooze, TaskTimeoutError
 from qtasks.schemas import TaskError, Verdict
 from qtasks_plugin_retry import Failure, Retry
 from qtasks_plugin_retry.decision import decide
@@ -43,7 +44,7 @@ def group(*errors: Exception) -> ExceptionGroup[Exception]:
     return ExceptionGroup("several", errors)
 
 
-def verdict(error: BaseException, policy: dict[str, Any], **failure: Any) -> Verdict:
+def verdict(error: BaseException, policy: dict[str, Any], **failure: Any) -> Verdict | None:
     """Decides with a delay of 8 seconds and no jitter."""
     made = Retry(**{"backoff": 8, "jitter": "none", "max_attempts": 3, **policy})
     seen = {
@@ -179,7 +180,17 @@ def test_what_limits_forbid(
 
 @pytest.mark.parametrize(
     "answer",
-    ["yes", -1, float("nan"), float("inf"), [], Verdict("retry", delay=-1), Verdict("run")],
+    [
+        "yes",
+        -1,
+        10**400,
+        float("nan"),
+        float("inf"),
+        [],
+        Verdict("retry", delay=-1),
+        Verdict("retry", delay=10**400),
+        Verdict("run"),
+    ],
 )
 def test_nonsense_of_classify_is_told_and_the_classes_decide(answer: Any) -> None:
     assert verdict(ValueError(), says(answer)) == again(8)
@@ -188,12 +199,13 @@ def test_nonsense_of_classify_is_told_and_the_classes_decide(answer: Any) -> Non
     assert first.startswith("answered ")
 
 
-def test_a_classify_that_raises_is_told_and_the_classes_decide() -> None:
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, GeneratorExit, asyncio.CancelledError])
+def test_a_classify_that_raises_is_told_and_the_classes_decide(error: type[BaseException]) -> None:
     def classify(_: Failure) -> bool:
-        raise RuntimeError
+        raise error
 
     assert verdict(ValueError(), {"classify": classify}) == again(8)
-    assert complaints == ["raised RuntimeError"]
+    assert complaints == [f"raised {error.__name__}"]
 
 
 def test_classify_may_steer_the_run_by_raising() -> None:
@@ -202,6 +214,19 @@ def test_classify_may_steer_the_run_by_raising() -> None:
 
     with pytest.raises(Snooze):
         verdict(ValueError(), {"classify": classify})
+
+
+def test_who_asks_for_another_run_has_no_more_of_them_than_others() -> None:
+    def classify(_: Failure) -> bool:
+        raise RetryLater(30, "busy")
+
+    later = Verdict("retry", delay=30, reason="busy")
+    assert verdict(ValueError(), {"classify": classify}) == later
+    assert verdict(ValueError(), {"classify": classify}, attempt=3) == OUT
+    assert verdict(RetryLater(30, "busy"), {"no_retry_on": [Exception]}) == later
+    assert verdict(RetryLater(30), {}, attempt=3) == OUT
+    assert verdict(RetryLater(30), {"max_elapsed": 50}, elapsed=21.0) == LATE
+    assert verdict(RetryLater(float("nan")), {}) is None
 
 
 def test_classify_is_told_of_the_attempt() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,11 +91,12 @@ def test_the_last_attempt_knows_that_it_is(harness: Harness) -> None:
 
 def test_a_run_that_took_too_long_may_be_followed_by_another(harness: Harness) -> None:
     runs = []
+    over = threading.Event()
 
     @harness.app.task(max_time=0.05, retry=Retry(max_attempts=2, retry_on_exc=[KeyError]))
     def not_listed() -> None:
         runs.append("not listed")
-        time.sleep(0.3)
+        over.wait(60)
 
     @harness.app.task(
         max_time=0.05,
@@ -103,10 +104,13 @@ def test_a_run_that_took_too_long_may_be_followed_by_another(harness: Harness) -
     )
     def wanted() -> None:
         runs.append("wanted")
-        time.sleep(0.3)
+        over.wait(60)
 
-    assert harness.run(not_listed).reason == "not_retried"
-    assert harness.run(wanted).reason == "exhausted"
+    try:
+        assert harness.run(not_listed).reason == "not_retried"
+        assert harness.run(wanted).reason == "exhausted"
+    finally:
+        over.set()
     assert runs == ["not listed", "wanted", "wanted"]
 
 
@@ -121,17 +125,50 @@ def test_exceptions_of_a_process_pool_are_known_by_their_names(harness: Harness)
     assert [failure.error_type for failure in asked] == ["builtins.ZeroDivisionError"] * 2
 
 
-def test_a_task_that_asks_for_another_run_itself_is_given_it(harness: Harness) -> None:
+def test_a_task_that_asks_for_another_run_itself_is_given_as_many_as_it_has(
+    harness: Harness,
+) -> None:
+    asked = []
+
+    @harness.app.task(retry=Retry(max_attempts=3, no_retry_on=[Exception], classify=asked.append))
+    async def ask(times: int) -> None:
+        if not asked and times:
+            raise RetryLater(3600, "busy")
+
+    handle = harness.run(ask, 9)
+
+    assert (handle.status, handle.reason, handle.record.attempts) == ("error", "exhausted", 3)
+    assert (handle.record.error.type, handle.record.error.message) == (
+        "qtasks.exc.RetryLater",
+        "busy",
+    )
+    assert [entry.message for entry in handle.history] == ["busy"] * 3
+    assert asked == []
+
+
+def test_without_a_policy_a_task_may_ask_as_often_as_it_likes(harness: Harness) -> None:
     runs = []
 
-    @harness.app.task(retry=1)
+    @harness.app.task
     async def ask() -> int:
         runs.append(1)
         if len(runs) < 4:
-            raise RetryLater
+            raise RetryLater(0)
         return len(runs)
 
     assert harness.run(ask).returning == 4
+
+
+@pytest.mark.parametrize("delay", [float("nan"), "1", -1, 10**400])
+def test_what_is_no_delay_is_refused_with_a_policy_too(harness: Harness, delay: Any) -> None:
+    @harness.app.task(retry=3)
+    def ask() -> None:
+        raise RetryLater(delay)
+
+    handle = harness.run(ask)
+
+    assert (handle.reason, handle.record.attempts) == ("rejected", 1)
+    assert "use seconds from 0 up" in handle.record.error.message
 
 
 def test_a_limit_of_time_ends_it(harness: Harness) -> None:
@@ -143,6 +180,11 @@ def test_a_limit_of_time_ends_it(harness: Harness) -> None:
     def unlimited() -> None:
         raise OSError
 
+    @harness.app.task(retry=Retry(max_elapsed=60))
+    def asks() -> None:
+        raise RetryLater(3600)
+
+    assert harness.run(asks).reason == "max_elapsed"
     assert harness.run(limited).reason == "max_elapsed"
     assert harness.run(unlimited, expires=60).reason == "expires"
 

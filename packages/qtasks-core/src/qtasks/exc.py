@@ -195,6 +195,8 @@ class TaskControl(Exception):  # noqa: N818 - control flow, not an error
 class RetryLater(TaskControl):
     """Runs the task again after a delay; the run counts as an attempt.
 
+    A task without a retry policy may do so for ever; a policy limits it as any failure.
+
     Args:
         delay: seconds until the next run, or a timedelta.
         reason: a sentence for the history.

@@ -1,5 +1,5 @@
 """The code of the users' documents on plugins as it stands there, and close relatives of it."""
-# It is not ours to style:
+# It is not ours to style or to type:
 # ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN204, E402, EM101, T201, TC001, TRY003
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,safe-super,attr-defined"
 

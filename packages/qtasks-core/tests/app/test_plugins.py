@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.contracts.triggers import CATALOGUE
-from qtasks.exc import RegistrationError, Reject, Snooze, TaskPluginTriggerError
-from qtasks.plugins import BasePlugin
+from qtasks.exc import RegistrationError, Reject, RetryLater, Snooze, TaskPluginTriggerError
+from qtasks.plugins import BasePlugin, Plugin, on
 from qtasks.plugins.base import BasePlugin as SameBasePlugin
 from qtasks.schemas import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Harness
 
 
@@ -152,6 +154,36 @@ def test_arguments_and_results_can_be_replaced(harness: Harness) -> None:
     assert harness.do(handle.result(5)) == 11.5
 
 
+def test_a_result_that_cannot_be_stored_is_the_failure_of_the_plugin_that_gave_it(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Spoiler(Plugin):
+        @on("task_executor_run_task")
+        @on("task_executor_run_task_gen")
+        def give(self) -> object:
+            return object()
+
+    harness.app.add_plugin(Spoiler("spoiler"))
+
+    @harness.app.task
+    def add() -> int:
+        return 3
+
+    @harness.app.task
+    def count() -> Iterator[int]:
+        yield 3
+
+    @harness.app.task(decode=lambda result: type(result).__name__)
+    def show() -> int:
+        return 3
+
+    handles = [harness.do(task.add_task()) for task in (add, count, show)]
+    harness.work()
+    assert [harness.do(handle.result(5)) for handle in handles] == [3, [3], "object"]
+    assert caplog.text.count("Plugin spoiler") == 2
+    assert "cannot be encoded" in caplog.text
+
+
 def test_a_handle_can_be_replaced(harness: Harness) -> None:
     harness.app.add_plugin(Answering(qtasks_get={"task": "another"}))
     handle = harness.do(harness.app.add_task("x"))
@@ -194,6 +226,27 @@ def test_a_verdict_decides_about_a_failed_attempt(harness: Harness) -> None:
     assert harness.do(handle.result(5)) == "done"
     assert (len(runs), handle.attempts) == (3, 2)
     assert [entry.outcome for entry in handle.history] == ["retry", "retry", "success"]
+
+
+def test_a_verdict_may_limit_how_often_a_task_asks_for_another_run(harness: Harness) -> None:
+    seen: list[tuple[BaseException, int]] = []
+
+    def limit(e: BaseException, attempt: int, **_: Any) -> Verdict | None:
+        seen.append((e, attempt))
+        return Verdict("fail", reason="enough") if attempt == 3 else None
+
+    harness.app.add_plugin(Answering(worker_task_error_retry=limit))
+    later = RetryLater(0, "busy")
+
+    @harness.app.task
+    def ask() -> None:
+        raise later
+
+    handle = harness.do(ask.add_task())
+    harness.work()
+    assert harness.do(handle.wait(5)).reason == "enough"
+    assert [entry.message for entry in handle.history] == ["busy"] * 3
+    assert seen == [(later, 1), (later, 2), (later, 3)]
 
 
 def test_a_retried_task_waits_with_status_retry_and_keeps_its_id(harness: Harness) -> None:

@@ -307,6 +307,30 @@ def test_a_result_that_is_not_what_it_says_stays_plain(
     assert "What wrong returned is not what it is annotated with" in caplog.text
 
 
+def test_a_result_whose_validator_fails_stays_plain(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Fragile(pydantic.BaseModel):
+        key: str
+
+        @pydantic.field_validator("key")
+        @classmethod
+        def look_up(cls, key: str) -> str:
+            return {"a": "b"}[key]
+
+    def wrong() -> Any:
+        return {"key": "c"}
+
+    wrong.__annotations__["return"] = Fragile
+    handle = harness.do(harness.app.task(wrong).add_task())
+    harness.work()
+
+    assert harness.do(handle.result(timeout=10)) == {"key": "c"}
+    assert "What wrong returned is not what it is annotated with" in caplog.text
+    ((found,), _) = harness.do(harness.app.list_tasks())
+    assert found.returning == {"key": "c"}
+
+
 def test_tasks_of_routers_are_checked_too(harness: Harness) -> None:
     router = Router(method=harness.colour)
 

@@ -275,7 +275,7 @@ REFUSED = [
     (Annotated[int, pydantic.Field(gt=0)], -1, "greater than 0"),
     (Annotated[int, pydantic.Field(gt=0)], "1", "valid integer"),
     (Path, 3, "must be Path"),
-    (Order, Order(ID, [Line(3)]), "Expected `str`, got `int` - at `$.lines[0].item`"),  # type: ignore[arg-type]
+    (Order, Order(ID, [Line(3)]), "Expected `str`, got `int` - at `$.lines[0].item`"),  # type: ignore[arg-type]  # a slip
     (Order, Here(1), "must be Order"),
     (Here, There(1), "it would come back as Here"),
     (list[Order], [3], "must be list[Order]"),

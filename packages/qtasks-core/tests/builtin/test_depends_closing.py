@@ -1,5 +1,6 @@
 """What is opened for a run is closed when its result is fixed, however it ended."""
 
+# Exceptions are raised as users raise them.
 # ruff: noqa: EM101, TRY003
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def test_a_coroutine_that_overruns_is_closed(
 ) -> None:
     @harness.app.task(max_time=0.05)
     async def overrun(a: Depends(opener(told, "it", awaits=awaits))) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     assert run(overrun).error.type == "qtasks.exc.TaskTimeoutError"
     assert told == ["open it", "it sees TaskTimeoutError", "close it"]
@@ -127,7 +128,7 @@ def test_a_thread_that_overruns_is_left_alone_and_its_dependencies_are_closed(
 
 def test_opening_counts_as_time_of_the_task(harness: Harness, run: Any, told: list[Any]) -> None:
     async def never() -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     @harness.app.task(max_time=0.05)
     def wait(a: Depends(opener(told, "it", awaits=True)), b: Depends(never)) -> None: ...
@@ -140,7 +141,7 @@ def test_a_cancelled_run_is_closed(harness: Harness, told: list[Any]) -> None:
     @harness.app.task
     async def wait(a: Depends(opener(told, "it", awaits=True))) -> None:
         harness.app.stop()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     harness.app.config.shutdown_timeout = 0.05
     harness.do(wait.add_task())
@@ -188,6 +189,30 @@ def test_a_close_that_fails_is_logged_and_changes_nothing(
     assert [line.levelno for line in failed] == [logging.ERROR] * 2
     assert f"bad of work {handle.id} failed" in failed[1].getMessage()
     assert "twice" in failed[0].getMessage()
+
+
+@pytest.mark.parametrize("scope", ["task", "worker"])
+def test_a_close_that_awaits_what_it_has_cancelled_just_fails(
+    harness: Harness, run: Any, told: list[Any], caplog: pytest.LogCaptureFixture, scope: str
+) -> None:
+    async def beat() -> AsyncIterator[None]:
+        heart = asyncio.create_task(asyncio.Event().wait())
+        yield
+        heart.cancel()
+        await heart
+
+    @harness.app.task
+    async def work(
+        a: Depends(opener(told, "good", awaits=True), scope), b: Depends(beat, scope)
+    ) -> None: ...
+
+    assert run(work).status == "success"
+    assert told == ["open good", "close good"]
+    assert [line.name for line in caplog.records if line.levelno >= logging.ERROR] == [
+        "qtasks.depends"
+    ]
+    assert "Closing beat of" in caplog.text
+    assert "failed" in caplog.text
 
 
 def test_an_exception_cannot_be_swallowed(harness: Harness, run: Any) -> None:

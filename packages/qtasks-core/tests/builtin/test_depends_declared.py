@@ -1,5 +1,7 @@
 """Where a dependency may be written, and what is refused where the task is declared."""
 
+# Calls in defaults are what is tested (B008); messages of several lines stand in tables (ISC004),
+# and blocks that belong to different steps stand within each other (SIM117).
 # ruff: noqa: B008, ISC004, SIM117
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import pytest
 from qtasks import AsyncRouter, Depends, QueueTasks, shared_task
 from qtasks.app import groups
 from qtasks.exc import RegistrationError, TaskArgumentsError
+from qtasks.plugins import State
 from qtasks.plugins.depends import overrides
 
 if TYPE_CHECKING:
@@ -181,7 +184,9 @@ def needs(dependency: Any) -> Any:
 def bare(db: Annotated[str, Depends]) -> None: ...
 def two(db: Depends(get_db) = Depends(lambda: 1)) -> None: ...
 def many_values(*db: Depends(get_db)) -> None: ...
-def unreadable(db: Depends(nothing_of_that_name)) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+def unreadable(db: Depends(nothing_of_that_name)) -> None: ...  # type: ignore[name-defined]  # noqa: F821 - it is what is tested
+def inside(db: list[Depends(get_db)]) -> None: ...
+def further_inside(db: Annotated[dict[str, Annotated[str, Depends(get_db)]], "a"]) -> None: ...
 def no_callable(db: Depends(5)) -> None: ...
 def no_scope(db: Depends(get_db, scope="wroker")) -> None: ...
 def no_pool(db: Depends(get_db, pool="process")) -> None: ...
@@ -194,6 +199,13 @@ def cycle_b(a: Any) -> None: ...
 
 
 def wants_url(url: str) -> None: ...
+
+
+class Form(State):
+    pass
+
+
+def wants_state(form: Form) -> None: ...
 
 
 def in_run(ctx: Any) -> None: ...
@@ -215,6 +227,12 @@ REFUSED = {
         unreadable,
         "parameter 'db': the annotation Depends(nothing_of_that_name) cannot be read: name"
         " 'nothing_of_that_name' is not defined",
+    ),
+    "inside": (inside, "Depends(get_db) stands inside another type: write Annotated[..., Depends"),
+    "further inside": (further_inside, "Depends(get_db) stands inside another type"),
+    "state": (
+        needs(wants_state),
+        "parameter 'db': wants_state: 'form' is state, which only tasks can have: let the task",
     ),
     "no callable": (no_callable, "Depends(5): give what makes the value"),
     "no scope": (no_scope, "scope='wroker'): use one of 'task', 'worker'"),
@@ -341,6 +359,12 @@ def test_overrides_that_do_not_fit_are_refused(harness: Harness) -> None:
 
     with pytest.raises(RegistrationError, match=re.escape("Depends('fake'): give what makes")):
         with overrides(harness.app, {get_db: "fake"}):
+            pytest.fail("it must not begin")
+    with pytest.raises(RegistrationError, match=re.escape("Depends(None): give what makes")):
+        with overrides(harness.app, {get_db: None}):
+            pytest.fail("it must not begin")
+    with pytest.raises(RegistrationError, match="give the function that Depends names"):
+        with overrides(harness.app, {Depends(get_db): get_db}):
             pytest.fail("it must not begin")
     with pytest.raises(RegistrationError, match="'url' that nobody fills in"):
         with overrides(harness.app, {get_db: wants_url}):

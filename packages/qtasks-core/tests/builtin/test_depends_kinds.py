@@ -11,7 +11,7 @@ import pytest
 from qtasks.plugins import Depends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 
     from conftest import Harness
 
@@ -156,3 +156,89 @@ def test_a_value_is_made_and_put_away(harness: Harness, kind: str, place: str) -
     result = harness.do(handle.result(timeout=10))
     assert result == (["value"] if place == "generator" else "value")
     assert told == ["open", "run 1", "close"][: 2 + closes]
+
+
+def no_yield() -> Iterator[None]:
+    yield from ()
+
+
+async def no_async_yield() -> AsyncIterator[None]:
+    for each in ():
+        yield each
+
+
+def fails() -> Iterator[None]:
+    raise RuntimeError("of its own")  # noqa: EM101, TRY003 - as users write it
+    yield
+
+
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
+@pytest.mark.parametrize("scope", ["task", "worker"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (no_yield, "no_yield ended without a yield, which is to give its value"),
+        (no_async_yield, "no_async_yield ended without a yield, which is to give its value"),
+        (fails, "of its own"),
+    ],
+)
+def test_a_generator_that_yields_nothing_is_named(
+    harness: Harness, run: Any, kind: Any, scope: str, message: str
+) -> None:
+    @harness.app.task
+    async def work(value: Annotated[None, Depends(kind, scope)]) -> None: ...
+
+    error = run(work).error
+    assert (error.type, error.message) == ("builtins.RuntimeError", message)
+
+
+class Client:
+    """Can be awaited and entered, as many clients of servers and pools of connections."""
+
+    def __await__(self) -> Generator[None, None, Self]:
+        told.append("await")
+        return self
+        yield
+
+    async def __aenter__(self) -> Self:
+        told.append("open")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        told.append("close")
+
+
+class Ready:
+    """Can be awaited, and gives itself."""
+
+    def __await__(self) -> Generator[None, None, Self]:
+        told.append("await")
+        return self
+        yield
+
+
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
+@pytest.mark.parametrize("awaits", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "enter", "said"),
+    [
+        (Client, True, ["open", "close"]),
+        (Client, False, []),
+        (Ready, True, ["await"]),
+        (Ready, False, ["await"]),
+    ],
+)
+def test_what_gives_itself_is_awaited_once_at_most(  # noqa: PLR0917 - fixtures
+    harness: Harness, run: Any, awaits: bool, kind: Any, enter: bool, said: list[str]
+) -> None:
+    async def get_async() -> Any:
+        return kind()
+
+    @harness.app.task
+    async def work(
+        client: Annotated[Any, Depends(get_async if awaits else kind, enter=enter)],
+    ) -> str:
+        return type(client).__name__
+
+    assert run(work).returning == kind.__name__
+    assert told == said

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,6 +113,128 @@ def test_a_longer_scope_that_cannot_be_opened_is_tried_again(
     ends = [harness.do(handle.wait(timeout=10)).status for handle in handles]
     assert sorted(ends) == ["error", "success", "success"]
     assert told == ["try", "try"]
+
+
+class _Last(BaseException):
+    """What is no ``Exception``."""
+
+
+def _next_of_nothing() -> str:
+    return next(iter(()))
+
+
+async def _await_what_was_cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(0))
+    task.cancel()
+    await task
+
+
+def _leave() -> None:
+    raise SystemExit(3)
+
+
+async def _last() -> None:
+    raise _Last
+
+
+@pytest.mark.parametrize("scope", ["task", "worker", "broker"])
+@pytest.mark.parametrize(
+    ("fail", "error"),
+    [
+        (_next_of_nothing, "RuntimeError"),
+        (_await_what_was_cancelled, "CancelledError"),
+        (_leave, "SystemExit"),
+        (_last, "_Last"),
+    ],
+)
+def test_whatever_an_opening_raises_fails_the_task_and_nothing_else(
+    harness: Harness, run: Any, scope: str, fail: Any, error: str
+) -> None:
+    @harness.app.task
+    async def use(a: Depends(fail, scope=scope)) -> None: ...
+
+    assert [run(use).error.type.rpartition(".")[2] for _ in range(2)] == [error] * 2
+
+
+def test_a_worker_that_stops_waits_for_no_opening(
+    harness: Harness, told: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def first() -> AsyncIterator[None]:
+        yield
+        told.append("close")
+
+    async def never(a: Depends(first, scope="worker")) -> None:
+        harness.app.stop()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("given up")
+
+    @harness.app.task
+    async def use(a: Depends(never, scope="worker")) -> None: ...
+
+    harness.app.config.shutdown_timeout = 0
+    handle = harness.do(use.add_task())
+    harness.app.run_forever()
+
+    assert told == ["given up", "close"]
+    assert harness.do(handle.refresh()).status == "new"
+    assert not caplog.records or max(line.levelno for line in caplog.records) < logging.ERROR
+
+
+@pytest.mark.usefixtures("url")
+def test_a_plain_opening_that_never_ends_keeps_no_process_from_ending() -> None:
+    code = """
+import threading
+from qtasks import Depends, QueueTasks
+
+app = QueueTasks(broker_url="memory://", plugins=[])
+app.config.shutdown_timeout = 0
+
+def never():
+    app.stop()
+    threading.Event().wait()
+
+@app.task
+def use(a: Depends(never, scope="worker")): ...
+
+use.add_task()
+app.run_forever()
+print("over")
+"""
+    # Long patience, for it is ended by nothing else if it fails.
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "over\n"), ended.stderr
+
+
+def test_runs_that_wait_for_the_same_opening_share_its_failure(
+    harness: Harness, told: list[Any]
+) -> None:
+    number = 20
+    all_there = asyncio.Event()
+
+    async def arrive() -> None:
+        told.append("arrive")
+        if told.count("arrive") == number:
+            asyncio.get_running_loop().call_soon(all_there.set)
+
+    async def pool() -> str:
+        told.append("try")
+        await all_there.wait()
+        raise ConnectionError("nobody there")  # noqa: EM101, TRY003 - as users write it
+
+    @harness.app.task
+    async def use(here: Depends(arrive), a: Depends(pool, scope="worker")) -> None: ...
+
+    handles = [harness.do(use.add_task()) for _ in range(number)]
+    harness.work()
+
+    ends = [harness.do(handle.wait(timeout=10)) for handle in handles]
+    assert {end.error.message for end in ends} == {"nobody there"}
+    assert len({end.traceback for end in ends}) == 1
+    assert told.count("try") == 1
 
 
 def test_dependencies_need_others_and_share_them_within_a_run(

@@ -214,7 +214,7 @@ def test_the_context_needs_somebody_who_keeps_it(
 def test_annotations_are_resolved_one_by_one() -> None:
     class Local: ...
 
-    def function(a: Local, b: nowhere, c: list[int], d=1) -> None: ...  # type: ignore[no-untyped-def,name-defined]  # noqa: ANN001, F821
+    def function(a: Local, b: nowhere, c: list[int], d=1) -> None: ...  # type: ignore[no-untyped-def,name-defined]  # noqa: ANN001, F821 - it is what is tested
 
     def decorated(wrap: Callable[..., Any]) -> Any:
         return wrap

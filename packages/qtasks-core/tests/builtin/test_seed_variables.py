@@ -290,7 +290,7 @@ def test_s34_the_task_has_ended_before_its_dependencies_are_closed(
         return harness.app.storage
 
     @harness.app.task
-    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]
+    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]  # users write it so
         log.debug("Вызов выполнен")
 
     handle = harness.do(test_depends.add_task())
@@ -313,7 +313,7 @@ def test_s37_what_a_dependency_raises_fails_the_task(harness: Harness) -> None:
         raise ConnectionError(msg)
 
     @harness.app.task
-    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]
+    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]  # users write it so
         pytest.fail("it must not run")
 
     assert harness.app.tasks["test_depends"].filled == {"depends": "depends"}

@@ -283,10 +283,22 @@ class Follows(State):
     pass
 
 
+class Hides(State):
+    clear: bool
+
+
+class HidesMore(State):
+    update: int = 0  # type: ignore[assignment]  # this is the mistake
+
+
 async def awaits_blocking(state: Blocking) -> None: ...
 def blocks_awaited(state: Awaited) -> None: ...
 def keyed(state: Annotated[Follows, StateKey("user")], user_id: int) -> None: ...
+def unkeyed(state: Annotated[Follows, StateKey], user_id: int) -> None: ...
+def keyed_number(state: Annotated[int, StateKey("user_id")], user_id: int) -> None: ...
 def many(*state: Follows) -> None: ...
+def hiding(state: Hides) -> None: ...
+def hiding_more(state: HidesMore) -> None: ...
 def plain(state: Follows) -> None: ...
 
 
@@ -294,6 +306,14 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (awaits_blocking, {}, "parameter 'state': Blocking blocks, and the task awaits"),
     (blocks_awaited, {}, "parameter 'state': Awaited has to be awaited"),
     (keyed, {}, "StateKey('user') names no parameter that calls give; they give user_id"),
+    (unkeyed, {}, "parameter 'state': StateKey without a parameter: write StateKey('user_id')"),
+    (
+        keyed_number,
+        {},
+        "StateKey('user_id') stands beside <class 'int'>, which is no class of state: derive it",
+    ),
+    (hiding, {}, "Hides.clear hides what every state has: give the field another name"),
+    (hiding_more, {}, "HidesMore.update hides what every state has"),
     (many, {}, "takes many values, and a state is one"),
     (plain, {"pool": "loop"}, "Follows blocks, and pool='loop' runs on the loop"),
     (plain, {"pool": "process"}, "Follows cannot cross to another process: use pool='thread'"),
@@ -345,6 +365,90 @@ def test_two_classes_of_one_name_are_refused_unless_they_say_so(harness: Harness
 def test_what_a_class_cannot_say(options: dict[str, Any], message: str) -> None:
     with pytest.raises(RegistrationError, match=re.escape(message)):
         type("Mine", (State,), {}, **options)
+
+
+@pytest.mark.parametrize(("names", "shown"), [((), ""), ((["a"],), "['a']"), ((3,), "3")])
+def test_a_key_that_names_nothing_is_refused(names: Any, shown: str) -> None:
+    with pytest.raises(RegistrationError, match=re.escape(f"StateKey({shown}): give the names")):
+        StateKey(*names)
+
+
+@in_memory
+def test_an_annotation_may_be_quoted_though_all_are_text(harness: Harness, run: Any) -> None:
+    def keep(state: "Follows") -> str:  # noqa: UP037 - it is what is tested
+        state.set("a", "b")
+        return str(state.get("a"))
+
+    assert run(harness.app.task(keep)).returning == "b"
+
+
+class Basket(State, ttl=60):
+    items: list[int] = []  # noqa: RUF012 - what this is about
+    owner: str
+
+
+class Larger(Basket):
+    size: int = 1
+
+
+class Later(State, bucket="Larger"):
+    items: int
+    owner: str
+    size: int = 0
+
+
+def test_a_derived_class_has_the_fields_and_the_time_of_its_base() -> None:
+    assert list(Larger.declared.fields) == ["items", "owner", "size"]
+    assert (Larger.declared.ttl, Larger.declared.bucket) == (60, "Larger")
+
+
+@in_memory
+def test_the_default_of_a_field_is_each_callers_own(harness: Harness, run: Any) -> None:
+    @harness.app.task
+    def add(state: Basket) -> list[int]:
+        items: list[int] = state.get("items")
+        items.append(1)
+        return items
+
+    assert [run(add).returning for _ in range(2)] == [[1], [1]]
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (5, "Basket: the key 5 is no text"),
+        ("\ud800", "Basket: the key '\\ud800' is no text"),
+        ("item", "Basket declares no field 'item', did you mean 'items'?"),
+    ],
+)
+def test_a_key_that_cannot_be_is_no_missing_value(
+    harness: Harness, run: Any, key: Any, message: str
+) -> None:
+    @harness.app.task
+    def look(state: Basket) -> str:
+        return str(state.get(key, "none"))
+
+    assert run(look).error.message == message
+
+
+@in_memory
+def test_what_a_class_knows_no_more_does_not_hinder_what_it_knows(
+    harness: Harness, run: Any
+) -> None:
+    def before(state: Larger) -> None:
+        state.update(items=[1], size=2, owner="Ann")
+
+    def after(state: Later) -> list[Any]:
+        state.set("size", state.get("size") + 1)
+        state.delete("items")
+        return [state.get("size"), state.get_all()]
+
+    run(harness.app.task(before))
+    # The program was changed, and started anew.
+    harness.app.plugins["state"]._classes.clear()
+
+    assert run(harness.app.task(after)).returning == [3, {"size": 3, "owner": "Ann"}]
 
 
 @in_memory

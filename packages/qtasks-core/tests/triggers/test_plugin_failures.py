@@ -153,11 +153,39 @@ class Odd(Exception):  # noqa: N818 - the point is how it behaves
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), Unheard(), Odd()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), Unheard(), Odd()]
+)
 async def test_a_plugin_can_neither_exit_nor_cancel(error: BaseException) -> None:
-    registry = registered(marked("worker_start", raises(error)))
-    await fire(registry, "worker_start", worker=None)
-    assert registry.policy.errors["mine", "worker_start"] == 1
+    async def at_once() -> None:
+        raise error
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    for method in (raises(error), at_once, later):
+        registry = registered(marked("worker_start", method))
+        await fire(registry, "worker_start", worker=None)
+        assert registry.policy.errors["mine", "worker_start"] == 1
+
+
+async def test_a_round_that_is_closed_asks_nobody_any_more() -> None:
+    asked: list[str] = []
+
+    async def wait() -> None:
+        asked.append("first")
+        await asyncio.Event().wait()
+
+    registry = registered(
+        marked("worker_start", wait, name="a"),
+        marked("worker_start", lambda: asked.append("second"), name="b"),
+    )
+    rounds = fire(registry, "worker_start", worker=None)
+    rounds.send(None)
+    rounds.close()
+    assert asked == ["first"]
+    assert not registry.policy.errors
 
 
 def test_without_a_loop_a_cancellation_is_the_plugins_own() -> None:

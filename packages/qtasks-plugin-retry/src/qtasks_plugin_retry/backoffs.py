@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -179,6 +180,6 @@ def check_number(what: str, value: Any, least: float = 0) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         msg = f"{what}{value!r}): {use}"
         raise TypeError(msg)
-    if not least <= value < math.inf:
+    if not least <= value <= sys.float_info.max:  # a whole number may be larger
         msg = f"{what}{value!r}): {use}"
         raise ValueError(msg)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from qtasks.exc import TaskCancelError, TaskControl, TaskTimeoutError
+from qtasks.exc import RetryLater, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import Verdict
 from qtasks_plugin_retry.matching import class_of, match
 from qtasks_plugin_retry.retry_after import retry_after
@@ -20,21 +20,28 @@ if TYPE_CHECKING:
 __all__ = ["decide"]
 
 
-def decide(policy: Retry, failure: Failure, complain: Callable[[str], object]) -> Verdict:
+def decide(policy: Retry, failure: Failure, complain: Callable[[str], object]) -> Verdict | None:
     """Decides about a failed attempt.
 
     The first of these that has something to say decides whether the task runs again:
     ``no_retry_on``, ``classify``, ``retry_on_timeout``, ``retry_on_exc``. If it does, the number of
-    attempts, ``max_elapsed`` and the time at which the task expires can still forbid it.
+    attempts, ``max_elapsed`` and the time at which the task expires can still forbid it. A task
+    that raised ``RetryLater`` has said that it runs again, and when; the limits hold for it too.
 
     Args:
         policy: the policy of the task.
         failure: the attempt.
         complain: is told, in a sentence, of a ``classify`` that fails.
 
+    Returns:
+        what follows; None for a ``RetryLater`` whose delay is none: the engine refuses that.
+
     Raises:
         TaskControl: ``classify`` raised it, which decides as well.
     """
+    if isinstance(failure.error, RetryLater):
+        asked = _asked(failure.error)
+        return None if asked is None else _within(policy, failure, asked)
     found = match(failure.error, tuple(policy.retry_on_exc), tuple(policy.no_retry_on))
     if found == "refused":
         return Verdict("fail", reason="not_retried")
@@ -84,15 +91,25 @@ def _classified(
     assert policy.classify is not None  # noqa: S101 - the caller has looked
     try:
         answer: Any = policy.classify(failure)
-    except (TaskControl, TaskCancelError):
+    except RetryLater as later:
+        answer = _asked(later) or later.delay
+    except (TaskControl, TaskCancelError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - of the user; the task has its own error already
+    except BaseException as error:  # noqa: BLE001 - of the user; the task has its own error already
         complain(f"raised {type(error).__name__}")
         return None
     usable = _usable(answer)
     if usable is None and answer is not None:
         complain(f"answered {_shown(answer)}, which is no bool, no delay and no Verdict")
     return usable
+
+
+def _asked(error: RetryLater) -> Verdict | None:
+    """Returns what an exception asks for; None if its delay is none."""
+    delay = _usable(error.delay)
+    if isinstance(delay, bool) or not isinstance(delay, float):
+        return None
+    return Verdict("retry", delay=delay, reason=str(error.reason))
 
 
 def _usable(answer: Any) -> Verdict | bool | float | None:
@@ -102,7 +119,7 @@ def _usable(answer: Any) -> Verdict | bool | float | None:
     if isinstance(answer, bool):
         return answer
     if isinstance(answer, int | float):
-        return float(answer) if 0 <= answer < math.inf else None
+        return float(answer) if 0 <= answer <= sys.float_info.max else None
     if isinstance(answer, Verdict):
         return answer if _is_sound(answer) else None
     return None
@@ -114,7 +131,7 @@ def _is_sound(verdict: Verdict) -> bool:
     return (
         verdict.action in ("retry", "snooze", "fail", "discard")
         and is_number
-        and 0 <= delay < math.inf
+        and 0 <= delay <= sys.float_info.max
         and isinstance(verdict.reason, str)
     )
 

@@ -130,7 +130,7 @@ class RetryPlugin(Plugin):
             expires=task_broker.message.expires,
         )
         verdict = decide(policy, failure, lambda what: self._complain(failure, what))
-        if forced.no_delay and verdict.delay:
+        if forced.no_delay and verdict is not None and verdict.delay:
             return msgspec.structs.replace(verdict, delay=0.0)
         return verdict
 

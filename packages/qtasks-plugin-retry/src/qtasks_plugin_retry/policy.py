@@ -205,7 +205,7 @@ def _backoff(value: Any) -> Backoff:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Constant(value)
     if isinstance(value, list | tuple):
-        return Table(value)
+        return Table([x.total_seconds() if isinstance(x, timedelta) else x for x in value])
     msg = (
         f"Retry(backoff={value!r}): use Constant, Linear, Exponential, Polynomial or Table,"
         " seconds, or a list of seconds"

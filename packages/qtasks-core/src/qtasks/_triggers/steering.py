@@ -17,6 +17,8 @@ __all__ = ["is_failure", "steers"]
 _STEERING: Final = frozenset(
     {"worker_run_task_before", "worker_execute_before", "worker_task_error_retry"}
 )
+#: Where the engine waits for plugins.
+_ENGINE: Final = ("qtasks._triggers.", "qtasks._runtime.")
 
 
 def steers(trigger: str) -> bool:
@@ -32,7 +34,19 @@ def is_failure(error: BaseException) -> bool:
         return not _is_cancelled()
     if isinstance(error, KeyboardInterrupt):
         return not interrupts()
-    return not isinstance(error, GeneratorExit)  # a coroutine that is closed
+    return not (isinstance(error, GeneratorExit) and _came_by_closing(error))
+
+
+def _came_by_closing(error: GeneratorExit) -> bool:
+    """Tells whether it arrived where the engine waits, as it does when a coroutine is closed.
+
+    What a plugin raises comes from further in.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    return where.startswith(_ENGINE)
 
 
 def _is_cancelled() -> bool:

@@ -69,7 +69,8 @@ class Rebuilding:
     def __call__(self, value: Any) -> Any:
         try:
             return self._load(value)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - validators of models may raise anything
+            # Whoever looks at a task must be able to, or one result would spoil a whole list.
             log.warning(
                 "What %s returned is not what it is annotated with, and stays plain: %s",
                 self._name,

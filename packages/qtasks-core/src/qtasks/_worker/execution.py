@@ -8,7 +8,7 @@ from qtasks._core.firing.readable import check_storable
 from qtasks._triggers import emit
 from qtasks._worker.firing.arguments import ArgsInfo
 from qtasks._worker.middlewares import call_middlewares
-from qtasks.contracts.executor import SyncTaskExecutor
+from qtasks.contracts.executor import AsyncTaskExecutor, SyncTaskExecutor
 from qtasks.exc import TaskPluginTriggerError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def execute(
             # Also of one that a middleware put in its place.
             executor.echo, executor.values = first.echo, first.values
             executor.place, executor.contexts = place, first.contexts
-        await _run(executor, table, place, bracket)
+        await _run(executor, table, place, bracket, converted=bool(plan.after))
         await _after(executor, table, place)
         if plan.after:
             if table.task_executor_middlewares_execute:
@@ -104,7 +104,12 @@ async def _tell_middlewares(
 
 
 async def _run(
-    executor: BaseTaskExecutor, table: TriggerTable, place: Place, bracket: Bracket | None
+    executor: BaseTaskExecutor,
+    table: TriggerTable,
+    place: Place,
+    bracket: Bracket | None,
+    *,
+    converted: bool,
 ) -> None:
     """Gets the result: from the function, or from plugins if it asks for that."""
     if subscribers := table.task_executor_args_replace:
@@ -131,19 +136,33 @@ async def _run(
         executor.result = await _result_from_plugins(executor, table, error)
     else:
         if table.task_executor_run_task or table.task_executor_run_task_gen:
-            await _filtered(executor, table)
+            await _filtered(executor, table, converted=converted)
 
 
-async def _filtered(executor: BaseTaskExecutor, table: TriggerTable) -> None:
-    """Lets plugins replace what the function returned, or yielded."""
+async def _filtered(executor: BaseTaskExecutor, table: TriggerTable, *, converted: bool) -> None:
+    """Lets plugins replace what the function returned, or yielded.
+
+    What they give has to be storable, unless something makes another value of it.
+    """
+    kind: Any = type(executor)
+    is_last = not (
+        converted
+        or table.task_executor_after_execute_result_replace
+        or table.task_executor_decode
+        or executor.task_func.decode is not None
+        or kind.decode not in {SyncTaskExecutor.decode, AsyncTaskExecutor.decode}
+        or kind.after_execute
+        not in {SyncTaskExecutor.after_execute, AsyncTaskExecutor.after_execute}
+    )
+    check = check_storable if is_last and executor.task_func.store_result else None
     if executor.task_func.generates:
         if subscribers := table.task_executor_run_task_gen:
             values = {"task_executor": executor, "results": executor.result}
-            values = await emit.replace("task_executor_run_task_gen", subscribers, values)
+            values = await emit.replace("task_executor_run_task_gen", subscribers, values, check)
             executor.result = values["results"]
     elif subscribers := table.task_executor_run_task:
         values = {"task_executor": executor, "result": executor.result}
-        values = await emit.replace("task_executor_run_task", subscribers, values)
+        values = await emit.replace("task_executor_run_task", subscribers, values, check)
         executor.result = values["result"]
 
 

@@ -19,7 +19,7 @@ from qtasks._worker.bracket import Bracket
 from qtasks._worker.execution import execute
 from qtasks._worker.firing.running import Passage, Running
 from qtasks.contracts.codec import decode_arguments, encode
-from qtasks.exc import DecodeError, TaskCancelError, TaskControl, TaskTimeoutError
+from qtasks.exc import DecodeError, RetryLater, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,
     Delivery,
@@ -30,7 +30,6 @@ from qtasks.schemas import (
     Settlement,
     Success,
     TaskDefinition,
-    TaskError,
 )
 
 if TYPE_CHECKING:
@@ -237,7 +236,7 @@ class Runner:
         try:
             args, kwargs = decode_arguments(delivery.message.payload)
         except DecodeError as error:
-            return _malformed(str(error))
+            return outcomes.after_malformed(str(error))
         try:
             arguments = load_arguments(task, tuple(args), kwargs)
             value = await self._value(passage, task, table, arguments)
@@ -249,14 +248,12 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's
             if passage.bracket is not None:
                 passage.bracket.error = error
-            if isinstance(error, TaskControl | TaskCancelError):
-                return outcomes.after_control(error)
             return await self._failed(passage, table, error)
 
     def _refusal(self, delivery: Delivery) -> Outcome:
         """Decides about what cannot be run here."""
         if delivery.malformed is not None:
-            return _malformed(delivery.malformed)
+            return outcomes.after_malformed(delivery.malformed)
         known = sorted(self._tasks)
         return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
 
@@ -315,6 +312,9 @@ class Runner:
             raise TaskTimeoutError(msg) from error
 
     async def _failed(self, passage: Passage, table: TriggerTable, error: BaseException) -> Outcome:
+        steered = isinstance(error, TaskControl | TaskCancelError)
+        if steered and not isinstance(error, RetryLater):
+            return outcomes.after_control(error)
         delivery, described = passage.delivery, describe(error)
         verdict = None
         if subscribers := table.worker_task_error_retry:
@@ -332,7 +332,9 @@ class Runner:
             except (TaskControl, TaskCancelError) as control:
                 return outcomes.after_control(control)
             except Exception as raised:  # noqa: BLE001 - of a plugin whose failures are to be raised
-                described = describe(raised)
+                return outcomes.after_failure(describe(raised), None)
+        if verdict is None and steered:  # no policy has a limit for what the task asked for
+            return outcomes.after_control(error)
         if verdict is not None and verdict.headers is not None:
             passage.headers = {**delivery.message.headers, **verdict.headers}
         return outcomes.after_failure(described, verdict)
@@ -393,8 +395,3 @@ def _why(ending: Outcome | None) -> str:
     if isinstance(ending, Cancel):
         return ending.reason
     return "the lease was lost" if ending is None else "the worker stops"
-
-
-def _malformed(why: str) -> Fail:
-    error = TaskError("qtasks.exc.DecodeError", f"the message cannot be read: {why}")
-    return Fail(error, reason="malformed")

@@ -20,6 +20,7 @@ from qtasks._worker.worker import Worker
 from qtasks.app.echo import Echo
 from qtasks.app.inline_places import Places, ProcessPlaces
 from qtasks.app.view import TaskView
+from qtasks.exc import TaskCancelError, TaskControl
 from qtasks.schemas import (
     Cancel,
     Claim,
@@ -94,7 +95,8 @@ class InlineRunner(Runner):
         self.errors: dict[str, BaseException] = {}
 
     async def _failed(self, passage: Passage, table: TriggerTable, error: BaseException) -> Outcome:
-        self.errors[passage.delivery.id] = error
+        if not isinstance(error, TaskControl | TaskCancelError):  # they steer, and are no mistake
+            self.errors[passage.delivery.id] = error
         return await super()._failed(passage, table, error)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UnresolvedAnnotation", "parameters_of"]
 
+#: How often an annotation may be quoted.
+_QUOTES: Final = 3
 #: What was found of functions whose annotations are text; the second look comes when the places
 #: where their names are known may be gone.
 _found: Final[weakref.WeakKeyDictionary[Any, Mapping[str, inspect.Parameter]]] = (
@@ -111,7 +113,12 @@ class _Names:
         return UnresolvedAnnotation(annotation, failure) if isinstance(found, ForwardRef) else found
 
     def _eval(self, text: str, names: Mapping[str, Any]) -> Any:
-        return eval(text, self._globals, names)  # noqa: S307 - it is code of the same file
+        found: Any = text
+        for _ in range(_QUOTES):  # what is quoted where all annotations are text is so twice
+            if not isinstance(found, str):
+                break
+            found = eval(found, self._globals, names)  # noqa: S307 - it is code of the same file
+        return found
 
 
 class _Tolerant(dict[str, Any]):

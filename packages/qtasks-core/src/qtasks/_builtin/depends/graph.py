@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from qtasks._builtin.depends.dependency import Dependency, ScopeEnum, name_of
+from qtasks._builtin.state.declared import BaseState
 from qtasks.contracts.context import BaseContext
 from qtasks.contracts.parameters import UnresolvedAnnotation, parameters_of
 from qtasks.exc import RegistrationError
@@ -160,6 +161,13 @@ class Graph:
             )
             raise RegistrationError(msg)
         if special is None and parameter.default is _EMPTY and parameter.kind not in _MANY:
+            kind = parameter.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseState):
+                msg = (
+                    f"{what}: {word!r} is state, which only tasks can have: let the task take"
+                    f" {kind.__name__}, and hand on what it says"
+                )
+                raise RegistrationError(msg)
             msg = (
                 f"{what} has a parameter {word!r} that nobody fills in: give it a default, or"
                 f" Depends(...); ctx and config are filled in by their names"
@@ -199,6 +207,9 @@ def _dependency_of(parameter: inspect.Parameter, what: str) -> Dependency | None
         msg = f"{what}: the annotation {annotation!s} cannot be read: {annotation.error}"
         raise RegistrationError(msg)
     found = list(_within(annotation))
+    if not found and (inside := _deep_within(annotation)) is not None:
+        msg = f"{what}: {inside!r} stands inside another type: write Annotated[..., {inside!r}]"
+        raise RegistrationError(msg)
     if parameter.default is Dependency or isinstance(parameter.default, Dependency):
         found.append(parameter.default)
     if any(each is Dependency for each in found):
@@ -225,6 +236,16 @@ def _within(annotation: Any) -> Iterator[Any]:
     elif origin in (Union, UnionType):
         for each in get_args(annotation):
             yield from _within(each)
+
+
+def _deep_within(annotation: Any) -> Dependency | None:
+    """Returns a dependency that stands where it says nothing, such as in the brackets of a list."""
+    if isinstance(annotation, Dependency):
+        return annotation
+    given = annotation if isinstance(annotation, list | tuple) else get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return None
+    return next((found for each in given if (found := _deep_within(each)) is not None), None)
 
 
 def _special(word: str, parameter: inspect.Parameter) -> str | None:

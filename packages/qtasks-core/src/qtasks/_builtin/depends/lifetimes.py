@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from qtasks._builtin.depends.dependency import ScopeEnum
 from qtasks._builtin.depends.graph import CONFIG
-from qtasks._builtin.depends.opened import Opened
+from qtasks._builtin.depends.opened import Opened, cancellations
+from qtasks._builtin.depends.thread import OneThread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -25,6 +25,10 @@ __all__ = ["Lifetimes"]
 
 _OF_WORKER: Final = frozenset({ScopeEnum.WORKER})
 _OF_ALL: Final = frozenset({ScopeEnum.BROKER, ScopeEnum.STORAGE, ScopeEnum.GLOBAL_CONFIG})
+
+
+#: A value; or what was raised instead, and where.
+_Found: TypeAlias = tuple[Any, BaseException | None, TracebackType | None]
 
 
 class Lifetimes:
@@ -96,10 +100,12 @@ class _Lifetime:
         self.users: set[Any] = set()
         self.loop = asyncio.get_running_loop()
         self._config = config
-        self._thread: ThreadPoolExecutor | None = None
-        self._requests: asyncio.Queue[tuple[Node, asyncio.Future[Any]] | None] = asyncio.Queue()
+        self._opening = False
+        self._thread = OneThread("qtasks-depends")
+        self._requests: asyncio.Queue[Node | None] = asyncio.Queue()
+        self._waiting: dict[Hashable, list[asyncio.Future[_Found]]] = {}
         self._opened = Opened(
-            call_plain=self._call_plain,
+            call_plain=self._thread.call,
             special=self._special,
             elsewhere=elsewhere or self._nowhere,
             scopes=scopes,
@@ -110,39 +116,61 @@ class _Lifetime:
     async def get(self, node: Node) -> Any:
         if self._opened.knows(node):
             return await self._opened.get(node)
-        answer: asyncio.Future[Any] = self.loop.create_future()
-        self._requests.put_nowait((node, answer))
-        return await answer
+        answer: asyncio.Future[_Found] = self.loop.create_future()
+        waiting = self._waiting.setdefault(node.key, [])
+        waiting.append(answer)
+        if len(waiting) == 1:
+            self._requests.put_nowait(node)
+        value, error, trace = await answer
+        if error is not None:
+            raise error.with_traceback(trace)
+        return value
 
     async def close(self) -> None:
         self._requests.put_nowait(None)
-        await self._task
+        if self._opening:  # nobody waits for it any more, however long it takes
+            self._task.cancel()
+        before = cancellations()
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if cancellations() > before:
+                raise
 
     async def _serve(self) -> None:
         try:
-            while (request := await self._requests.get()) is not None:
-                node, answer = request
-                try:
-                    value = await self._opened.get(node)
-                except Exception as error:  # noqa: BLE001 - it belongs to who asked
-                    if not answer.done():
-                        answer.set_exception(error)
-                else:
-                    if not answer.done():
-                        answer.set_result(value)
+            while (node := await self._requests.get()) is not None:
+                self._answer(node.key, await self._found(node))
         finally:
+            msg = "the worker stops, and opens no dependencies any more"
+            for key in list(self._waiting):
+                self._answer(key, (None, RuntimeError(msg), None))
             try:
                 await self._opened.close(None)
             finally:
-                if self._thread is not None:
-                    self._thread.shutdown(wait=False)
+                self._thread.close()
 
-    async def _call_plain(self, function: Callable[[], Any]) -> Any:
-        """Calls a function in the one thread of this lifetime."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="qtasks-depends")
-        call = partial(contextvars.copy_context().run, function)
-        return await self.loop.run_in_executor(self._thread, call)
+    def _answer(self, key: Hashable, found: _Found) -> None:
+        """Tells all who wait by now: one failure is that of all, or each would wait for its own."""
+        for answer in self._waiting.pop(key):
+            if not answer.done():
+                answer.set_result(found)
+
+    async def _found(self, node: Node) -> _Found:
+        """Opens a value; what that raises belongs to who asked, and must not end this task.
+
+        It is handed on as a value, since a future refuses some exceptions.
+        """
+        before = cancellations()
+        self._opening = True
+        try:
+            return await self._opened.get(node), None, None
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and cancellations() > before:
+                raise
+            return None, error, error.__traceback__
+        finally:
+            self._opening = False
 
     def _special(self, name: str, is_async: bool) -> Any:  # noqa: FBT001 - the shape of a callback
         del is_async

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Iterator
 
     from qtasks._builtin.depends.graph import Node
 
-__all__ = ["Opened"]
+__all__ = ["Opened", "cancellations"]
 
 log = logging.getLogger("qtasks.depends")
 
@@ -79,14 +79,15 @@ class Opened:
         self._values.clear()
         while self._exits:
             name, leave = self._exits.pop()
+            before = cancellations()
             try:
                 async with asyncio.timeout(None if cancelled is None else _HASTE):
                     await leave(error)
-            except asyncio.CancelledError as asked:
-                cancelled = asked
-                log.error("Closing %s of %s took too long and was cut short", name, self._whose)  # noqa: TRY400 - the trace says nothing more
             except BaseException as failure:
-                if failure is not error:
+                if isinstance(failure, asyncio.CancelledError) and cancellations() > before:
+                    cancelled = failure
+                    log.error("Closing %s of %s took too long and was cut short", name, self._whose)  # noqa: TRY400 - the trace says nothing more
+                elif failure is not error:
                     log.exception("Closing %s of %s failed", name, self._whose)
         if cancelled is not None:
             raise cancelled
@@ -105,18 +106,24 @@ class Opened:
         value = make() if node.on_loop else await plain(make)
         while True:
             if inspect.isasyncgen(value):
-                return await self._enter_async(node, asynccontextmanager(partial(_same, value))())
+                with _named(node):
+                    manager: Any = asynccontextmanager(partial(_same, value))()
+                    return await self._enter_async(node, manager)
             if inspect.isgenerator(value):
-                manager: Any = contextmanager(partial(_same, value))()
-                return await self._enter(node, manager, plain)
+                with _named(node):
+                    manager = contextmanager(partial(_same, value))()
+                    return await self._enter(node, manager, plain)
             kind = type(value)
             if node.enter and hasattr(kind, "__aenter__") and hasattr(kind, "__aexit__"):
                 return await self._enter_async(node, value)
             if node.enter and hasattr(kind, "__enter__") and hasattr(kind, "__exit__"):
                 return await self._enter(node, value, plain)
-            if not inspect.isawaitable(value):
+            # Clients and pools that are to be left alone can often be awaited, and give themselves.
+            if not inspect.isawaitable(value) or hasattr(kind, "__aexit__"):
                 return value
-            value = await value
+            before, value = value, await value
+            if value is before:
+                return value
 
     async def _enter_async(self, node: Node, manager: Any) -> Any:
         value = await manager.__aenter__()
@@ -161,6 +168,25 @@ class _Entering:
         with self._lock:
             self._unwanted = True
             return self._entered
+
+
+@contextmanager
+def _named(node: Node) -> Iterator[None]:
+    """Says whose a generator is that ends before it yields; the standard library does not."""
+    try:
+        yield
+    except RuntimeError as error:
+        inner = error.__context__
+        if error.__cause__ is None and isinstance(inner, StopIteration | StopAsyncIteration):
+            msg = f"{node.name} ended without a yield, which is to give its value"
+            raise RuntimeError(msg) from None
+        raise
+
+
+def cancellations() -> int:
+    """Counts how often the running task was asked to end; its code may raise the same itself."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def _call_here(function: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from qtasks._builtin.depends.dependency import ScopeEnum
+from qtasks._builtin.depends.dependency import Dependency, ScopeEnum
 from qtasks._builtin.depends.graph import CONFIG, Graph, Node, find_dependencies
 from qtasks._builtin.depends.lifetimes import Lifetimes
 from qtasks._builtin.depends.opened import Opened
@@ -138,7 +138,8 @@ def overrides(app: Any, others: Mapping[Callable[..., Any], Any]) -> Iterator[No
             or ``Depends(...)`` with one of its own.
 
     Raises:
-        RegistrationError: a replacement is no callable, or does not fit a task.
+        RegistrationError: a replacement is no callable, or does not fit a task; or what it is to
+            replace is no function.
     """
     for plugin in app.plugins.values():
         if isinstance(plugin, DependsPlugin):
@@ -146,6 +147,12 @@ def overrides(app: Any, others: Mapping[Callable[..., Any], Any]) -> Iterator[No
     else:
         msg = "overrides(app, ...): no task of the app has dependencies"
         raise RegistrationError(msg)
+    for function, other in others.items():
+        if isinstance(function, Dependency) or not callable(function):
+            msg = f"overrides(app, {{{function!r}: ...}}): give the function that Depends names"
+            raise RegistrationError(msg)
+        if not isinstance(other, Dependency):
+            Dependency(other)  # raises if it can be none
     before = plugin.overridden
     plugin.override({**before, **others})
     try:

@@ -39,8 +39,10 @@ class Bucket:
 
     async def get(self, key: str, default: Any) -> Any:
         """Returns a value, or the default given or declared."""
+        self._declared.check_text(key)
         data = (await self._storage.state_get(self._name)).get(key)
         if data is None:
+            self._declared.check_key(key)
             return self._declared.default(key) if default is None else default
         return self._declared.load(key, data)
 
@@ -57,11 +59,13 @@ class Bucket:
         return self._loaded(found)
 
     async def set(self, key: str, value: Any) -> None:
-        """Sets a value."""
-        await self.update({key: value})
+        """Sets a value; the others are not looked at, and may be what the class knows no more."""
+        changes = self._declared.dump({key: value}, self._limit)
+        await self._storage.state_update(self._name, changes, self._declared.ttl)
 
     async def delete(self, key: str) -> None:
         """Removes a value."""
+        self._declared.check_text(key)
         await self._storage.state_update(self._name, {key: None}, self._declared.ttl)
 
     async def clear(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import re
+import sys
 import typing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, get_origin
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["BaseState", "Declared"]
 
 _NAME: Final = re.compile(r"[^\s:]+")
+#: What states have themselves, and fields may not hide.
+_TAKEN: Final = ("clear", "declared", "delete", "get", "get_all", "set", "update")
+#: Names that are not known yet are no reason to fail.
+_TOLERANT: Final[dict[str, Any]] = {}
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    _TOLERANT["format"] = annotationlib.Format.FORWARDREF
 
 
 class Declared:
@@ -66,8 +77,49 @@ class Declared:
         return self._fields
 
     def default(self, key: str) -> Any:
-        """Returns the default of a field; None if it has none."""
-        return getattr(self._owner, key, None) if key in self.fields else None
+        """Returns the default of a field, of which each caller has one of its own; None if none."""
+        if key not in self.fields:
+            return None
+        return copy.deepcopy(getattr(self._owner, key, None))
+
+    def check_names(self) -> None:
+        """Refuses fields that would hide a method.
+
+        Raises:
+            RegistrationError: there is one.
+        """
+        for name in _names(self._owner):
+            if name in _TAKEN:
+                msg = (
+                    f"{self._title}.{name} hides what every state has: give the field another name"
+                )
+                raise RegistrationError(msg)
+
+    def check_key(self, key: Any) -> str:
+        """Returns a key that is text, and of a field if the class declares any.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        self.check_text(key)
+        if self.fields and key not in self.fields:
+            close = difflib.get_close_matches(key, self.fields, n=1)
+            hint = (
+                f", did you mean {close[0]!r}?" if close else f"; it has {', '.join(self.fields)}"
+            )
+            msg = f"{self._title} declares no field {key!r}{hint}"
+            raise TypeError(msg)
+        return key  # type: ignore[no-any-return]  # check_text has looked
+
+    def check_text(self, key: Any) -> None:
+        """Refuses what can be no key.
+
+        Raises:
+            TypeError: it is no text.
+        """
+        if not isinstance(key, str) or not _is_unicode(key):
+            msg = f"{self._title}: the key {key!r} is no text"
+            raise TypeError(msg)
 
     def dump(self, values: Mapping[str, Any], limit: int) -> dict[str, bytes]:
         """Encodes values, and checks those of declared fields.
@@ -81,7 +133,7 @@ class Declared:
             EncodeError: a value cannot be encoded.
             PayloadTooLargeError: one is too large.
         """
-        return {self._check_key(key): self._dump(key, v, limit) for key, v in values.items()}
+        return {self.check_key(key): self._dump(key, v, limit) for key, v in values.items()}
 
     def load(self, key: str, data: bytes) -> Any:
         """Decodes a value, as the type that its field declares.
@@ -97,19 +149,6 @@ class Declared:
         except (TypeError, ValueError) as error:
             msg = f"{self._name(key)} was written as something else than it is now: {error}"
             raise DecodeError(msg) from error
-
-    def _check_key(self, key: Any) -> str:
-        if not isinstance(key, str):
-            msg = f"{self._title}: the key {key!r} is no text"
-            raise TypeError(msg)
-        if self.fields and key not in self.fields:
-            close = difflib.get_close_matches(key, self.fields, n=1)
-            hint = (
-                f", did you mean {close[0]!r}?" if close else f"; it has {', '.join(self.fields)}"
-            )
-            msg = f"{self._title} declares no field {key!r}{hint}"
-            raise TypeError(msg)
-        return key
 
     def _dump(self, key: str, value: Any, limit: int) -> bytes:
         data = encode(value, self._name(key), limit)
@@ -142,7 +181,7 @@ class BaseState:
     Args:
         bucket: for a class: the name of its place in the storage; by default the class's.
         ttl: for a class: seconds, or a timedelta, after the last change until everything in a
-            place is forgotten.
+            place is forgotten; by default that of the class it derives from.
     """
 
     declared: ClassVar[Declared]
@@ -152,17 +191,32 @@ class BaseState:
     ) -> None:
         """Takes what a class declares."""
         super().__init_subclass__(**kwargs)
+        inherited: Declared | None = getattr(cls, "declared", None)
+        if ttl is None and inherited is not None:
+            ttl = inherited.ttl
         cls.declared = Declared(cls, bucket, ttl)
 
 
-def _fields(owner: type[Any]) -> dict[str, Any]:
-    names = [
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _names(owner: type[Any]) -> list[str]:
+    return [
         name
         for base in reversed(owner.__mro__)
         if base is not BaseState and issubclass(base, BaseState)
-        for name in inspect.get_annotations(base)
+        for name in inspect.get_annotations(base, **_TOLERANT)
         if not name.startswith("_")
     ]
+
+
+def _fields(owner: type[Any]) -> dict[str, Any]:
+    names = _names(owner)
     if not names:
         return {}
     try:

@@ -72,6 +72,7 @@ class StatePlugin(Plugin):
             what = f"task {task.name!r}, parameter {name!r}"
             _check_colour(task, what, one.kind)
             _check_keys(task, what, one.keys, wanted)
+            one.kind.declared.check_names()
             self._check_bucket(what, one.kind)
         return tuple(wanted)
 
@@ -118,6 +119,7 @@ def _find(task: TaskDefinition) -> dict[str, _Wanted]:
     found = {}
     for name, parameter in parameters_of(task.func).items():
         kind, keys = _within(parameter.annotation)
+        _check_written(f"task {task.name!r}, parameter {name!r}", parameter.annotation, kind)
         if name in known and kind is not None:
             if parameter.kind in _MANY:
                 msg = f"task {task.name!r}: {parameter} takes many values, and a state is one"
@@ -142,6 +144,21 @@ def _within(annotation: Any) -> tuple[type[BaseState] | None, tuple[str, ...]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseState):
         return annotation, ()
     return None, ()
+
+
+def _check_written(what: str, annotation: Any, kind: type[BaseState] | None) -> None:
+    beside = getattr(annotation, "__metadata__", ())
+    if StateKey in beside:
+        msg = f"{what}: StateKey without a parameter: write StateKey('user_id')"
+        raise RegistrationError(msg)
+    keys = [each for each in beside if isinstance(each, StateKey)]
+    if keys and kind is None:
+        beside_what = getattr(annotation, "__origin__", annotation)
+        msg = (
+            f"{what}: {keys[0]!r} stands beside {beside_what!r}, which is no class of state: derive"
+            " it from State, AsyncState or SyncState, without quotes"
+        )
+        raise RegistrationError(msg)
 
 
 def _check_colour(task: TaskDefinition, what: str, kind: type[BaseState]) -> None:

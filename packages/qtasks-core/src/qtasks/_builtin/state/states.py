@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtasks._builtin.state.declared import BaseState
+from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +24,16 @@ class StateKey:
 
     Args:
         *parameters: the names of the task's parameters whose values say which state it is.
+
+    Raises:
+        RegistrationError: there is none, or one is no text.
     """
 
     def __init__(self, *parameters: str) -> None:
+        if not parameters or not all(isinstance(each, str) for each in parameters):
+            shown = ", ".join(map(repr, parameters))
+            msg = f"StateKey({shown}): give the names of parameters, such as StateKey('user_id')"
+            raise RegistrationError(msg)
         self.parameters = parameters
 
     def __repr__(self) -> str:
@@ -50,6 +58,9 @@ class AsyncState(BaseState):
             key: its key.
             default: what is returned if there is none; without it that is the default of the
                 declared field, or None.
+
+        Raises:
+            TypeError: the class declares fields, and no such one.
         """
         if key is None:
             return await self._bucket.get_all()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from datetime import timedelta
 from typing import Any
 
 from qtasks._runtime.errors import describe, safe_text
-from qtasks.exc import Discard, Reject, RetryLater, Snooze, TaskCancelError, TaskControl
+from qtasks.exc import Discard, Reject, RetryLater, Snooze, TaskCancelError
 from qtasks.schemas import (
     Cancel,
     Delivery,
@@ -21,13 +21,20 @@ from qtasks.schemas import (
     Verdict,
 )
 
-__all__ = ["after_control", "after_failure", "after_unknown", "attempts_after", "snoozes_after"]
+__all__ = [
+    "after_control",
+    "after_failure",
+    "after_malformed",
+    "after_unknown",
+    "attempts_after",
+    "snoozes_after",
+]
 
 #: Seconds between two looks for a task that this worker does not know.
 UNKNOWN_TASK_DELAY = 5.0
 
 
-def after_control(error: TaskControl | TaskCancelError) -> Outcome:
+def after_control(error: BaseException) -> Outcome:
     """Decides about an exception by which a task or plugin steers its run.
 
     What the exception carries comes from user code, so delays and reasons are made safe here.
@@ -66,11 +73,17 @@ def after_failure(error: TaskError, verdict: Verdict | None) -> Outcome:
 def _again(delay: Any, reason: Any, error: TaskError | None, *, counted: bool) -> Outcome:
     """Makes a retry of what user code asked for; a delay that is none fails the task."""
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if isinstance(seconds, int | float) and 0 <= seconds < math.inf:
+    if isinstance(seconds, int | float) and 0 <= seconds <= sys.float_info.max:
         return Retry(float(seconds), counted=counted, error=error, reason=safe_text(reason))
     shown = safe_text(repr(delay))
     message = f"a delay of {shown} is none: use seconds from 0 up, or a timedelta"
     return Fail(TaskError("qtasks.exc.TaskControl", message), reason="rejected")
+
+
+def after_malformed(why: str) -> Fail:
+    """Decides about a message that cannot be read."""
+    error = TaskError("qtasks.exc.DecodeError", f"the message cannot be read: {why}")
+    return Fail(error, reason="malformed")
 
 
 def after_unknown(delivery: Delivery, known: list[str], grace: float) -> Outcome:

@@ -17,12 +17,13 @@ __all__ = ["check_readable", "check_storable", "encodable"]
 
 
 def check_storable(_: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """Checks the value that is to be stored.
+    """Checks the values that are to be stored.
 
     Raises:
-        EncodeError: it cannot be.
+        EncodeError: one cannot be.
     """
-    encode(answer["result"], "the answer:")
+    for value in answer.values():
+        encode(value, "the answer:")
 
 
 def encodable(limit: int) -> Callable[[Mapping[str, Any], Mapping[str, Any]], None]:

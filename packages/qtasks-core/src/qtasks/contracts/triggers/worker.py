@@ -146,6 +146,9 @@ def worker_task_error_retry(
 ) -> Any:
     """Fires for every failed attempt; a returned ``Verdict`` decides what follows.
 
+    An attempt that ends by ``RetryLater`` is one of them, so that a policy can limit it; what
+    that asks for happens if nobody answers. A policy that answers takes the delay from ``e``.
+
     Args:
         broker: the broker.
         task_func: the registered task.
@@ -166,8 +169,9 @@ def worker_task_error_retry(
     Example:
         class TwiceMore(Plugin):
             @on("worker_task_error_retry")
-            def again(self, attempt):
-                return Verdict("retry", delay=attempt * 5) if attempt < 3 else None
+            def again(self, e, attempt):
+                if isinstance(e, OSError) and attempt < 3:
+                    return Verdict("retry", delay=attempt * 5)
     """
 
 
