@@ -14,7 +14,7 @@ from qtasks.schemas import Page, RecordQuery
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from qtasks.schemas import CancelAnswer, Message, Receipt, Record, Settlement
+    from qtasks.schemas import CancelAnswer, Message, QueueStats, Receipt, Record, Settlement, Swept
 
 change = msgspec.structs.replace
 Records = builtins.list["Record | None"]
@@ -70,6 +70,24 @@ class NoTimes(Lists):
         return change(query, since=None)
 
 
+class NoEnds(Lists):
+    def alter(self, query: RecordQuery) -> RecordQuery:
+        return change(query, until=None)
+
+
+class TypesOnly(Lists):
+    def alter(self, query: RecordQuery) -> RecordQuery:
+        return change(query, error=None, error_type=query.error_type or query.error)
+
+
+class ByBirth(MemoryStorage):
+    """Lists dead letters by when they were created."""
+
+    async def list(self, query: RecordQuery) -> Page:
+        page = await super().list(change(query, limit=1000, cursor=None))
+        return Page(tuple(sorted(page.records, key=lambda r: (r.created_at, r.id), reverse=True)))
+
+
 class QualifiedNamesOnly(Lists):
     def alter(self, query: RecordQuery) -> RecordQuery:
         name = query.error_type
@@ -85,7 +103,7 @@ class OldestFirst(MemoryStorage):
 class AlwaysACursor(MemoryStorage):
     async def list(self, query: RecordQuery) -> Page:
         page = await super().list(query)
-        return change(page, cursor=page.cursor or "0")
+        return change(page, cursor=page.cursor or "0.0:0")
 
 
 class CountsRows(MemoryStorage):
@@ -174,7 +192,12 @@ class Requeues(MemoryStorage):
         """Does nothing."""
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         self.before(ids)
         moved = await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
@@ -191,21 +214,64 @@ class LosesHistory(Requeues):
 
 class AlwaysResets(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         return await super().requeue(ids, spread=spread)
 
 
 class NoSpread(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         return await super().requeue(ids, reset_attempts=reset_attempts)
 
 
+class NoDelay(MemoryStorage):
+    async def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
+    ) -> builtins.list[str]:
+        return await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
+
+
+class MovesTheFirst(MemoryStorage):
+    """Moves as many as one step takes."""
+
+    async def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
+    ) -> builtins.list[str]:
+        return await super().requeue(
+            ids[:500], reset_attempts=reset_attempts, spread=spread, delay=delay
+        )
+
+
 class MovesTwice(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
         return list(ids)
@@ -266,6 +332,33 @@ class DiscardsAnything(MemoryStorage):
         return gone or list(ids)
 
 
+# Bounds
+
+
+class NoBound(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        self.retention = change(self.retention, dead_limit=10**9)
+        return await super().sweep(limit)
+
+
+class DropsAllAtOnce(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        return await super().sweep(1000)
+
+
+class CountsNoDrops(MemoryStorage):
+    async def stats(self, queue: str) -> QueueStats:
+        return change(await super().stats(queue), dropped=0)
+
+
+class CountsWhatIsHandled(MemoryStorage):
+    async def discard(self, ids: Sequence[str]) -> builtins.list[str]:
+        gone = await super().discard(ids)
+        for lanes in self._server.store.queues.values():
+            lanes.dropped += len(gone)
+        return gone
+
+
 # Unique keys
 
 
@@ -303,6 +396,9 @@ CATCHES: dict[Callable[..., Any], str] = {
     HidesErrors: "failure_is_a_dead_letter the_error_is_shown_while_a_retry_waits",
     NoFilters: "filter_by_time the_last_page_has_no_cursor",
     NoTimes: "filter_by_time",
+    NoEnds: "filter_up_to_a_time",
+    TypesOnly: "filter_by_words_of_the_error",
+    ByBirth: "letters_are_listed_by_their_end",
     QualifiedNamesOnly: "filter_by_error_type",
     OldestFirst: "filters pages_are_complete",
     AlwaysACursor: "pages_are_complete the_last_page_has_no_cursor",
@@ -319,6 +415,12 @@ CATCHES: dict[Callable[..., Any], str] = {
     LosesHistory: "a_letter_goes_back_to_its_queue",
     AlwaysResets: "attempts_may_be_kept",
     NoSpread: "letters_may_be_spread",
+    NoDelay: "letters_may_come_later",
+    MovesTheFirst: "many_letters_move_in_one_call",
+    NoBound: "the_oldest_letters_go dropping_is_bounded",
+    DropsAllAtOnce: "dropping_is_bounded",
+    CountsNoDrops: "the_oldest_letters_go what_grew_too_old_counts_as_dropped",
+    CountsWhatIsHandled: "what_somebody_handled_is_not_dropped",
     MovesTwice: "a_letter_moves_once only_letters_move",
     MovesTheFinished: "only_letters_move",
     KeepsLosses: "a_convict_starts_anew",

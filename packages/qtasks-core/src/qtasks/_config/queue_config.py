@@ -44,6 +44,7 @@ class ConfigFields(TypedDict, total=False):
     shutdown_timeout: float
     result_ttl: float
     dead_ttl: float
+    dead_limit: int
     max_payload: int
     max_stream: int
     commit_interval: float
@@ -76,6 +77,7 @@ class QueueConfig:
         shutdown_timeout: seconds running tasks get when the worker stops; default 30.
         result_ttl: seconds results are kept; default 86400, a day.
         dead_ttl: seconds dead letters are kept; default 1209600, two weeks.
+        dead_limit: dead letters that each queue keeps, the newest; default 10000.
         max_payload: most bytes of encoded arguments or result; default 1048576, 1 MiB.
         max_stream: most bytes of all the values that one run yields; default 67108864, 64 MiB.
         commit_interval: seconds outcomes may wait for company; default 0.
@@ -102,6 +104,7 @@ class QueueConfig:
     shutdown_timeout: float
     result_ttl: float
     dead_ttl: float
+    dead_limit: int
     max_payload: int
     max_stream: int
     commit_interval: float

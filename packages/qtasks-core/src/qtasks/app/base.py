@@ -321,13 +321,14 @@ class BaseQueueTasks(TaskHolder):
 
         def changed(config: QueueConfig, name: str, value: Any) -> None:  # noqa: ARG001 - subscribers get them
             followed = app()
-            if followed is not None and name in {"result_ttl", "dead_ttl"}:
+            if followed is not None and name in {"result_ttl", "dead_ttl", "dead_limit"}:
                 followed._retain()  # noqa: SLF001 - it is this class
 
         weakref.finalize(self, self.config.subscribe(changed)).atexit = False
 
     def _retain(self) -> None:
-        retention = Retention(self.config.result_ttl, self.config.dead_ttl)
+        config = self.config
+        retention = Retention(config.result_ttl, config.dead_ttl, config.dead_limit)
         for connection in self._connections:
             connection.broker.retention = connection.storage.retention = retention
 

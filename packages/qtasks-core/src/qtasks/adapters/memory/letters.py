@@ -17,7 +17,13 @@ __all__ = ["discard", "requeue"]
 
 
 def requeue(
-    store: Store, ids: Iterable[str], now: float, *, reset_attempts: bool, spread: float
+    store: Store,
+    ids: Iterable[str],
+    now: float,
+    *,
+    reset_attempts: bool,
+    spread: float,
+    delay: float,
 ) -> list[str]:
     """Sends dead letters back; see :meth:`BaseStorage.requeue`.
 
@@ -39,7 +45,7 @@ def requeue(
         row.requeues += 1
         if reset_attempts:
             row.attempts = 0
-        row.due_at = now + spread * place / len(rows)
+        row.due_at = now + delay + spread * place / len(rows)
         row.expires_at = None  # somebody wants it to run, however late
         store.line_up(row, ORDINARY, now)
     return [row.id for row in rows]

@@ -235,13 +235,22 @@ class MemoryStorage(BaseStorage):
     # Dead letters
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
-        """Sends dead letters back to their queue, over ``spread`` seconds."""
+        """Sends dead letters back to their queue, over ``spread`` seconds from ``delay`` on."""
         with self._server.lock:
-            now = self._clock.time()
             return letters.requeue(
-                self._server.store, ids, now, reset_attempts=reset_attempts, spread=spread
+                self._server.store,
+                ids,
+                self._clock.time(),
+                reset_attempts=reset_attempts,
+                spread=spread,
+                delay=delay,
             )
 
     async def discard(self, ids: Sequence[str]) -> builtins.list[str]:

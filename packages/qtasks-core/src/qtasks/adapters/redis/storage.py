@@ -271,15 +271,20 @@ class RedisStorage(BaseStorage):
     # Dead letters
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
-        """Sends dead letters back to their queue, over ``spread`` seconds."""
+        """Sends dead letters back to their queue, over ``spread`` seconds from ``delay`` on."""
         moved: builtins.list[str] = []
         each = micros(spread) / max(len(ids), 1)
         for shard in await self._engine.shards():
             begin = 0
             for step in _steps(ids):
-                share = (int(each * len(step)), int(each * begin))
+                share = (int(each * len(step)), micros(delay) + int(each * begin))
                 answer = await self._engine.run("requeue", shard, step, reset_attempts, *share)
                 moved += packing.ids(answer)
                 begin += len(step)

@@ -25,7 +25,9 @@ _REQUEUE: Final = """
 """
 
 
-def requeue(unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: float) -> list[str]:
+def requeue(
+    unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: float, delay: float
+) -> list[str]:
     """Sends dead letters back to their queue; returns the ids that went.
 
     A dead letter stays where it is if a task that was published since holds its unique key. Its
@@ -37,7 +39,7 @@ def requeue(unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: flo
         seq, queue, away, unique_key = rows[id_]
         if unique_key is not None and unit.conn.execute(_HOLDER, (unique_key,)).fetchone():
             continue
-        due = unit.now + max(spread, 0.0) * number / len(rows)
+        due = unit.now + max(delay, 0.0) + max(spread, 0.0) * number / len(rows)
         state = OUTBOX if away else READY if due <= unit.now else SCHEDULED
         until = due if away else None
         unit.conn.execute(_REQUEUE, (state, due, until, not reset_attempts, seq))

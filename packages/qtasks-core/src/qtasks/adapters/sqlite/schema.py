@@ -155,13 +155,15 @@ _STREAMS: Final = (
     """,
 )
 
+_LETTERS: Final = ("ALTER TABLE queue ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0",)
+
 _TABLES: Final = (
     *("task", "token", "queue", "state", "bucket", "counter", "presence"),
     *("stream", "streamed"),
 )
 
 #: The statements of each version, oldest first; a released entry is never changed again.
-MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS, _STREAMS)
+MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS, _STREAMS, _LETTERS)
 
 
 def check(conn: sqlite3.Connection, path: str, newest: int) -> int:
