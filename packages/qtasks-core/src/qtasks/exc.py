@@ -14,7 +14,8 @@
     │   │   ├── DecodeError                      bytes are not a message
     │   │   └── PayloadTooLargeError             the encoded value exceeds ``max_payload``
     │   ├── ServerError                          a broker or storage failed; see ``retriable``
-    │   │   └── ServerUnavailableError           it cannot be reached now (retriable)
+    │   │   ├── ServerUnavailableError           it cannot be reached now (retriable)
+    │   │   └── PartlyDoneError                  it failed in the midst of many dead letters
     │   ├── UnsupportedError                     this broker or storage cannot do that
     │   ├── PluginError                          a plugin's answer cannot be used
     │   │   └── PluginTimeoutError (TimeoutError) it took too long
@@ -50,6 +51,7 @@ __all__ = [
     "Discard",
     "DuplicateTaskError",
     "EncodeError",
+    "PartlyDoneError",
     "PayloadTooLargeError",
     "PluginError",
     "PluginTimeoutError",
@@ -130,6 +132,22 @@ class ServerUnavailableError(ServerError):
     """The server cannot be reached or is busy at the moment."""
 
     retriable = True
+
+
+class PartlyDoneError(ServerError):
+    """The server failed in the midst of what was to be done to many dead letters.
+
+    Attributes:
+        done: ids of those with which it was done before.
+        retriable: whether the same call may succeed later; it does the rest.
+    """
+
+    def __init__(
+        self, message: str, done: tuple[str, ...] = (), *, retriable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.done = done
+        self.retriable = retriable
 
 
 class UnsupportedError(QTasksError):

@@ -14,6 +14,7 @@ from qtasks._config.sources import CODE, DEFAULT, Source, find_file, from_enviro
 from qtasks._config.values import accept, show
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError
+from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,6 +146,11 @@ class QueueConfig:
     def prefetched(self) -> int:
         """``prefetch``, resolved."""
         return self.max_tasks_process if self.prefetch is None else self.prefetch
+
+    @property
+    def retention(self) -> Retention:
+        """How long servers keep what ended, and how much of it."""
+        return Retention(self.result_ttl, self.dead_ttl, self.dead_limit)
 
     def source(self, name: str) -> Source:
         """Tells where the value of a setting came from.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks._core.dead_letters import DeadLetters
 from qtasks._core.firing.adding import Adding
 from qtasks._core.firing.parts import tell_connected, tell_leaving
 from qtasks._core.firing.reading import Reading
@@ -242,17 +243,10 @@ class Client:
         await self.start()
         return await self._reading.page(await self._storage.list(query))
 
-    async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool, spread: float
-    ) -> Sequence[str]:
-        """Sends dead letters back to their queues; returns the ids that moved."""
+    async def dead_letters(self) -> DeadLetters:
+        """Connects, and returns what can be done to dead letters."""
         await self.start()
-        return await self._storage.requeue(ids, reset_attempts=reset_attempts, spread=spread)
-
-    async def discard(self, ids: Sequence[str]) -> Sequence[str]:
-        """Removes dead letters; returns the ids that were removed."""
-        await self.start()
-        return await self._storage.discard(ids)
+        return DeadLetters(self._storage)
 
     async def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state, for the named queues or all that are known."""

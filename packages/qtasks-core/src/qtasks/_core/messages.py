@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from qtasks._core.binding import fit_arguments, signature_text
 from qtasks._core.ids import new_id
 from qtasks._runtime.current import current_delivery
+from qtasks._runtime.seconds import number_of, seconds_of
 from qtasks.contracts.codec import encode_arguments
 from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
@@ -122,8 +122,8 @@ def resolve_priority(given: Any, task: TaskDefinition | None, config: QueueConfi
 def _seconds(name: str, given: Any) -> float | None:
     if given is None:
         return None
-    seconds = _number(given.total_seconds() if isinstance(given, timedelta) else given)
-    if seconds is None or seconds < 0:
+    seconds = seconds_of(given)
+    if seconds is None:
         msg = f"{name}={given!r}: use seconds from 0 up, or a timedelta"
         raise TaskArgumentsError(msg)
     return seconds
@@ -137,22 +137,11 @@ def _moment(given: Any) -> float | None:
             msg = f"eta={given!r} has no time zone: use datetime.now(timezone.utc) + ..."
             raise TaskArgumentsError(msg)
         return given.timestamp()
-    moment = _number(given)
+    moment = number_of(given)
     if moment is None:
         msg = f"eta={given!r}: use an aware datetime or seconds since the epoch"
         raise TaskArgumentsError(msg)
     return moment
-
-
-def _number(given: Any) -> float | None:
-    """Returns a number as a float; None if it is no number, or none that a float can be."""
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    try:
-        value = float(given)
-    except OverflowError:
-        return None
-    return None if math.isnan(value) else value
 
 
 def _unique_key(given: Any) -> str | None:

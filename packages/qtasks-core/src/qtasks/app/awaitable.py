@@ -132,8 +132,10 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         task: str | None = None,
         dead: bool | None = None,
         error_type: str | None = None,
+        error: str | None = None,
         reason: str | None = None,
         since: float | timedelta | None = None,
+        until: float | timedelta | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> tuple[list[AsyncTaskHandle[Any]], str | None]:
@@ -145,8 +147,11 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
             task: only this task name.
             dead: True for the dead letters alone.
             error_type: only failures of this exception type, qualified or bare.
+            error: only failures of this exception type, or with this text in their message.
             reason: only this reason.
-            since: seconds since the epoch, or a timedelta back from now.
+            since: only those that were added (dead letters: that died) at or after this time:
+                seconds since the epoch, or a timedelta back from now.
+            until: only those before this time, likewise.
             limit: page size, 1…1000.
             cursor: what the page before returned.
 
@@ -159,8 +164,10 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
             task=task,
             dead=dead,
             error_type=error_type,
+            error=error,
             reason=reason,
             since=since,
+            until=until,
             limit=limit,
             cursor=cursor,
             now=self.clock.time(),

@@ -24,7 +24,6 @@ from qtasks.app.wiring import check_place, wire
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.exc import ConfigError, RegistrationError
-from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -327,8 +326,7 @@ class BaseQueueTasks(TaskHolder):
         weakref.finalize(self, self.config.subscribe(changed)).atexit = False
 
     def _retain(self) -> None:
-        config = self.config
-        retention = Retention(config.result_ttl, config.dead_ttl, config.dead_limit)
+        retention = self.config.retention
         for connection in self._connections:
             connection.broker.retention = connection.storage.retention = retention
 

@@ -26,7 +26,6 @@ from qtasks.schemas import (
     Fail,
     Outcome,
     Record,
-    Retention,
     Retry,
     Settlement,
     Success,
@@ -161,7 +160,7 @@ class Engine:
         self._delays = delays
         self._clock = InlineClock(app.clock)
         self._broker = MemoryBroker(clock=self._clock)
-        self._broker.retention = Retention(app.config.result_ttl, app.config.dead_ttl)
+        self._broker.retention = app.config.retention
         self._storage = self._broker.storage
         self._connection = Connection(self._broker)
         self._benches: dict[asyncio.AbstractEventLoop, Bench] = {}
