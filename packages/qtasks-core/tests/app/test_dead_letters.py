@@ -178,11 +178,10 @@ class Graveyard(MemoryBroker):
         super().__init__(clock=FakeClock())
         self.sizes: list[int] = []
         self.ids = [str(uuid4()) for _ in range(number)]
-        twin = self.client()
-        drive(twin.publish([Message(task_id, "t", "q", b"") for task_id in self.ids]))
-        deliveries = drive(twin.claim(Claim(("q",), number, 60.0, "w")))
+        drive(self.publish([Message(task_id, "t", "q", b"") for task_id in self.ids]))
+        deliveries = drive(self.claim(Claim(("q",), number, 60.0, "w")))
         failure = Fail(TaskError("app.NoDisk", ""))
-        drive(twin.settle([Settlement(one.id, one.token, failure) for one in deliveries]))
+        drive(self.settle([Settlement(one.id, one.token, failure) for one in deliveries]))
         inner = self.storage.requeue
 
         async def requeue(ids: Sequence[str], **how: Any) -> list[str]:

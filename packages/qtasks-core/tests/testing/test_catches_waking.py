@@ -154,7 +154,8 @@ class LosesInThreads(MemoryBroker):
 
 class ChecksThenPublishes(MemoryBroker):
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        held = [self._server.store.unique_holder(message.unique_key) for message in messages]
+        holds, now = self._server.store.holds, self._clock.time()
+        held = [holds.holder(message.unique_key, now) for message in messages]
         await asyncio.sleep(0)
         if any(held):
             return await super().publish(messages)

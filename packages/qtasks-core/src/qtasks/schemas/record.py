@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True):
         headers: headers as last set.
         parent_id: id of the task that added it.
         root_id: id of the first task of that line.
-        unique_key: the key it holds while unfinished.
+        unique_key: the key it was added with, which it may hold.
         created_at: when it was accepted.
         due_at: when it may run next, or might have.
         started_at: when it was last handed out, or None.

@@ -62,6 +62,7 @@ def take_back(store: Store, row: Row, now: float, retention: Retention) -> None:
 
 def sweep(store: Store, limit: int, now: float, retention: Retention) -> Swept:
     """Does one bounded round of housekeeping; see :meth:`BaseBroker.sweep`."""
+    store.holds.sweep(now)
     losses = sweep_leases(store, limit, now, retention)
     expired = sweep_deadlines(store, limit, now, retention)
     purged = sweep_finished(store, limit, now)

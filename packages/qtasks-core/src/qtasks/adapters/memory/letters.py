@@ -27,13 +27,17 @@ def requeue(
 ) -> list[str]:
     """Sends dead letters back; see :meth:`BaseStorage.requeue`.
 
-    One whose unique key is held by an unfinished task stays where it is.
+    One that would hold its unique key again stays where it is while another task holds it.
     """
     rows: list[Row] = []
     for id_ in ids:
         row = store.died.get(id_)
-        if row is None or store.unique_holder(row.unique_key) is not None:
+        if row is None:
             continue
+        if row.unique_key is not None and row.message.unique_until == "finished":
+            if store.holds.holder(row.unique_key, now) not in {None, row}:
+                continue
+            store.holds.take(row.unique_key, row, now)
         store.revive(row)
         rows.append(row)
     for place, row in enumerate(rows):

@@ -92,6 +92,11 @@ class Row:
         self.history: bytes | None = None
         self.progress: bytes | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is neither finished nor in somebody's hands."""
+        return self.finished_at is None and self.lease_until is None
+
     def copy_message(self) -> Message:
         """Returns the message with headers of its own."""
         return msgspec.structs.replace(self.message, headers=dict(self.message.headers))

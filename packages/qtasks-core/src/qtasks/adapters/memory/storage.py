@@ -182,7 +182,13 @@ class MemoryStorage(BaseStorage):
     ) -> builtins.list[Receipt]:
         """Writes records with status ``new``; known ids change nothing."""
         with self._server.lock:
-            return beside.put(self._server.store, messages, self._clock.time(), scheduled=scheduled)
+            return beside.put(
+                self._server.store,
+                messages,
+                self._clock.time(),
+                scheduled=scheduled,
+                replaced_ttl=self.retention.result_ttl,
+            )
 
     async def begin(self, deliveries: Sequence[Delivery], worker: str, lease: float) -> Begun:
         """Takes leases of ``lease`` seconds on deliveries of a broker elsewhere."""

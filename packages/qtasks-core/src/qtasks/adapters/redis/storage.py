@@ -186,7 +186,7 @@ class RedisStorage(BaseStorage):
         """Writes records of tasks whose queue is elsewhere."""
         receipts = []
         for step in _steps(messages):
-            rows, blobs = packing.rows(step)
+            rows, blobs = packing.rows(step, self._engine.limits()["result_ttl"])
             answers = await self._engine.repeat(
                 "publish",
                 self._engine.main,
@@ -206,7 +206,7 @@ class RedisStorage(BaseStorage):
         claim = {"worker": worker, "lease": micros(lease), "nonce": "", **self._engine.limits()}
         receipts = {delivery.id: delivery.receipt for delivery in deliveries}
         for step in _steps(deliveries):
-            rows, blobs = packing.rows([delivery.message for delivery in step])
+            rows, blobs = packing.rows([delivery.message for delivery in step], None)
             out, skip, busy, now = await self._engine.run(
                 "begin", self._engine.main, rows, claim, blobs=blobs
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks.adapters.sqlite import ending, streams
+from qtasks.adapters.sqlite import ending, holds, streams
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, SUSPECT
 from qtasks.schemas import MAX_LOST, Retention, Swept
 
@@ -56,6 +56,7 @@ def sweep(unit: Unit, limit: int, retention: Retention) -> Swept:
     purged += _drop_letters(unit, limit - purged, retention.dead_limit)
     for statement in _OLD_KEYS:
         unit.conn.execute(statement, (unit.now,))
+    holds.sweep(unit)
     more = streams.sweep(unit, limit)
     (first,) = unit.conn.execute(_NEXT_END).fetchone()
     return Swept(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.states import PARKED, READY, SCHEDULED, SUSPECT
 from qtasks.schemas import Presence, QueueStats
 
@@ -207,6 +208,7 @@ def purge_some(unit: Unit, queue: str, newest: int, limit: int) -> int:
     removed = 0
     for state, query in _WAITING.items():
         rows = unit.conn.execute(query, (queue, newest, limit - removed)).fetchall()
+        holds.free(unit, rows)
         unit.conn.executemany("DELETE FROM task WHERE seq = ?", rows)
         unit.moved(queue, state, None, len(rows))
         removed += len(rows)

@@ -149,7 +149,12 @@ class SqliteStorage(BaseStorage):
     ) -> builtins.list[Receipt]:
         """Writes records of tasks whose queue is elsewhere."""
         return await self._engine.write(
-            partial(publish.put, messages=messages, scheduled=scheduled)
+            partial(
+                publish.put,
+                messages=messages,
+                scheduled=scheduled,
+                replaced_ttl=self.retention.result_ttl,
+            )
         )
 
     async def begin(self, deliveries: Sequence[Delivery], worker: str, lease: float) -> Begun:

@@ -115,6 +115,13 @@ for _, queue in ipairs(queues) do
   end
 end
 
+for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'ux', '-inf', now, 'LIMIT', 0, limit)) do
+  local _, over = owner_of(key)
+  if over and over <= now then
+    call('HDEL', P .. 'u', key)
+  end
+  zrem(P .. 'ux', key)
+end
 for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'sb', '-inf', now, 'LIMIT', 0, limit)) do
   call('DEL', P .. 'st:' .. name)
   zrem(P .. 'sb', name)
