@@ -19,6 +19,7 @@
     │   ├── UnsupportedError                     this broker or storage cannot do that
     │   ├── PluginError                          a plugin's answer cannot be used
     │   │   └── PluginTimeoutError (TimeoutError) it took too long
+    │   ├── UniqueConflictError                  another task holds the unique key
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
     │   ├── StreamBrokenError                    a stream of values cannot be read on
@@ -71,6 +72,7 @@ __all__ = [
     "TaskFailedError",
     "TaskPluginTriggerError",
     "TaskTimeoutError",
+    "UniqueConflictError",
     "UnknownSchemeError",
     "UnknownTaskError",
     "UnsupportedError",
@@ -160,6 +162,29 @@ class PluginError(QTasksError):
 
 class PluginTimeoutError(PluginError, TimeoutError):
     """A plugin took longer than ``plugin_timeout``."""
+
+
+class UniqueConflictError(QTasksError):
+    """A call was not added, because another task holds its unique key.
+
+    Attributes:
+        unique_key: the key.
+        task_id: the task that holds it.
+        conflicts: of many calls, the places of those that were not added, from 0 up, and who
+            holds the key of each; all others were added.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        unique_key: str = "",
+        task_id: str = "",
+        conflicts: dict[int, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.unique_key = unique_key
+        self.task_id = task_id
+        self.conflicts = conflicts or {}
 
 
 class UnknownTaskError(QTasksError, LookupError):

@@ -15,6 +15,7 @@ from qtasks._core.firing.parts import tell_connected, tell_leaving
 from qtasks._core.firing.reading import Reading
 from qtasks._core.global_config import SharedConfig
 from qtasks._core.messages import make_message, new_record
+from qtasks._core.unique import conflict_of
 from qtasks._runtime.current import refuse_while_main_loads
 from qtasks._triggers import emit
 from qtasks._triggers.added import fire
@@ -111,10 +112,16 @@ class Client:
         await self._registry.stop(self, "client")
         await self.connection.close(self)
 
-    async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
+    async def submit(self, calls: Sequence[TaskCall], *, many: bool = False) -> list[Record]:
         """Checks, encodes and publishes calls in one step; returns their records, in order.
 
+        Args:
+            calls: the calls.
+            many: whether there is a handle for each, also for one that shall be skipped.
+
         Raises:
+            UniqueConflictError: a unique key is held, and the call shall raise or be skipped; the
+                other calls were added.
             TaskArgumentsError, EncodeError, PayloadTooLargeError: one of the calls does not fit;
                 nothing was published.
             ServerError: nothing was acknowledged.
@@ -131,17 +138,21 @@ class Client:
             self._refuse_impossible(message)
         publish = self._adding.publish if table.qtasks_publish else self._broker.publish
         receipts = await publish(messages) if messages else []
-        records = await self._records(messages, receipts)
+        known = [receipt.id for receipt in receipts if not receipt.created]
+        records = await self._records(messages, receipts, known)
         if table.broker_add_after or table.qtasks_add_task_after_broker:
             await self._adding.added(calls, messages, receipts, records)
+        if known:
+            conflict = conflict_of(calls, messages, receipts, self._tasks, many=many)
+            if conflict is not None:
+                raise conflict
         return records
 
     async def _records(
-        self, messages: Sequence[Message], receipts: Sequence[Receipt]
+        self, messages: Sequence[Message], receipts: Sequence[Receipt], known: Sequence[str]
     ) -> list[Record]:
         """Makes the records of new tasks, and reads those of tasks that were there before."""
         now = self._clock.time()
-        known = [receipt.id for receipt in receipts if not receipt.created]
         found = dict(zip(known, await self._storage.get(known), strict=True)) if known else {}
         records = []
         for message, receipt in zip(messages, receipts, strict=True):

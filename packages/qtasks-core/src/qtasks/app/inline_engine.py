@@ -109,9 +109,9 @@ class InlineClient(Client):
         super().__init__(**parts)
         self._engine = engine
 
-    async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
+    async def submit(self, calls: Sequence[TaskCall], *, many: bool = False) -> list[Record]:
         """Adds calls and runs them; returns their records after that."""
-        return await self._engine.run(await super().submit(calls))
+        return await self._engine.run(await super().submit(calls, many=many))
 
     async def next_ended(
         self, ids: Sequence[str], timeout: float | None

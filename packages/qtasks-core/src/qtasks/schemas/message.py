@@ -25,9 +25,10 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         unique_until: when the key is free again: ``finished``, once the task has ended in any way;
             ``started``, once it was handed to a worker for the first time; ``added``, when
             ``unique_window`` is over, whatever becomes of the task.
-        unique_window: seconds for which the key is held after that moment; 0 for ``started``.
+        unique_window: seconds for which the key is held after that moment; ``started`` has none.
         unique_replaces: whether a task that holds the key and waits gives way: it ends as
-            cancelled with the reason ``replaced``, in the same step. One that runs does not.
+            cancelled with the reason ``replaced``, in the same step. One that runs does not. How a
+            key is held matters where the message is published; a delivery need not repeat it.
         headers: small text values that travel with the task and are not arguments.
         parent_id: id of the task that added this one.
         root_id: id of the first task of that line.

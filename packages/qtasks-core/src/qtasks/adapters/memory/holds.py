@@ -69,7 +69,7 @@ class Holds:
         hold = None if key is None else self._holds.get(key)
         if key is None or hold is None or hold.row is not row or hold.until is not None:
             return
-        if row.message.unique_window > 0:
+        if row.message.unique_window > 0 and row.message.unique_until == "finished":
             self._end(key, hold, now + row.message.unique_window)
         else:
             del self._holds[key]

@@ -94,17 +94,17 @@ class Store:
         receipts: list[Receipt] = []
         new: dict[str, Row] = {}
         replaced: list[Row] = []
+        may_replace = replaced_ttl is not None
         for message in messages:
-            holder = None
-            if message.unique_key is not None and message.id not in self.rows:
-                holder = self.holds.holder(message.unique_key, now)
-                if holder and message.unique_replaces and replaced_ttl is not None:
-                    if holder.waits:
-                        replaced.append(holder)
-                        holder = None
             if message.id in self.rows or message.id in new:
                 receipts.append(Receipt(message.id, created=False))
-            elif holder is not None:
+                continue
+            key = message.unique_key
+            holder = None if key is None else self.holds.holder(key, now)
+            if holder is not None and message.unique_replaces and may_replace and holder.waits:
+                replaced.append(holder)
+                holder = None
+            if holder is not None:
                 receipts.append(Receipt(holder.id, created=False))
             else:
                 self._seq += 1

@@ -28,7 +28,7 @@ _INTO: Final = """
 _VALUES: Final = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18"
 #: A row with a unique key is left out, so that it is looked at by itself: most tasks have none.
 _INSERT_ALL: Final = f"INSERT {_INTO} SELECT {_VALUES} WHERE ?15 IS NULL ON CONFLICT DO NOTHING"
-_INSERT_ONE: Final = f"INSERT {_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING"
+_INSERT_ONE: Final = f"INSERT {_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING"  # noqa: S608 - all of it is above
 _UNIQUE: Final = "UPDATE task SET unique_until = ?, unique_window = ? WHERE id = ?"
 _KNOWN: Final = "SELECT seq, queue, dead, state, gc_at FROM task WHERE id = ?"
 
@@ -168,7 +168,8 @@ def _add_one(
         msg = f"the row of task {message.id} was not accepted"
         raise sqlite3.IntegrityError(msg)
     if message.unique_until != "finished" or message.unique_window:
-        conn.execute(_UNIQUE, (message.unique_until, message.unique_window or None, message.id))
+        window = message.unique_window if message.unique_until == "finished" else 0.0
+        conn.execute(_UNIQUE, (message.unique_until, window or None, message.id))
     return Receipt(message.id, created=True)
 
 
