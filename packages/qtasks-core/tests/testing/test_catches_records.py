@@ -389,6 +389,100 @@ class KeysAreNeverFreed(MemoryStorage):
         return receipts
 
 
+class Puts(MemoryStorage):
+    """Changes how keys are held."""
+
+    changes: Mapping[str, Any] = {}
+
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        changed = [change(message, **self.changes) for message in messages]
+        return await super().put(changed, scheduled=scheduled)
+
+
+class HoldsToTheEnd(Puts):
+    changes = {"unique_until": "finished"}  # noqa: RUF012 - set once
+
+
+class NoWindows(Puts):
+    changes = {"unique_window": 0.0}  # noqa: RUF012 - set once
+
+
+class ReplacesNobody(Puts):
+    changes = {"unique_replaces": False}  # noqa: RUF012 - set once
+
+
+class ReplacesEverybody(MemoryStorage):
+    """Cancels whoever holds the key, even if it runs or has ended."""
+
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        for message in messages:
+            if message.unique_replaces and message.unique_key:
+                self._server.store.holds._holds.pop(message.unique_key, None)
+        return await super().put(messages, scheduled=scheduled)
+
+
+class KeysBeforeIds(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        holds, now = self._server.store.holds, self._clock.time()
+        receipts = await super().put(messages, scheduled=scheduled)
+        found = [holds.holder(message.unique_key, now) for message in messages]
+        return [
+            receipt if row is None else change(receipt, id=row.id)
+            for receipt, row in zip(receipts, found, strict=True)
+        ]
+
+
+class TheLateHold(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        rows = self._server.store.rows.values()
+        times = {row.id: row.expires_at for row in rows}
+        for row in rows:
+            row.expires_at = None
+        receipts = await super().put(messages, scheduled=scheduled)
+        for row in rows:
+            row.expires_at = times.get(row.id, row.expires_at)
+        return receipts
+
+
+class LossesFree(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        for row in self._server.store.leases.rows():
+            if row.lease_until is not None and row.lease_until <= self._clock.time():
+                self._server.store.holds.free(row)
+        return await super().put(messages, scheduled=scheduled)
+
+
+class LettersComeKeyless(Requeues):
+    def after(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            if id_ in self._server.store.rows:
+                self._server.store.holds.free(self._server.store.rows[id_])
+
+
+class LettersAlwaysClaim(Requeues):
+    def before(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            row = self._server.store.rows[id_]
+            row.message = change(row.message, unique_until="finished")
+
+
+class WindowsStay(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        for hold in self._server.store.holds._holds.values():
+            hold.until = 1e12
+        return await super().sweep(limit)
+
+
 CATCHES: dict[Callable[..., Any], str] = {
     Unordered: "get_keeps_the_order",
     HidesHeaders: "begin_makes_missing_records headers_are_replaced_or_left",
@@ -431,6 +525,16 @@ CATCHES: dict[Callable[..., Any], str] = {
     DiscardsAnything: "letters_are_removed only_letters_move",
     NoKeys: "a_held_key_answers_with_its_holder one_holder_within_a_call",
     OneKeyForAll: "a_record_shows_the_message keys_differ",
+    HoldsToTheEnd: "a_key_may_be_free_once_the_task_is_started a_window_may_follow_the_adding",
+    NoWindows: "a_window_follows_the_end",
+    ReplacesNobody: "a_waiting_holder_may_be_replaced",
+    ReplacesEverybody: "a_running_holder_is_not_replaced",
+    KeysBeforeIds: "a_repeated_publication_is_no_conflict",
+    TheLateHold: "who_came_too_late_to_start_holds_nothing",
+    LossesFree: "a_lost_run_keeps_the_key",
+    LettersComeKeyless: "a_removed_letter_holds_nothing",
+    LettersAlwaysClaim: "a_letter_without_a_claim_returns_without_the_key",
+    WindowsStay: "windows_leave_nothing_behind",
     KeysAreNeverFreed: "an_end_frees_the_key",
 }
 

@@ -247,6 +247,7 @@ class Worker:
             start=self._start_run,
             stale=self._drop_stale,
             committed=self._committed,
+            expired=self._expire_waiting,
         )
         self._runner = Runner(
             worker=self,
@@ -366,6 +367,9 @@ class Worker:
         waiting = self._pump.withdraw(task_id, token, lost=True)
         if waiting is not None or self._runner.interrupt(task_id, token, None):
             log.warning("The lease of %s was lost; its run here is dropped", task_id)
+
+    def _expire_waiting(self, delivery: Delivery) -> None:
+        self._pump.settle(self._runner.unrun(delivery, Cancel("expired")))
 
     def _drop_stale(self, delivery: Delivery) -> None:
         self._drop(delivery.id, delivery.token)

@@ -115,6 +115,7 @@ class Row:
             claimed_at=self.started_at or 0.0,
             history=self.history,
             receipt=receipt,
+            expires_at=self.expires_at,
         )
 
     def record(self) -> Record:

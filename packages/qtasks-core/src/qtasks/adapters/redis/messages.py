@@ -19,7 +19,7 @@ _decode_message: Final = msgspec.msgpack.Decoder(Message).decode
 _decode_headers: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 #: How many values the scripts give for one delivery.
-_WIDTH: Final = 12
+_WIDTH: Final = 13
 
 
 def rows(
@@ -74,12 +74,14 @@ def deliveries(answer: Sequence[Any], now: int) -> list[Delivery]:
 def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
     (
         id_, token, blob, attempts, count, lost, snoozes, created, due, history, headers, queue,
+        expires,
     ) = values  # fmt: skip
     name = queue.decode()
     message, malformed = _message(blob, headers, _text(id_), name)
     return Delivery(
         message, int(token), whole(attempts), whole(count), whole(lost), whole(snoozes),
         seconds(created or 0), seconds(due or created or 0), claimed_at, history, malformed, name,
+        None if expires is None else seconds(expires),
     )  # fmt: skip
 
 

@@ -377,8 +377,8 @@ local function hand_out(id, queue, v, claim, to, out)
   local n = out.n or 0
   out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, token, v[1], v[3]
   out[n + 5], out[n + 6], out[n + 7], out[n + 8] = count, v[5], v[6], v[7]
-  out[n + 9], out[n + 10], out[n + 11], out[n + 12] = v[8], v[9], v[10], queue
-  out.n = n + 12
+  out[n + 9], out[n + 10], out[n + 11], out[n + 12], out[n + 13] = v[8], v[9], v[10], queue, v[2]
+  out.n = n + 13
 end
 
 -- Returns where the leases of a worker on the tasks of a queue are collected; good until write().
