@@ -23,7 +23,7 @@ class Deadlines:
 
     Args:
         withdraw: takes back a delivery that waits; returns None if it does not wait any more.
-        expired: takes a delivery whose time ran out.
+        expired: takes a delivery whose time ran out, and the word ``expired``.
         start: starts as many of the waiting deliveries as there is room for.
 
     Attributes:
@@ -33,7 +33,7 @@ class Deadlines:
     def __init__(
         self,
         withdraw: Callable[..., Delivery | None],
-        expired: Callable[[Delivery], None],
+        expired: Callable[[Delivery, str], None],
         start: Callable[[], None],
     ) -> None:
         self._withdraw = withdraw
@@ -76,6 +76,6 @@ class Deadlines:
                 del self._times[task_id, token]
                 delivery = self._withdraw(task_id, token, lost=False)
                 if delivery is not None:
-                    self._expired(delivery)
+                    self._expired(delivery, "expired")
             self._arm()
         self._start()

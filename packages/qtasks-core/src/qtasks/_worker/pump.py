@@ -55,7 +55,7 @@ class Pump:
         start: begins to run a delivery.
         stale: takes a delivery whose task was handed to this worker anew.
         committed: takes each settled run and whether the broker refused it.
-        expired: takes a delivery whose time to start ran out while it waited here.
+        expired: takes a delivery whose time to start ran out while it waited here, and why it ends.
 
     Attributes:
         rested: set whenever nothing is left to do here.
@@ -71,7 +71,7 @@ class Pump:
         start: Callable[[Delivery], None],
         stale: Callable[[Delivery], object],
         committed: Callable[[Finished, bool], Awaitable[None]],
-        expired: Callable[[Delivery], None],
+        expired: Callable[[Delivery, str], None],
     ) -> None:
         self._broker = broker
         self._worker_id = worker_id
