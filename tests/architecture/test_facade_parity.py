@@ -38,6 +38,7 @@ SYNC_WORDS = {
     "AsyncInline": "Inline",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
+    "AsyncSkippingTask": "SkippingTask",
     "AsyncStats": "SyncStats",
     "AsyncTask": "SyncTask",
     "AsyncTaskHandle": "TaskHandle",

@@ -24,6 +24,7 @@ from qtasks.app.handles import TaskHandle
 from qtasks.app.router import AsyncRouter, Router, SyncRouter
 from qtasks.app.shared import shared_task
 from qtasks.contracts.injected import INJECTED
+from qtasks.schemas import Unique
 
 __all__ = [
     "INJECTED",
@@ -35,6 +36,7 @@ __all__ = [
     "SyncRouter",
     "SyncTask",
     "TaskHandle",
+    "Unique",
     "__version__",
     "shared_task",
 ]

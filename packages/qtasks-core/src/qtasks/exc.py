@@ -14,10 +14,12 @@
     │   │   ├── DecodeError                      bytes are not a message
     │   │   └── PayloadTooLargeError             the encoded value exceeds ``max_payload``
     │   ├── ServerError                          a broker or storage failed; see ``retriable``
-    │   │   └── ServerUnavailableError           it cannot be reached now (retriable)
+    │   │   ├── ServerUnavailableError           it cannot be reached now (retriable)
+    │   │   └── PartlyDoneError                  it failed in the midst of many dead letters
     │   ├── UnsupportedError                     this broker or storage cannot do that
     │   ├── PluginError                          a plugin's answer cannot be used
     │   │   └── PluginTimeoutError (TimeoutError) it took too long
+    │   ├── UniqueConflictError                  another task holds the unique key
     │   ├── UnknownTaskError (LookupError)       no record under this id
     │   ├── WaitTimeoutError (TimeoutError)      the wait ran out; the task goes on
     │   ├── StreamBrokenError                    a stream of values cannot be read on
@@ -50,6 +52,7 @@ __all__ = [
     "Discard",
     "DuplicateTaskError",
     "EncodeError",
+    "PartlyDoneError",
     "PayloadTooLargeError",
     "PluginError",
     "PluginTimeoutError",
@@ -69,6 +72,7 @@ __all__ = [
     "TaskFailedError",
     "TaskPluginTriggerError",
     "TaskTimeoutError",
+    "UniqueConflictError",
     "UnknownSchemeError",
     "UnknownTaskError",
     "UnsupportedError",
@@ -132,6 +136,22 @@ class ServerUnavailableError(ServerError):
     retriable = True
 
 
+class PartlyDoneError(ServerError):
+    """The server failed in the midst of what was to be done to many dead letters.
+
+    Attributes:
+        done: ids of those with which it was done before.
+        retriable: whether the same call may succeed later; it does the rest.
+    """
+
+    def __init__(
+        self, message: str, done: tuple[str, ...] = (), *, retriable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.done = done
+        self.retriable = retriable
+
+
 class UnsupportedError(QTasksError):
     """The broker or storage in use cannot do what was asked."""
 
@@ -142,6 +162,29 @@ class PluginError(QTasksError):
 
 class PluginTimeoutError(PluginError, TimeoutError):
     """A plugin took longer than ``plugin_timeout``."""
+
+
+class UniqueConflictError(QTasksError):
+    """A call was not added, because another task holds its unique key.
+
+    Attributes:
+        unique_key: the key.
+        task_id: the task that holds it.
+        conflicts: of many calls, the places of those that were not added, from 0 up, and who
+            holds the key of each; all others were added.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        unique_key: str = "",
+        task_id: str = "",
+        conflicts: dict[int, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.unique_key = unique_key
+        self.task_id = task_id
+        self.conflicts = conflicts or {}
 
 
 class UnknownTaskError(QTasksError, LookupError):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks._runtime.bridge import drive
+from qtasks.exc import PartlyDoneError
+from qtasks.schemas import Retention
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Shop
 
 
@@ -163,3 +170,142 @@ def test_ids_or_all(shop: Shop, arguments: list[str]) -> None:
 
     assert done.exit_code == 2
     assert "name the ids of dead letters, or say --all; not both" in done.stderr
+
+
+def test_filters_by_text_and_age(shop: Shop, two: list[str]) -> None:
+    by_text = shop.json("dead", "list", "--error", "is no address")
+    old = shop.json("dead", "list", "--until", "1h")
+    young = shop.json("dead", "list", "--since", "1h", "--until", "0s")
+
+    assert [task["id"] for task in by_text] == two[:1]
+    assert old == []
+    assert {task["id"] for task in young} == set(two)
+
+
+@pytest.mark.parametrize("command", ["requeue", "discard"])
+def test_a_dry_run_changes_nothing(shop: Shop, two: list[str], command: str) -> None:
+    done = shop.run("dead", command, "--all", "--dry-run")
+    by_id = shop.json("dead", command, two[0], "--dry-run")
+
+    assert done.stdout.startswith(f"2 would be {command}{'d' if command == 'requeue' else 'ed'} in")
+    assert by_id["would_be"] == 1
+    assert statuses(shop, *two) == ["error", "error"]
+
+
+def test_a_limit_needs_all(shop: Shop, two: list[str]) -> None:
+    refused = shop.run("dead", "requeue", two[0], "--limit", "1")
+    done = shop.json("dead", "requeue", "--all", "--limit", "1")
+
+    assert refused.exit_code == 2
+    assert "--limit needs --all" in refused.stderr
+    assert done == {"requeued": 1, "not_dead": []}
+    assert statuses(shop, *two) == ["error", "new"]  # the newest
+
+
+def test_who_fails_in_between_says_how_far_it_got(
+    shop: Shop, two: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any, **__: Any) -> list[str]:
+        msg = "1 of 2 dead letters were sent back, then the server failed"
+        raise PartlyDoneError(msg, (two[0],))
+
+    monkeypatch.setattr("qtasks._core.dead_letters.DeadLetters.requeue", fails)
+
+    done = shop.run("dead", "requeue", "--all")
+    as_json = shop.run("dead", "requeue", "--all", "--json")
+
+    assert (done.exit_code, as_json.exit_code) == (1, 1)
+    assert done.stdout.startswith("requeued 1 in ")
+    assert "error: 1 of 2 dead letters" in done.stderr
+    assert json.loads(as_json.stdout)["failed"].startswith("1 of 2")
+
+
+def test_dead_letters_are_exported_as_lines(shop: Shop, two: list[str]) -> None:
+    done = shop.run("dead", "export")
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["id"] for line in lines] == two[::-1]
+    assert lines[1]["args"] == ["me"]
+    assert "no address" in lines[1]["traceback"]
+    assert statuses(shop, *two) == ["error", "error"]
+
+
+def test_an_export_may_be_a_file(shop: Shop, two: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "dead.jsonl"
+    target.write_text("before", encoding="utf-8")
+
+    done = shop.run("dead", "export", "--task", "send", "-o", str(target))
+    told = shop.json("dead", "export", "-o", str(target), "--limit", "1")
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr.startswith("exported 1 from ")
+    assert told == {"exported": 1, "file": str(target)}
+    (line,) = target.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["id"] == two[1]
+    assert target.stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir() if "dead" in path.name] == ["dead.jsonl"]
+
+
+def test_a_failed_export_leaves_the_file_as_it_was(
+    shop: Shop, two: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "dead.jsonl"
+    target.write_text("before", encoding="utf-8")
+    monkeypatch.setattr("qtasks.cli.dead_export.document", lambda *_, **__: 1 / 0)
+
+    done = shop.run("dead", "export", "-o", str(target))
+
+    assert isinstance(done.exception, ZeroDivisionError)
+    assert target.read_text(encoding="utf-8") == "before"
+    assert [path.name for path in tmp_path.iterdir() if "dead" in path.name] == ["dead.jsonl"]
+
+
+def test_an_export_to_a_directory_is_refused(shop: Shop, two: list[str], tmp_path: Path) -> None:
+    done = shop.run("dead", "export", "-o", str(tmp_path))
+    nowhere = shop.run("dead", "export", "-o", str(tmp_path / "no" / "dead.jsonl"))
+
+    assert (done.exit_code, nowhere.exit_code) == (2, 2)
+    assert "that is a directory; name a file in it" in done.stderr
+    assert "FileNotFoundError" in nowhere.stderr
+
+
+def test_nothing_to_export_is_said(shop: Shop) -> None:
+    done = shop.run("dead", "export")
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no dead letters match" in done.stderr
+
+
+def test_what_was_dropped_is_shown(shop: Shop, two: list[str]) -> None:
+    twin = shop.queue.broker.client()
+    assert twin is not None
+    twin.retention = Retention(dead_limit=1)
+    before = shop.run("stats").stdout
+    shop.add("send", "you")
+    shop.work()
+    drive(twin.start())
+    drive(twin.sweep())
+    drive(twin.stop())
+
+    table, document = shop.run("stats").stdout, shop.json("stats", "mail")
+    doctor = shop.run("doctor", "--json").stdout
+
+    assert "dropped" not in before
+    assert "dropped" in table
+    assert document["queues"][0]["dropped"] == 1
+    (finding,) = (one for one in json.loads(doctor)["findings"] if one["subject"] == "dead letters")
+    assert finding["message"] == "2 are kept; 1 was dropped, too old or too many."
+
+
+def test_the_doctor_warns_before_letters_are_dropped(shop: Shop) -> None:
+    shop.extend("app.config.dead_limit = 1")
+    shop.add("send", "me")
+    shop.work()
+
+    done = shop.run("doctor", "--json")
+
+    findings = {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+    finding = findings["dead letters of mail"]
+    assert finding["level"] == "warning"
+    assert finding["message"] == "1 of 1 that are kept: beyond, the oldest go unseen."
+    assert "dead list --queue mail" in finding["fix"]

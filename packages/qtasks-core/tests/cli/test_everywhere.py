@@ -35,6 +35,7 @@ COMMANDS = {
     "dead show": "DEAD",
     "dead requeue": "DEAD",
     "dead discard": "DEAD",
+    "dead export": "",
     "queues list": "",
     "queues pause": "default mail",
     "queues resume": "default mail",

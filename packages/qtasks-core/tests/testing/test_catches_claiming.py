@@ -130,6 +130,12 @@ class StartsTheExpired(MemoryBroker):
         return await super().claim(request)
 
 
+class SaysNoDeadlines(MemoryBroker):
+    async def claim(self, request: Claim) -> list[Delivery]:
+        found = await super().claim(request)
+        return [msgspec.structs.replace(delivery, expires_at=None) for delivery in found]
+
+
 class DropsTheExpired(MemoryBroker):
     async def claim(self, request: Claim) -> list[Delivery]:
         found = await super().claim(request)
@@ -243,6 +249,7 @@ class ClaimsBeforeItSettles(MemoryBroker):
 
 
 CATCHES: dict[Callable[..., Any], str] = {
+    SaysNoDeadlines: "a_delivery_says_by_when_it_must_start",
     NoLimit: "nothing_to_sweep the_limit_holds",
     LastInFirstOut: "a_large_batch_keeps_its_order first_in_first_out",
     NoPriorities: "lower_numbers_run_earlier priority_counts_at_the_time_of_the_claim",

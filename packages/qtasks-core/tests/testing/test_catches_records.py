@@ -14,7 +14,7 @@ from qtasks.schemas import Page, RecordQuery
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from qtasks.schemas import CancelAnswer, Message, Receipt, Record, Settlement
+    from qtasks.schemas import CancelAnswer, Message, QueueStats, Receipt, Record, Settlement, Swept
 
 change = msgspec.structs.replace
 Records = builtins.list["Record | None"]
@@ -70,6 +70,24 @@ class NoTimes(Lists):
         return change(query, since=None)
 
 
+class NoEnds(Lists):
+    def alter(self, query: RecordQuery) -> RecordQuery:
+        return change(query, until=None)
+
+
+class TypesOnly(Lists):
+    def alter(self, query: RecordQuery) -> RecordQuery:
+        return change(query, error=None, error_type=query.error_type or query.error)
+
+
+class ByBirth(MemoryStorage):
+    """Lists dead letters by when they were created."""
+
+    async def list(self, query: RecordQuery) -> Page:
+        page = await super().list(change(query, limit=1000, cursor=None))
+        return Page(tuple(sorted(page.records, key=lambda r: (r.created_at, r.id), reverse=True)))
+
+
 class QualifiedNamesOnly(Lists):
     def alter(self, query: RecordQuery) -> RecordQuery:
         name = query.error_type
@@ -85,7 +103,7 @@ class OldestFirst(MemoryStorage):
 class AlwaysACursor(MemoryStorage):
     async def list(self, query: RecordQuery) -> Page:
         page = await super().list(query)
-        return change(page, cursor=page.cursor or "0")
+        return change(page, cursor=page.cursor or "0.0:0")
 
 
 class CountsRows(MemoryStorage):
@@ -174,7 +192,12 @@ class Requeues(MemoryStorage):
         """Does nothing."""
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         self.before(ids)
         moved = await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
@@ -191,21 +214,64 @@ class LosesHistory(Requeues):
 
 class AlwaysResets(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         return await super().requeue(ids, spread=spread)
 
 
 class NoSpread(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         return await super().requeue(ids, reset_attempts=reset_attempts)
 
 
+class NoDelay(MemoryStorage):
+    async def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
+    ) -> builtins.list[str]:
+        return await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
+
+
+class MovesTheFirst(MemoryStorage):
+    """Moves as many as one step takes."""
+
+    async def requeue(
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
+    ) -> builtins.list[str]:
+        return await super().requeue(
+            ids[:500], reset_attempts=reset_attempts, spread=spread, delay=delay
+        )
+
+
 class MovesTwice(MemoryStorage):
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
         await super().requeue(ids, reset_attempts=reset_attempts, spread=spread)
         return list(ids)
@@ -238,7 +304,7 @@ class KeepsDeadlines(Requeues):
 
 class RequeuesBesideTheHolder(Requeues):
     def before(self, ids: Sequence[str]) -> None:
-        self._server.store._holders.clear()
+        self._server.store.holds.clear()
 
 
 class KillsAgain(MemoryStorage):
@@ -266,6 +332,33 @@ class DiscardsAnything(MemoryStorage):
         return gone or list(ids)
 
 
+# Bounds
+
+
+class NoBound(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        self.retention = change(self.retention, dead_limit=10**9)
+        return await super().sweep(limit)
+
+
+class DropsAllAtOnce(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        return await super().sweep(1000)
+
+
+class CountsNoDrops(MemoryStorage):
+    async def stats(self, queue: str) -> QueueStats:
+        return change(await super().stats(queue), dropped=0)
+
+
+class CountsWhatIsHandled(MemoryStorage):
+    async def discard(self, ids: Sequence[str]) -> builtins.list[str]:
+        gone = await super().discard(ids)
+        for lanes in self._server.store.queues.values():
+            lanes.dropped += len(gone)
+        return gone
+
+
 # Unique keys
 
 
@@ -290,10 +383,104 @@ class KeysAreNeverFreed(MemoryStorage):
         self, messages: Sequence[Message], *, scheduled: bool = False
     ) -> builtins.list[Receipt]:
         ever = self.__dict__.setdefault("ever", {})
-        self._server.store._holders.update(ever)
+        self._server.store.holds._holds.update(ever)
         receipts = await super().put(messages, scheduled=scheduled)
-        ever.update(self._server.store._holders)
+        ever.update(self._server.store.holds._holds)
         return receipts
+
+
+class Puts(MemoryStorage):
+    """Changes how keys are held."""
+
+    changes: Mapping[str, Any] = {}
+
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        changed = [change(message, **self.changes) for message in messages]
+        return await super().put(changed, scheduled=scheduled)
+
+
+class HoldsToTheEnd(Puts):
+    changes = {"unique_until": "finished"}  # noqa: RUF012 - set once
+
+
+class NoWindows(Puts):
+    changes = {"unique_window": 0.0}  # noqa: RUF012 - set once
+
+
+class ReplacesNobody(Puts):
+    changes = {"unique_replaces": False}  # noqa: RUF012 - set once
+
+
+class ReplacesEverybody(MemoryStorage):
+    """Cancels whoever holds the key, even if it runs or has ended."""
+
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        for message in messages:
+            if message.unique_replaces and message.unique_key:
+                self._server.store.holds._holds.pop(message.unique_key, None)
+        return await super().put(messages, scheduled=scheduled)
+
+
+class KeysBeforeIds(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        holds, now = self._server.store.holds, self._clock.time()
+        receipts = await super().put(messages, scheduled=scheduled)
+        found = [holds.holder(message.unique_key, now) for message in messages]
+        return [
+            receipt if row is None else change(receipt, id=row.id)
+            for receipt, row in zip(receipts, found, strict=True)
+        ]
+
+
+class TheLateHold(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        rows = self._server.store.rows.values()
+        times = {row.id: row.expires_at for row in rows}
+        for row in rows:
+            row.expires_at = None
+        receipts = await super().put(messages, scheduled=scheduled)
+        for row in rows:
+            row.expires_at = times.get(row.id, row.expires_at)
+        return receipts
+
+
+class LossesFree(MemoryStorage):
+    async def put(
+        self, messages: Sequence[Message], *, scheduled: bool = False
+    ) -> builtins.list[Receipt]:
+        for row in self._server.store.leases.rows():
+            if row.lease_until is not None and row.lease_until <= self._clock.time():
+                self._server.store.holds.free(row)
+        return await super().put(messages, scheduled=scheduled)
+
+
+class LettersComeKeyless(Requeues):
+    def after(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            if id_ in self._server.store.rows:
+                self._server.store.holds.free(self._server.store.rows[id_])
+
+
+class LettersAlwaysClaim(Requeues):
+    def before(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            row = self._server.store.rows[id_]
+            row.message = change(row.message, unique_until="finished")
+
+
+class WindowsStay(MemoryStorage):
+    async def sweep(self, limit: int = 100) -> Swept:
+        for hold in self._server.store.holds._holds.values():
+            hold.until = 1e12
+        return await super().sweep(limit)
 
 
 CATCHES: dict[Callable[..., Any], str] = {
@@ -303,6 +490,9 @@ CATCHES: dict[Callable[..., Any], str] = {
     HidesErrors: "failure_is_a_dead_letter the_error_is_shown_while_a_retry_waits",
     NoFilters: "filter_by_time the_last_page_has_no_cursor",
     NoTimes: "filter_by_time",
+    NoEnds: "filter_up_to_a_time",
+    TypesOnly: "filter_by_words_of_the_error",
+    ByBirth: "letters_are_listed_by_their_end",
     QualifiedNamesOnly: "filter_by_error_type",
     OldestFirst: "filters pages_are_complete",
     AlwaysACursor: "pages_are_complete the_last_page_has_no_cursor",
@@ -319,6 +509,12 @@ CATCHES: dict[Callable[..., Any], str] = {
     LosesHistory: "a_letter_goes_back_to_its_queue",
     AlwaysResets: "attempts_may_be_kept",
     NoSpread: "letters_may_be_spread",
+    NoDelay: "letters_may_come_later",
+    MovesTheFirst: "many_letters_move_in_one_call",
+    NoBound: "the_oldest_letters_go dropping_is_bounded",
+    DropsAllAtOnce: "dropping_is_bounded",
+    CountsNoDrops: "the_oldest_letters_go what_grew_too_old_counts_as_dropped",
+    CountsWhatIsHandled: "what_somebody_handled_is_not_dropped",
     MovesTwice: "a_letter_moves_once only_letters_move",
     MovesTheFinished: "only_letters_move",
     KeepsLosses: "a_convict_starts_anew",
@@ -329,7 +525,17 @@ CATCHES: dict[Callable[..., Any], str] = {
     DiscardsAnything: "letters_are_removed only_letters_move",
     NoKeys: "a_held_key_answers_with_its_holder one_holder_within_a_call",
     OneKeyForAll: "a_record_shows_the_message keys_differ",
-    KeysAreNeverFreed: "a_returning_letter_respects_the_key an_end_frees_the_key",
+    HoldsToTheEnd: "a_key_may_be_free_once_the_task_is_started a_window_may_follow_the_adding",
+    NoWindows: "a_window_follows_the_end",
+    ReplacesNobody: "a_waiting_holder_may_be_replaced",
+    ReplacesEverybody: "a_running_holder_is_not_replaced",
+    KeysBeforeIds: "a_repeated_publication_is_no_conflict",
+    TheLateHold: "who_came_too_late_to_start_holds_nothing",
+    LossesFree: "a_lost_run_keeps_the_key",
+    LettersComeKeyless: "a_removed_letter_holds_nothing",
+    LettersAlwaysClaim: "a_letter_without_a_claim_returns_without_the_key",
+    WindowsStay: "windows_leave_nothing_behind",
+    KeysAreNeverFreed: "an_end_frees_the_key",
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pytest
 
-from qtasks.adapters.memory import MemoryBroker
+from qtasks.adapters.memory import MemoryBroker, MemoryStorage
 from qtasks.adapters.memory.lanes import Lanes
 from qtasks.adapters.memory.waiting import LoopWaiter
 
@@ -154,12 +154,29 @@ class LosesInThreads(MemoryBroker):
 
 class ChecksThenPublishes(MemoryBroker):
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        held = [self._server.store.unique_holder(message.unique_key) for message in messages]
+        holds, now = self._server.store.holds, self._clock.time()
+        held = [holds.holder(message.unique_key, now) for message in messages]
         await asyncio.sleep(0)
         if any(held):
             return await super().publish(messages)
         keyless = [change(message, unique_key=None) for message in messages]
         return await super().publish(keyless)
+
+
+class ChecksThenRequeues(MemoryBroker):
+    """Every caller sees the letters before any of them is moved."""
+
+    @property
+    def storage(self) -> MemoryStorage:
+        return EverybodyMoves(
+            self.url, clock=self._clock, server=self._server, blocking=self._blocking
+        )
+
+
+class EverybodyMoves(MemoryStorage):
+    async def requeue(self, ids: Sequence[str], **how: Any) -> list[str]:
+        await super().requeue(ids, **how)
+        return [*ids]
 
 
 class ChecksThenSettles(MemoryBroker):
@@ -206,6 +223,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     LooksThenTakes: "a_paused_queue_gives_nothing nothing_is_lost_or_doubled",
     LosesInThreads: "threads_lose_nothing_either",
     ChecksThenPublishes: "a_thread_wakes_a_loop one_holder_among_many",
+    ChecksThenRequeues: "letters_move_once_among_many",
     ChecksThenSettles: "a_stale_outcome_never_wins a_twin_never_suspends",
     TwinsSuspend: "a_twin_never_suspends",
     TwinsAreAlone: "a_twin_has_a_life_of_its_own a_twin_has_the_same_storage",

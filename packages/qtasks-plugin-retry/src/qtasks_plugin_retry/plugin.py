@@ -117,7 +117,7 @@ class RetryPlugin(Plugin):
         policy = policy_of(task_func.extra, self.default)
         if policy is None:
             return None
-        forced = overrides.current()
+        forced, until = overrides.current(), task_broker.expires_at
         failure = Failure(
             error=e,
             error_type=type_name(e),
@@ -127,7 +127,7 @@ class RetryPlugin(Plugin):
             max_attempts=forced.max_attempts or policy.max_attempts,
             elapsed=elapsed,
             now=task_broker.enqueued_at + elapsed,
-            expires=task_broker.message.expires,
+            expires=None if until is None else until - task_broker.enqueued_at,
         )
         verdict = decide(policy, failure, lambda what: self._complain(failure, what))
         if forced.no_delay and verdict is not None and verdict.delay:

@@ -15,6 +15,7 @@ from qtasks._config.values import accept, show
 from qtasks.contracts.keys import Keys  # noqa: TC001 - the hints of a class are read by others
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError
+from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +46,7 @@ class ConfigFields(TypedDict, total=False):
     shutdown_timeout: float
     result_ttl: float
     dead_ttl: float
+    dead_limit: int
     max_payload: int
     max_stream: int
     commit_interval: float
@@ -78,6 +80,7 @@ class QueueConfig:
         shutdown_timeout: seconds running tasks get when the worker stops; default 30.
         result_ttl: seconds results are kept; default 86400, a day.
         dead_ttl: seconds dead letters are kept; default 1209600, two weeks.
+        dead_limit: dead letters that each queue keeps, the newest; default 10000.
         max_payload: most bytes of encoded arguments or result; default 1048576, 1 MiB.
         max_stream: most bytes of all the values that one run yields; default 67108864, 64 MiB.
         commit_interval: seconds outcomes may wait for company; default 0.
@@ -105,6 +108,7 @@ class QueueConfig:
     shutdown_timeout: float
     result_ttl: float
     dead_ttl: float
+    dead_limit: int
     max_payload: int
     max_stream: int
     commit_interval: float
@@ -146,6 +150,11 @@ class QueueConfig:
     def prefetched(self) -> int:
         """``prefetch``, resolved."""
         return self.max_tasks_process if self.prefetch is None else self.prefetch
+
+    @property
+    def retention(self) -> Retention:
+        """How long servers keep what ended, and how much of it."""
+        return Retention(self.result_ttl, self.dead_ttl, self.dead_limit)
 
     def source(self, name: str) -> Source:
         """Tells where the value of a setting came from.

@@ -105,6 +105,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         _seconds("shutdown_timeout", 30.0, above=False, applies=_AT_ONCE),
         _seconds("result_ttl", 86400.0, above=False, applies=_AT_ONCE),
         _seconds("dead_ttl", 1209600.0, above=True, applies=_AT_ONCE),
+        _count("dead_limit", 10_000, "tasks", _AT_ONCE),
         _bytes("max_payload", 1048576, _AT_ONCE),
         _bytes("max_stream", 67108864, _AT_ONCE),
         _seconds("commit_interval", 0.0, above=False, applies=_AT_ONCE),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks._core.dead_letters import DeadLetters
 from qtasks._core.firing.adding import Adding
 from qtasks._core.firing.parts import tell_connected, tell_leaving
 from qtasks._core.firing.reading import Reading
 from qtasks._core.global_config import SharedConfig
 from qtasks._core.messages import make_message, new_record
+from qtasks._core.unique import conflict_of
 from qtasks._runtime.current import refuse_while_main_loads
 from qtasks._triggers import emit
 from qtasks._triggers.added import fire
@@ -110,10 +112,16 @@ class Client:
         await self._registry.stop(self, "client")
         await self.connection.close(self)
 
-    async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
+    async def submit(self, calls: Sequence[TaskCall], *, many: bool = False) -> list[Record]:
         """Checks, encodes and publishes calls in one step; returns their records, in order.
 
+        Args:
+            calls: the calls.
+            many: whether there is a handle for each, also for one that shall be skipped.
+
         Raises:
+            UniqueConflictError: a unique key is held, and the call shall raise or be skipped; the
+                other calls were added.
             TaskArgumentsError, EncodeError, PayloadTooLargeError: one of the calls does not fit;
                 nothing was published.
             ServerError: nothing was acknowledged.
@@ -130,17 +138,21 @@ class Client:
             self._refuse_impossible(message)
         publish = self._adding.publish if table.qtasks_publish else self._broker.publish
         receipts = await publish(messages) if messages else []
-        records = await self._records(messages, receipts)
+        known = [receipt.id for receipt in receipts if not receipt.created]
+        records = await self._records(messages, receipts, known)
         if table.broker_add_after or table.qtasks_add_task_after_broker:
             await self._adding.added(calls, messages, receipts, records)
+        if known:
+            conflict = conflict_of(calls, messages, receipts, self._tasks, many=many)
+            if conflict is not None:
+                raise conflict
         return records
 
     async def _records(
-        self, messages: Sequence[Message], receipts: Sequence[Receipt]
+        self, messages: Sequence[Message], receipts: Sequence[Receipt], known: Sequence[str]
     ) -> list[Record]:
         """Makes the records of new tasks, and reads those of tasks that were there before."""
         now = self._clock.time()
-        known = [receipt.id for receipt in receipts if not receipt.created]
         found = dict(zip(known, await self._storage.get(known), strict=True)) if known else {}
         records = []
         for message, receipt in zip(messages, receipts, strict=True):
@@ -242,17 +254,10 @@ class Client:
         await self.start()
         return await self._reading.page(await self._storage.list(query))
 
-    async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool, spread: float
-    ) -> Sequence[str]:
-        """Sends dead letters back to their queues; returns the ids that moved."""
+    async def dead_letters(self) -> DeadLetters:
+        """Connects, and returns what can be done to dead letters."""
         await self.start()
-        return await self._storage.requeue(ids, reset_attempts=reset_attempts, spread=spread)
-
-    async def discard(self, ids: Sequence[str]) -> Sequence[str]:
-        """Removes dead letters; returns the ids that were removed."""
-        await self.start()
-        return await self._storage.discard(ids)
+        return DeadLetters(self._storage)
 
     async def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state, for the named queues or all that are known."""

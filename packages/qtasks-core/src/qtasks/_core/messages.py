@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from qtasks._core.binding import fit_arguments, signature_text
 from qtasks._core.ids import new_id
+from qtasks._core.unique import with_key
 from qtasks._runtime.current import current_delivery
+from qtasks._runtime.seconds import number_of, seconds_of
 from qtasks.contracts.codec import encode_arguments
 from qtasks.contracts.names import MAX_HEADERS, check_name, headers_size
 from qtasks.exc import CodecError, PayloadTooLargeError, TaskArgumentsError
 from qtasks.schemas import Message, Record, TaskCall, TaskDefinition, TaskStatusEnum
+from qtasks.schemas.options import NO_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +54,10 @@ def make_message(
     _seconds("timeout", options.timeout)
     queue = options.queue or (task.queue if task else config.queues[0])
     parent = current_delivery.get()
-    return Message(
+    expires = options.expires
+    if expires is None and task is not None:
+        expires = task.expires
+    message = Message(
         id=_task_id(options.task_id, now),
         task=call.task_name,
         queue=check_name("queue", queue),
@@ -60,12 +65,14 @@ def make_message(
         priority=resolve_priority(options.priority, task, config),
         delay=_seconds("delay", options.delay) or 0.0,
         eta=_moment(options.eta),
-        expires=_seconds("expires", options.expires),
-        unique_key=_unique_key(options.unique_key),
+        expires=_within(expires, now),
         headers=_headers(options.headers),
         parent_id=parent.id if parent else None,
         root_id=(parent.message.root_id or parent.id) if parent else None,
     )
+    if options is NO_OPTIONS and (task is None or task.unique is None):
+        return message
+    return with_key(message, task, options, arguments)
 
 
 def _payload(
@@ -122,11 +129,21 @@ def resolve_priority(given: Any, task: TaskDefinition | None, config: QueueConfi
 def _seconds(name: str, given: Any) -> float | None:
     if given is None:
         return None
-    seconds = _number(given.total_seconds() if isinstance(given, timedelta) else given)
-    if seconds is None or seconds < 0:
+    seconds = seconds_of(given)
+    if seconds is None:
         msg = f"{name}={given!r}: use seconds from 0 up, or a timedelta"
         raise TaskArgumentsError(msg)
     return seconds
+
+
+def _within(given: Any, now: float) -> float | None:
+    """Returns the seconds within which a task has to be started, given as a span or a time."""
+    if not isinstance(given, datetime):
+        return _seconds("expires", given)
+    if given.tzinfo is None:
+        msg = f"expires={given!r} has no time zone: use datetime.now(timezone.utc) + ..."
+        raise TaskArgumentsError(msg)
+    return max(given.timestamp() - now, 0.0)
 
 
 def _moment(given: Any) -> float | None:
@@ -137,29 +154,11 @@ def _moment(given: Any) -> float | None:
             msg = f"eta={given!r} has no time zone: use datetime.now(timezone.utc) + ..."
             raise TaskArgumentsError(msg)
         return given.timestamp()
-    moment = _number(given)
+    moment = number_of(given)
     if moment is None:
         msg = f"eta={given!r}: use an aware datetime or seconds since the epoch"
         raise TaskArgumentsError(msg)
     return moment
-
-
-def _number(given: Any) -> float | None:
-    """Returns a number as a float; None if it is no number, or none that a float can be."""
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    try:
-        value = float(given)
-    except OverflowError:
-        return None
-    return None if math.isnan(value) else value
-
-
-def _unique_key(given: Any) -> str | None:
-    if given is None or (isinstance(given, str) and _is_text(given)):
-        return given
-    msg = f"unique_key={given!r} is not text: use for example f'order-{{number}}'"
-    raise TaskArgumentsError(msg)
 
 
 def _is_text(given: str) -> bool:

@@ -8,7 +8,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from qtasks._config import SETTINGS, Applies, QueueConfig
-from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +39,7 @@ def follow(
         if SETTINGS[name].applies is not Applies.AT_ONCE:
             log.warning("%s is %r now, which a running worker takes up when restarted", name, value)
             return
-        keeper.retain(Retention(config.result_ttl, config.dead_ttl))
+        keeper.retain(config.retention)
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile; nothing runs
             loop.call_soon_threadsafe(adjust)
 

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from qtasks._core.decisions.outcomes import releases
+from qtasks._worker.deadlines import Deadlines
 from qtasks._worker.runner import Finished
 from qtasks.exc import ServerError
 from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Held, Settlement
@@ -54,6 +55,7 @@ class Pump:
         start: begins to run a delivery.
         stale: takes a delivery whose task was handed to this worker anew.
         committed: takes each settled run and whether the broker refused it.
+        expired: takes a delivery whose time to start ran out while it waited here, and why it ends.
 
     Attributes:
         rested: set whenever nothing is left to do here.
@@ -69,6 +71,7 @@ class Pump:
         start: Callable[[Delivery], None],
         stale: Callable[[Delivery], object],
         committed: Callable[[Finished, bool], Awaitable[None]],
+        expired: Callable[[Delivery, str], None],
     ) -> None:
         self._broker = broker
         self._worker_id = worker_id
@@ -94,6 +97,7 @@ class Pump:
         # crash is taken for its own.
         self._solo: Delivery | None = None
         self._solo_started = False
+        self._deadlines = Deadlines(self.withdraw, expired, self._start_waiting)
 
     def held(self) -> list[Held]:
         """Returns all deliveries under lease: waiting, running, and finished but not settled."""
@@ -118,7 +122,7 @@ class Pump:
             task = finished.task
             if task is not None and task.ack == "immediate":
                 self._hurry.set()
-        self._fill()
+        self._deadlines.fill()
         self._wake.set()
 
     def settle(self, finished: Finished) -> None:
@@ -154,7 +158,7 @@ class Pump:
 
     def adjust(self) -> None:
         """Starts and claims as much as the settings allow by now."""
-        self._fill()
+        self._deadlines.fill()
         self.wake()
 
     def drain(self) -> None:
@@ -218,6 +222,7 @@ class Pump:
             suspects=0 if self._keeps_suspect(settlements) else 1,
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
+        asked = asyncio.get_running_loop().time()
         try:
             answer = await self._broker.exchange(settlements, request)
         except ServerError as error:
@@ -227,7 +232,7 @@ class Pump:
             await self._back_off(error)
             return
         self._note_success()
-        self._take(answer, want)
+        self._take(answer, want, asked)
         await self._report(batch, answer)
 
     def _keeps_suspect(self, settled: list[Settlement]) -> bool:
@@ -239,7 +244,7 @@ class Pump:
         leaving = {(settlement.id, settlement.token) for settlement in settled}
         return any((delivery.id, delivery.token) not in leaving for delivery in suspects)
 
-    def _take(self, answer: Exchange, want: int) -> None:
+    def _take(self, answer: Exchange, want: int, asked: float) -> None:
         for delivery in answer.deliveries:
             before = self._held.get(delivery.id)
             self._held[delivery.id] = delivery
@@ -252,7 +257,9 @@ class Pump:
             self._empty = 0 if answer.deliveries else self._empty + 1
         if self._draining:
             self.drain()
-        self._fill()
+        self._deadlines.fill()
+        if self._buffer or self._waiting_solo():
+            self._deadlines.watch(answer.deliveries, asked)
 
     async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
         refused = frozenset(answer.refused)
@@ -281,7 +288,7 @@ class Pump:
     def _waiting_solo(self) -> tuple[Delivery, ...]:
         return () if self._solo is None or self._solo_started else (self._solo,)
 
-    def _fill(self) -> None:
+    def _start_waiting(self) -> None:
         for solo in self._waiting_solo():
             if not self._running:
                 self._solo_started = True

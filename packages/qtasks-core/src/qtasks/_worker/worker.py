@@ -246,8 +246,9 @@ class Worker:
             queues=self.queues,
             config=self.config,
             start=self._start_run,
-            stale=self._drop_stale,
+            stale=lambda delivery: self._drop(delivery.id, delivery.token),
             committed=self._committed,
+            expired=self._cancel_waiting,
         )
         self._runner = Runner(
             worker=self,
@@ -351,21 +352,20 @@ class Worker:
         for task_id in extension.lost:
             self._drop(task_id, tokens[task_id])
         for task_id, reason in extension.cancelled.items():
-            token, outcome = tokens[task_id], Cancel(reason)
-            waiting = self._pump.withdraw(task_id, token, lost=False)
-            if waiting is None:
-                self._runner.interrupt(task_id, token, outcome)
+            token = tokens[task_id]
+            if waiting := self._pump.withdraw(task_id, token, lost=False):
+                self._cancel_waiting(waiting, reason)
             else:
-                self._pump.settle(self._runner.unrun(waiting, outcome))
+                self._runner.interrupt(task_id, token, Cancel(reason))
+
+    def _cancel_waiting(self, delivery: Delivery, reason: str) -> None:
+        self._pump.settle(self._runner.unrun(delivery, Cancel(reason)))
 
     def _drop(self, task_id: str, token: int) -> None:
         """Drops a delivery that belongs to somebody else by now."""
         waiting = self._pump.withdraw(task_id, token, lost=True)
         if waiting is not None or self._runner.interrupt(task_id, token, None):
             log.warning("The lease of %s was lost; its run here is dropped", printable(task_id))
-
-    def _drop_stale(self, delivery: Delivery) -> None:
-        self._drop(delivery.id, delivery.token)
 
     # Running
 

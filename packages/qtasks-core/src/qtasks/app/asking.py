@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from qtasks._runtime.seconds import number_of
 from qtasks.app.task import BaseTask, split_options
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import RecordQuery, TaskCall, TaskStatusEnum
@@ -44,20 +45,25 @@ def as_id(task_id: str | UUID) -> str:
 
 def make_query(
     *,
-    status: str | TaskStatusEnum | None,
-    queue: str | None,
-    task: str | None,
-    dead: bool | None,
-    error_type: str | None,
-    reason: str | None,
-    since: float | timedelta | None,
-    limit: int,
-    cursor: str | None,
     now: float,
+    status: str | TaskStatusEnum | None = None,
+    queue: str | None = None,
+    task: str | None = None,
+    dead: bool | None = None,
+    error_type: str | None = None,
+    error: str | None = None,
+    reason: str | None = None,
+    since: float | timedelta | None = None,
+    until: float | timedelta | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
 ) -> RecordQuery:
-    """Makes a query from what ``app.list_tasks`` was given; ``since`` may count back from now."""
-    if isinstance(since, timedelta):
-        since = now - since.total_seconds()
+    """Makes a query from what ``app.list_tasks`` was given; times may count back from now."""
+    texts: dict[str, Any] = {"queue": queue, "task": task, "error": error, "reason": reason}
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            msg = f"{name}={value!r}; use text, or None to leave it open"
+            raise TaskArgumentsError(msg)
     try:
         wanted = None if status is None else TaskStatusEnum(status)
     except ValueError:
@@ -67,7 +73,29 @@ def make_query(
     if not 1 <= limit <= 1000:  # noqa: PLR2004 - the range the docstring of RecordQuery gives
         msg = f"limit={limit!r}; use a number from 1 to 1000"
         raise TaskArgumentsError(msg)
-    return RecordQuery(wanted, queue, task, dead, error_type, reason, since, limit, cursor)
+    return RecordQuery(
+        status=wanted,
+        queue=queue,
+        task=task,
+        dead=dead,
+        error_type=error_type,
+        error=error,
+        reason=reason,
+        since=_moment("since", since, now),
+        until=_moment("until", until, now),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def _moment(name: str, given: Any, now: float) -> float | None:
+    if given is None:
+        return None
+    moment = number_of(now - given.total_seconds() if isinstance(given, timedelta) else given)
+    if moment is None:
+        msg = f"{name}={given!r}; use seconds since the epoch, or a timedelta back from now"
+        raise TaskArgumentsError(msg)
+    return moment
 
 
 def check_calls(calls: Any) -> list[TaskCall]:

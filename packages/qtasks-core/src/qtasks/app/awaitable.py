@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks.app.asking import as_id, check_calls, make_call, make_query
 from qtasks.app.awaitable_declaring import AwaitableDeclaring
@@ -11,6 +11,7 @@ from qtasks.app.awaitable_task import AsyncTask
 from qtasks.app.awaitable_upkeep import AwaitableUpkeep
 from qtasks.app.handles import AsyncTaskHandle
 from qtasks.app.waiting import take_ended, wait_until_ended
+from qtasks.exc import UniqueConflictError
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -54,9 +55,25 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         super().__init__(name, **options)
         self._calls = self._client(self._connection)
 
+    @overload
+    async def add_task(
+        self,
+        task_name: str | BaseTask[Any, Any, Any],
+        *args: Any,
+        on_conflict: Literal["skip"],
+        **kwargs: Any,
+    ) -> AsyncTaskHandle[Any] | None: ...
+    @overload
+    async def add_task(
+        self,
+        task_name: str | BaseTask[Any, Any, Any],
+        *args: Any,
+        on_conflict: Literal["existing", "replace", "raise"] | None = ...,
+        **kwargs: Any,
+    ) -> AsyncTaskHandle[Any]: ...
     async def add_task(
         self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
-    ) -> AsyncTaskHandle[Any]:
+    ) -> AsyncTaskHandle[Any] | None:
         """Adds a call by the task's name; the task may live in another program.
 
         Args:
@@ -68,6 +85,7 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         Raises:
             TaskArgumentsError: the task is known here and the arguments do not fit.
             EncodeError: an argument cannot be encoded.
+            UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
@@ -76,15 +94,20 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
     async def add_tasks(self, calls: Iterable[TaskCall]) -> list[AsyncTaskHandle[Any]]:
         """Adds many calls in one step, all or none.
 
+        There is a handle for each call. Where another task holds the unique key of a call, it is
+        that task's, also if the call shall be skipped.
+
         Args:
             calls: what ``task.build(...)`` returned.
 
         Raises:
             TaskArgumentsError: one of the calls does not fit; nothing was queued.
+            UniqueConflictError: calls that say ``on_conflict="raise"`` were not added, because
+                other tasks hold their keys; all others were. It names both.
             ServerError: nothing was acknowledged.
         """
         listed = check_calls(calls)
-        records = await self._run(lambda client: client.submit(listed))
+        records = await self._run(lambda client: client.submit(listed, many=True))
         return [AsyncTaskHandle(self, record) for record in records]
 
     async def get(self, task_id: str | UUID) -> AsyncTaskHandle[Any] | None:
@@ -132,8 +155,10 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         task: str | None = None,
         dead: bool | None = None,
         error_type: str | None = None,
+        error: str | None = None,
         reason: str | None = None,
         since: float | timedelta | None = None,
+        until: float | timedelta | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> tuple[list[AsyncTaskHandle[Any]], str | None]:
@@ -145,8 +170,11 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
             task: only this task name.
             dead: True for the dead letters alone.
             error_type: only failures of this exception type, qualified or bare.
+            error: only failures of this exception type, or with this text in their message.
             reason: only this reason.
-            since: seconds since the epoch, or a timedelta back from now.
+            since: only those that were added (dead letters: that died) at or after this time:
+                seconds since the epoch, or a timedelta back from now.
+            until: only those before this time, likewise.
             limit: page size, 1…1000.
             cursor: what the page before returned.
 
@@ -159,8 +187,10 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
             task=task,
             dead=dead,
             error_type=error_type,
+            error=error,
             reason=reason,
             since=since,
+            until=until,
             limit=limit,
             cursor=cursor,
             now=self.clock.time(),
@@ -226,7 +256,13 @@ class QueueTasks(AwaitableDeclaring, AwaitableUpkeep):
         return await make(self._calls)
 
     async def _add(self, call: TaskCall) -> AsyncTaskHandle[Any]:
-        records = await self._run(lambda client: client.submit([call]))
+        """Adds a call; returns its handle, or None if it was skipped."""
+        try:
+            records = await self._run(lambda client: client.submit([call]))
+        except UniqueConflictError:
+            if call.options.on_conflict != "skip":
+                raise
+            return None  # type: ignore[return-value]  # who asks for it has a type that says so
         handle = AsyncTaskHandle[Any](self, records[0])
         if call.options.timeout is not None:
             await handle.wait(call.options.timeout)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
+    from datetime import timedelta
 
     from qtasks.app.awaitable_task import (
         AsyncTask,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.contracts.middleware import TaskMiddleware
+    from qtasks.schemas import Uniqueness
     from qtasks.typing import Pool
 
 __all__ = ["AwaitableDeclaring"]
@@ -62,6 +64,8 @@ class AwaitableDeclaring(ABC):
         echo: Literal[False] = ...,
         queue: str = ...,
         priority: int | None = ...,
+        unique: Uniqueness = ...,
+        expires: float | timedelta | None = ...,
         max_time: float | None = ...,
         pool: Pool | None = ...,
         store_result: bool = ...,
@@ -85,6 +89,8 @@ class AwaitableDeclaring(ABC):
         echo: Literal[True],
         queue: str = ...,
         priority: int | None = ...,
+        unique: Uniqueness = ...,
+        expires: float | timedelta | None = ...,
         max_time: float | None = ...,
         pool: Pool | None = ...,
         store_result: bool = ...,

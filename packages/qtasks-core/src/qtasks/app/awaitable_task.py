@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Protocol, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
     from qtasks.app.awaitable import QueueTasks
     from qtasks.app.handles import AsyncTaskHandle
-    from qtasks.schemas import TaskDefinition
+    from qtasks.schemas import TaskDefinition, Uniqueness
 
-__all__ = ["AsyncBoundTask", "AsyncTask", "AsyncTaskDecorator", "AsyncTaskEchoDecorator"]
+__all__ = [
+    "AsyncBoundTask",
+    "AsyncSkippingTask",
+    "AsyncTask",
+    "AsyncTaskDecorator",
+    "AsyncTaskEchoDecorator",
+]
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", default=Any)
@@ -42,6 +48,26 @@ class AsyncBoundTask(Generic[P, R]):
 
     def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
         """Makes a call for ``app.add_tasks``."""
+        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
+
+
+class AsyncSkippingTask(Generic[P, R]):
+    """A task whose calls are not added, and have no handle, while another holds their key."""
+
+    def __init__(self, task: AsyncTask[P, R, Any], options: CallOptions) -> None:
+        self._task = task
+        self._options = options
+
+    def options(self, **options: Any) -> AsyncSkippingTask[P, R]:
+        """Adds or replaces options."""
+        return AsyncSkippingTask(self._task, make_options(self._options, options))
+
+    async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R] | None:
+        """Adds a call to the queue; returns None if another task holds its unique key."""
+        return await self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``, which has a handle for each call."""
         return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
 
 
@@ -82,6 +108,21 @@ class AsyncTask(BaseTask[P, R, C]):
     async def add_task(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(
+        self, *args: Any, on_conflict: Literal["skip"], **kwargs: Any
+    ) -> AsyncTaskHandle[R] | None: ...
+    @overload
+    async def add_task(
+        self,
+        *args: Any,
+        on_conflict: Literal["existing", "replace", "raise"] | None,
+        **kwargs: Any,
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
+        self, *args: Any, unique: Uniqueness, **kwargs: Any
+    ) -> AsyncTaskHandle[R]: ...
+    @overload
+    async def add_task(
         self, *args: Any, timeout: float | None, **kwargs: Any
     ) -> AsyncTaskHandle[R]: ...
     @overload
@@ -104,7 +145,7 @@ class AsyncTask(BaseTask[P, R, C]):
     async def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(
-        self, *args: Any, expires: float | timedelta, **kwargs: Any
+        self, *args: Any, expires: float | timedelta | datetime, **kwargs: Any
     ) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(
@@ -112,7 +153,7 @@ class AsyncTask(BaseTask[P, R, C]):
     ) -> AsyncTaskHandle[R]: ...
     @overload
     async def add_task(self, *args: Any, task_name: str, **kwargs: Any) -> AsyncTaskHandle[Any]: ...
-    async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[Any]:
+    async def add_task(self, *args: Any, **kwargs: Any) -> AsyncTaskHandle[Any] | None:
         """Adds a call to the queue; with ``timeout=`` also waits for its end.
 
         Besides the task's own arguments it takes the options of
@@ -122,12 +163,24 @@ class AsyncTask(BaseTask[P, R, C]):
         Raises:
             TaskArgumentsError: the arguments do not fit the task; nothing was queued.
             EncodeError: an argument cannot be encoded.
+            UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
         return await self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
 
-    def options(self, **options: Any) -> AsyncBoundTask[P, R]:
+    @overload
+    def options(
+        self, *, on_conflict: Literal["skip"], **options: Any
+    ) -> AsyncSkippingTask[P, R]: ...
+    @overload
+    def options(
+        self,
+        *,
+        on_conflict: Literal["existing", "replace", "raise"] | None = ...,
+        **options: Any,
+    ) -> AsyncBoundTask[P, R]: ...
+    def options(self, **options: Any) -> AsyncBoundTask[P, R] | AsyncSkippingTask[P, R]:
         """Sets options for calls: ``task.options(delay=60).add_task(...)``.
 
         Args:
@@ -136,7 +189,10 @@ class AsyncTask(BaseTask[P, R, C]):
         Raises:
             TaskArgumentsError: there is no such option.
         """
-        return AsyncBoundTask(self, make_options(CallOptions(), options))
+        made = make_options(CallOptions(), options)
+        if made.on_conflict == "skip":
+            return AsyncSkippingTask(self, made)
+        return AsyncBoundTask(self, made)
 
 
 class AsyncTaskDecorator(Protocol):

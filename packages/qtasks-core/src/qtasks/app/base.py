@@ -24,7 +24,6 @@ from qtasks.app.wiring import check_place, wire
 from qtasks.contracts.clock import SystemClock
 from qtasks.contracts.names import check_queues
 from qtasks.exc import ConfigError, RegistrationError
-from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -331,13 +330,13 @@ class BaseQueueTasks(TaskHolder):
 
         def changed(config: QueueConfig, name: str, value: Any) -> None:  # noqa: ARG001 - subscribers get them
             followed = app()
-            if followed is not None and name in {"result_ttl", "dead_ttl"}:
+            if followed is not None and name in {"result_ttl", "dead_ttl", "dead_limit"}:
                 followed._retain()  # noqa: SLF001 - it is this class
 
         weakref.finalize(self, self.config.subscribe(changed)).atexit = False
 
     def _retain(self) -> None:
-        retention = Retention(self.config.result_ttl, self.config.dead_ttl)
+        retention = self.config.retention
         for connection in self._connections:
             connection.broker.retention = connection.storage.retention = retention
 

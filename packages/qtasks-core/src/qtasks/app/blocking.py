@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from qtasks._core.connection import Connection
 from qtasks._runtime.bridge import Portal, drive
@@ -13,6 +13,7 @@ from qtasks.app.blocking_task import SyncTask
 from qtasks.app.blocking_upkeep import BlockingUpkeep
 from qtasks.app.handles import TaskHandle
 from qtasks.app.waiting import take_ended, wait_until_ended
+from qtasks.exc import UniqueConflictError
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -65,9 +66,25 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         self._hopping = self._client(self._connection)
         self._portal = portal
 
+    @overload
+    def add_task(
+        self,
+        task_name: str | BaseTask[Any, Any, Any],
+        *args: Any,
+        on_conflict: Literal["skip"],
+        **kwargs: Any,
+    ) -> TaskHandle[Any] | None: ...
+    @overload
+    def add_task(
+        self,
+        task_name: str | BaseTask[Any, Any, Any],
+        *args: Any,
+        on_conflict: Literal["existing", "replace", "raise"] | None = ...,
+        **kwargs: Any,
+    ) -> TaskHandle[Any]: ...
     def add_task(
         self, task_name: str | BaseTask[Any, Any, Any], *args: Any, **kwargs: Any
-    ) -> TaskHandle[Any]:
+    ) -> TaskHandle[Any] | None:
         """Adds a call by the task's name; the task may live in another program.
 
         Args:
@@ -79,6 +96,7 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         Raises:
             TaskArgumentsError: the task is known here and the arguments do not fit.
             EncodeError: an argument cannot be encoded.
+            UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
@@ -87,15 +105,20 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
     def add_tasks(self, calls: Iterable[TaskCall]) -> list[TaskHandle[Any]]:
         """Adds many calls in one step, all or none.
 
+        There is a handle for each call. Where another task holds the unique key of a call, it is
+        that task's, also if the call shall be skipped.
+
         Args:
             calls: what ``task.build(...)`` returned.
 
         Raises:
             TaskArgumentsError: one of the calls does not fit; nothing was queued.
+            UniqueConflictError: calls that say ``on_conflict="raise"`` were not added, because
+                other tasks hold their keys; all others were. It names both.
             ServerError: nothing was acknowledged.
         """
         listed = check_calls(calls)
-        records = self._run(lambda client: client.submit(listed))
+        records = self._run(lambda client: client.submit(listed, many=True))
         return [TaskHandle(self, record) for record in records]
 
     def get(self, task_id: str | UUID) -> TaskHandle[Any] | None:
@@ -142,8 +165,10 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         task: str | None = None,
         dead: bool | None = None,
         error_type: str | None = None,
+        error: str | None = None,
         reason: str | None = None,
         since: float | timedelta | None = None,
+        until: float | timedelta | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> tuple[list[TaskHandle[Any]], str | None]:
@@ -155,8 +180,11 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
             task: only this task name.
             dead: True for the dead letters alone.
             error_type: only failures of this exception type, qualified or bare.
+            error: only failures of this exception type, or with this text in their message.
             reason: only this reason.
-            since: seconds since the epoch, or a timedelta back from now.
+            since: only those that were added (dead letters: that died) at or after this time:
+                seconds since the epoch, or a timedelta back from now.
+            until: only those before this time, likewise.
             limit: page size, 1…1000.
             cursor: what the page before returned.
 
@@ -169,8 +197,10 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
             task=task,
             dead=dead,
             error_type=error_type,
+            error=error,
             reason=reason,
             since=since,
+            until=until,
             limit=limit,
             cursor=cursor,
             now=self.clock.time(),
@@ -246,7 +276,13 @@ class QueueTasks(BlockingDeclaring, BlockingUpkeep):
         return self._portal.call(lambda: make(self._hopping))
 
     def _add(self, call: TaskCall) -> TaskHandle[Any]:
-        record = self._run(lambda client: client.submit([call]))[0]
+        """Adds a call; returns its handle, or None if it was skipped."""
+        try:
+            record = self._run(lambda client: client.submit([call]))[0]
+        except UniqueConflictError:
+            if call.options.on_conflict != "skip":
+                raise
+            return None  # type: ignore[return-value]  # who asks for it has a type that says so
         handle = TaskHandle[Any](self, record)
         if call.options.timeout is not None:
             handle.wait(call.options.timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Protocol, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from qtasks.app.blocking import QueueTasks
     from qtasks.app.handles import TaskHandle
-    from qtasks.schemas import TaskDefinition
+    from qtasks.schemas import TaskDefinition, Uniqueness
 
-__all__ = ["BoundTask", "SyncTask", "SyncTaskDecorator", "SyncTaskEchoDecorator"]
+__all__ = ["BoundTask", "SkippingTask", "SyncTask", "SyncTaskDecorator", "SyncTaskEchoDecorator"]
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", default=Any)
@@ -42,6 +42,26 @@ class BoundTask(Generic[P, R]):
 
     def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
         """Makes a call for ``app.add_tasks``."""
+        return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
+
+
+class SkippingTask(Generic[P, R]):
+    """A task whose calls are not added, and have no handle, while another holds their key."""
+
+    def __init__(self, task: SyncTask[P, R, Any], options: CallOptions) -> None:
+        self._task = task
+        self._options = options
+
+    def options(self, **options: Any) -> SkippingTask[P, R]:
+        """Adds or replaces options."""
+        return SkippingTask(self._task, make_options(self._options, options))
+
+    def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R] | None:
+        """Adds a call to the queue; returns None if another task holds its unique key."""
+        return self._task._app._add(self.build(*args, **kwargs))  # noqa: SLF001 - one concept, two classes
+
+    def build(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Makes a call for ``app.add_tasks``, which has a handle for each call."""
         return self._task._call(args, kwargs, self._options)  # noqa: SLF001 - one concept, two classes
 
 
@@ -81,6 +101,19 @@ class SyncTask(BaseTask[P, R, C]):
     @overload
     def add_task(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]: ...
     @overload
+    def add_task(
+        self, *args: Any, on_conflict: Literal["skip"], **kwargs: Any
+    ) -> TaskHandle[R] | None: ...
+    @overload
+    def add_task(
+        self,
+        *args: Any,
+        on_conflict: Literal["existing", "replace", "raise"] | None,
+        **kwargs: Any,
+    ) -> TaskHandle[R]: ...
+    @overload
+    def add_task(self, *args: Any, unique: Uniqueness, **kwargs: Any) -> TaskHandle[R]: ...
+    @overload
     def add_task(self, *args: Any, timeout: float | None, **kwargs: Any) -> TaskHandle[R]: ...
     @overload
     def add_task(self, *args: Any, priority: int, **kwargs: Any) -> TaskHandle[R]: ...
@@ -95,12 +128,14 @@ class SyncTask(BaseTask[P, R, C]):
     @overload
     def add_task(self, *args: Any, unique_key: str, **kwargs: Any) -> TaskHandle[R]: ...
     @overload
-    def add_task(self, *args: Any, expires: float | timedelta, **kwargs: Any) -> TaskHandle[R]: ...
+    def add_task(
+        self, *args: Any, expires: float | timedelta | datetime, **kwargs: Any
+    ) -> TaskHandle[R]: ...
     @overload
     def add_task(self, *args: Any, headers: Mapping[str, str], **kwargs: Any) -> TaskHandle[R]: ...
     @overload
     def add_task(self, *args: Any, task_name: str, **kwargs: Any) -> TaskHandle[Any]: ...
-    def add_task(self, *args: Any, **kwargs: Any) -> TaskHandle[Any]:
+    def add_task(self, *args: Any, **kwargs: Any) -> TaskHandle[Any] | None:
         """Adds a call to the queue; with ``timeout=`` also waits for its end.
 
         Besides the task's own arguments it takes the options of
@@ -110,12 +145,22 @@ class SyncTask(BaseTask[P, R, C]):
         Raises:
             TaskArgumentsError: the arguments do not fit the task; nothing was queued.
             EncodeError: an argument cannot be encoded.
+            UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
         """
         return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
 
-    def options(self, **options: Any) -> BoundTask[P, R]:
+    @overload
+    def options(self, *, on_conflict: Literal["skip"], **options: Any) -> SkippingTask[P, R]: ...
+    @overload
+    def options(
+        self,
+        *,
+        on_conflict: Literal["existing", "replace", "raise"] | None = ...,
+        **options: Any,
+    ) -> BoundTask[P, R]: ...
+    def options(self, **options: Any) -> BoundTask[P, R] | SkippingTask[P, R]:
         """Sets options for calls: ``task.options(delay=60).add_task(...)``.
 
         Args:
@@ -124,7 +169,10 @@ class SyncTask(BaseTask[P, R, C]):
         Raises:
             TaskArgumentsError: there is no such option.
         """
-        return BoundTask(self, make_options(CallOptions(), options))
+        made = make_options(CallOptions(), options)
+        if made.on_conflict == "skip":
+            return SkippingTask(self, made)
+        return BoundTask(self, made)
 
 
 class SyncTaskDecorator(Protocol):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from qtasks.app.asking import as_id
 from qtasks.app.base import BaseQueueTasks
+from qtasks.app.letters import LetterFilters, discard, requeue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from uuid import UUID
+    from datetime import timedelta
 
     from qtasks._core.client import Client
     from qtasks.app.global_config import GlobalConfig
+    from qtasks.app.letters import Letters
     from qtasks.schemas import Presence, QueueStats
 
 __all__ = ["BlockingUpkeep"]
@@ -33,27 +34,45 @@ class BlockingUpkeep(BaseQueueTasks):
 
     def requeue(
         self,
-        task_ids: Sequence[str | UUID],
+        task_ids: Letters,
         *,
         reset_attempts: bool = True,
-        spread: float = 0.0,
+        spread: float | timedelta = 0.0,
+        **filters: Unpack[LetterFilters],
     ) -> Sequence[str]:
         """Sends dead letters back to their queues; returns the ids that moved.
 
-        Args:
-            task_ids: their ids.
-            reset_attempts: whether counted attempts start from 0 again.
-            spread: seconds over which they become due, against a stampede.
-        """
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return self._run(
-            lambda client: client.requeue(wanted, reset_attempts=reset_attempts, spread=spread)
-        )
+        They keep id and history. Each moves once, however often and by how many it is asked for.
 
-    def discard(self, task_ids: Sequence[str | UUID]) -> Sequence[str]:
-        """Removes dead letters for good; returns the ids that were removed."""
-        wanted = [as_id(task_id) for task_id in task_ids]
-        return self._run(lambda client: client.discard(wanted))
+        Args:
+            task_ids: their ids, or ``"all"``, of which filters leave a part.
+            reset_attempts: whether counted attempts start from 0 again.
+            spread: seconds, or a timedelta, over which they become due, against a stampede.
+            **filters: ``task``, ``queue``, ``error`` (an exception type or a text), ``reason``,
+                ``since``, ``until`` and ``limit``, see
+                :class:`~qtasks.app.letters.LetterFilters`.
+
+        Raises:
+            TaskArgumentsError: an id or a filter has a value that cannot be.
+            PartlyDoneError: the server failed in the midst; it names the ids that moved.
+            ServerError: the server failed at once; none moved.
+        """
+        deed = requeue(task_ids, filters, self.clock, reset_attempts=reset_attempts, spread=spread)
+        return self._run(deed)
+
+    def discard(self, task_ids: Letters, **filters: Unpack[LetterFilters]) -> Sequence[str]:
+        """Removes dead letters for good, with their records; returns the ids that were removed.
+
+        Args:
+            task_ids: their ids, or ``"all"``, of which filters leave a part.
+            **filters: as for :meth:`requeue`.
+
+        Raises:
+            TaskArgumentsError: an id or a filter has a value that cannot be.
+            PartlyDoneError: the server failed in the midst; it names the ids that are gone.
+            ServerError: the server failed at once; none was removed.
+        """
+        return self._run(discard(task_ids, filters, self.clock))
 
     def stats(self, queues: str | Sequence[str] | None = None) -> list[QueueStats]:
         """Counts tasks by state.

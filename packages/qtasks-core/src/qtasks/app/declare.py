@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks._core.binding import arity_of
+from qtasks._core.unique import check_unique, make_unique
 from qtasks._runtime.bridge import is_async_callable
+from qtasks._runtime.seconds import seconds_of
 from qtasks._typed.builtin import builtin_converter
 from qtasks._typed.hints import signature_of
 from qtasks._typed.task_types import TaskTypes
@@ -74,6 +76,10 @@ _VALUES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "priority": (
         lambda value: value is None or (_is_number(value, int) and -128 <= value <= 127),  # noqa: PLR2004 - the range of nice values
         "a whole number from -128 to 127",
+    ),
+    "expires": (
+        lambda value: value is None or seconds_of(value) is not None,
+        "seconds from 0 up, a timedelta, or None for no limit",
     ),
     "store_result": (lambda value: isinstance(value, bool), "True or False"),
     "ack": (lambda value: value in ("group", "immediate"), "'group' or 'immediate'"),
@@ -140,6 +146,7 @@ def declare(
     pool = _pool(name, colour, known.pop("pool", None))
     _check_values(name, known)
     _check_generator(name, colour, pool, known)
+    unique = make_unique(known.pop("unique", None))
     signature = _signature(name, function, pool, echo=known.get("echo", False))
     task = TaskDefinition(
         name=name,
@@ -148,6 +155,7 @@ def declare(
         pool=pool,
         signature=signature,
         arity=arity_of(signature),
+        unique=unique,
         where=where,
         extra=extra,
         tags=tuple(known.pop("tags", ())),
@@ -156,6 +164,9 @@ def declare(
     )
     if filled := fills(task):
         task = _without(task, function, filled)
+    if unique is not None and (wrong := check_unique(unique, task.signature)):
+        msg = f"task {name!r}: unique={unique.by!r}: {wrong}"
+        raise RegistrationError(msg)
     check_executor(task)
     if task.pool == "process":
         check_crossable(task)

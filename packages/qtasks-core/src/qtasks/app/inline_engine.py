@@ -27,7 +27,6 @@ from qtasks.schemas import (
     Fail,
     Outcome,
     Record,
-    Retention,
     Retry,
     Settlement,
     Success,
@@ -112,9 +111,9 @@ class InlineClient(Client):
         super().__init__(**parts)
         self._engine = engine
 
-    async def submit(self, calls: Sequence[TaskCall]) -> list[Record]:
+    async def submit(self, calls: Sequence[TaskCall], *, many: bool = False) -> list[Record]:
         """Adds calls and runs them; returns their records after that."""
-        return await self._engine.run(await super().submit(calls))
+        return await self._engine.run(await super().submit(calls, many=many))
 
     async def next_ended(
         self, ids: Sequence[str], timeout: float | None
@@ -163,7 +162,7 @@ class Engine:
         self._delays = delays
         self._clock = InlineClock(app.clock)
         self._broker = MemoryBroker(clock=self._clock)
-        self._broker.retention = Retention(app.config.result_ttl, app.config.dead_ttl)
+        self._broker.retention = app.config.retention
         self._storage = self._broker.storage
         self._connection = Connection(self._broker)
         self._benches: dict[asyncio.AbstractEventLoop, Bench] = {}

@@ -12,6 +12,7 @@ from typing_extensions import ParamSpec, TypeVar
 from qtasks._core.binding import fit_arguments, signature_text
 from qtasks.exc import TaskArgumentsError
 from qtasks.schemas import CallOptions, TaskCall, TaskDefinition
+from qtasks.schemas.options import NO_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class BaseTask(Generic[P, R, C]):
         Raises:
             TaskArgumentsError: the arguments do not fit the task.
         """
-        return self._call(args, kwargs, CallOptions())
+        return self._call(args, kwargs, NO_OPTIONS)
 
     def __repr__(self) -> str:
         """Shows the signature."""
@@ -129,7 +130,7 @@ class BaseTask(Generic[P, R, C]):
 def split_options(keywords: dict[str, Any]) -> tuple[CallOptions, dict[str, Any]]:
     """Separates the options of a call from the task's own keyword arguments."""
     if OPTION_NAMES.isdisjoint(keywords):
-        return _NO_OPTIONS, keywords
+        return NO_OPTIONS, keywords
     options = {key: value for key, value in keywords.items() if key in OPTION_NAMES}
     kwargs = {key: value for key, value in keywords.items() if key not in OPTION_NAMES}
     return CallOptions(**options), kwargs
@@ -147,6 +148,3 @@ def make_options(before: CallOptions, keywords: Mapping[str, Any]) -> CallOption
         msg = f"unknown option {key!r}{hint}; options are {', '.join(sorted(OPTION_NAMES))}"
         raise TaskArgumentsError(msg)
     return msgspec.structs.replace(before, **keywords)
-
-
-_NO_OPTIONS = CallOptions()

@@ -1,12 +1,14 @@
 """``qtasks dead``: tasks that failed for good, and what to do with them."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from qtasks._core.client import Client
-from qtasks.cli.asking import Yes, confirm
+from qtasks._core.dead_letters import DeadLetters
+from qtasks.cli.asking import Yes
+from qtasks.cli.dead_bulk import Advance, Deed, DryRun, Wanted, handle
+from qtasks.cli.dead_export import export
 from qtasks.cli.durations import parse_span
 from qtasks.cli.filters import (
     All,
@@ -18,13 +20,10 @@ from qtasks.cli.filters import (
     Reason,
     Since,
     TaskName,
-    check,
-    pages,
+    Until,
 )
 from qtasks.cli.grammar import Command, Group
-from qtasks.cli.ids import whole_ids
-from qtasks.cli.invocation import AsJson, Invocation, invocation
-from qtasks.cli.known import note_no_match
+from qtasks.cli.invocation import AsJson, invocation
 from qtasks.cli.records import document, print_one
 from qtasks.cli.tasks import find, list_and_print
 from qtasks.cli.values import parse_whole
@@ -33,14 +32,15 @@ from qtasks.exc import UnknownTaskError
 __all__ = ["dead"]
 
 dead = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Look at dead letters, requeue or discard them."
+    cls=Group, no_args_is_help=True, help="Look at dead letters, requeue, discard or export them."
 )
 
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Their ids, or the ends of them.")
 ]
-#: What is done with a page of ids; returns the ids with which it was done.
-Deed = Callable[[Client, Sequence[str]], Coroutine[Any, Any, Sequence[str]]]
+Most = Annotated[
+    str | None, typer.Option("--limit", metavar="N", help="The most of them, the newest ones.")
+]
 
 
 @dead.command("list", cls=Command)
@@ -52,6 +52,7 @@ def list_dead(
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
+    until: Until = None,
     limit: Limit = "50",
     all_: All = False,
     as_json: AsJson = False,
@@ -63,7 +64,9 @@ def list_dead(
     qtasks -A shop:app dead list --task resize --error OSError
     """
     asked = invocation(ctx, as_json=as_json)
-    filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
+    filters = Filters(
+        task=task, error=error, reason=reason, since=since, until=until, queue=queue, dead=True
+    )
     most = parse_whole("--limit", limit, 1)
     list_and_print(asked, filters, None if all_ else most, "dead letters")
 
@@ -97,11 +100,14 @@ def requeue(
     ids: Ids = None,
     *,
     all_: EveryOne = False,
+    dry_run: DryRun = False,
     task: TaskName = None,
     queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
+    until: Until = None,
+    limit: Most = None,
     spread: Annotated[
         str,
         typer.Option(metavar="SPAN", help="Let them become due over this time, such as 10m."),
@@ -113,6 +119,8 @@ def requeue(
 ) -> None:
     """Send dead letters back to their queues; they keep id and history.
 
+    Each moves once, however often it is asked for.
+
     Examples:
     qtasks -A shop:app dead requeue 0b9be4f2-3c1c-4c4e-9a5c-7d1f5f6f2a10
     qtasks -A shop:app dead requeue --all --error ConnectionError --spread 10m
@@ -120,12 +128,16 @@ def requeue(
     asked = invocation(ctx, as_json=as_json)
     seconds = parse_span("--spread", spread).total_seconds()
 
-    async def do(client: Client, page: Sequence[str]) -> Sequence[str]:
-        return await client.requeue(page, reset_attempts=not keep_attempts, spread=seconds)
+    async def do(dead: DeadLetters, page: Sequence[str], advance: Advance) -> Sequence[str]:
+        return await dead.requeue(
+            page, reset_attempts=not keep_attempts, spread=seconds, advance=advance
+        )
 
-    filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
-    check(ids, filters, "dead letters", all_=all_)
-    _handle(asked, ids, filters if all_ else None, do, "requeued")
+    filters = Filters(
+        task=task, error=error, reason=reason, since=since, until=until, queue=queue, dead=True
+    )
+    most = None if limit is None else parse_whole("--limit", limit, 1)
+    handle(asked, Wanted(ids, filters, all_, most, dry_run), Deed(do, "requeued"))
 
 
 @dead.command(cls=Command)
@@ -135,11 +147,14 @@ def discard(
     *,
     all_: EveryOne = False,
     yes: Yes = False,
+    dry_run: DryRun = False,
     task: TaskName = None,
     queue: QueueName = None,
     error: ErrorType = None,
     reason: Reason = None,
     since: Since = None,
+    until: Until = None,
+    limit: Most = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove dead letters for good, with their records.
@@ -150,54 +165,20 @@ def discard(
     """
     asked = invocation(ctx, as_json=as_json)
 
-    async def do(client: Client, page: Sequence[str]) -> Sequence[str]:
-        return await client.discard(page)
+    async def do(dead: DeadLetters, page: Sequence[str], advance: Advance) -> Sequence[str]:
+        return await dead.discard(page, advance=advance)
 
-    filters = Filters(task=task, error=error, reason=reason, since=since, queue=queue, dead=True)
-    check(ids, filters, "dead letters", all_=all_)
-    if all_ and not yes:
-        confirm(
-            f"Remove these dead letters from {asked.place} for good?",
-            "discard --all removes records for good",
-        )
-    _handle(asked, ids, filters if all_ else None, do, "discarded")
-
-
-def _handle(
-    asked: Invocation, ids: Sequence[str] | None, filters: Filters | None, do: Deed, done: str
-) -> None:
-    """Does it with the named dead letters, or with all that the filters leave."""
-    if filters is not None:
-        count, others = _handle_all(asked, filters, do, done), list[str]()
-    else:
-        wanted = list(dict.fromkeys(whole_ids(asked, ids or (), dead=True)))
-        moved = set(asked.ask(lambda client: do(client, wanted)))
-        count, others = len(moved), [task_id for task_id in wanted if task_id not in moved]
-    if asked.as_json:
-        asked.output.document({done: count, "not_dead": others})
-    else:
-        asked.output.line(f"{done} {count:,} in {asked.place}")
-        for task_id in others:
-            asked.output.note(f"not a dead letter: {task_id}")
-    if filters is not None and not count:
-        note_no_match(asked, filters, "dead letters")
-    if others:
-        raise typer.Exit(1)
+    filters = Filters(
+        task=task, error=error, reason=reason, since=since, until=until, queue=queue, dead=True
+    )
+    most = None if limit is None else parse_whole("--limit", limit, 1)
+    deed = Deed(
+        do,
+        "discarded",
+        f"Remove these dead letters from {asked.place} for good?",
+        "discard --all removes records for good",
+    )
+    handle(asked, Wanted(ids, filters, all_, most, dry_run, yes), deed)
 
 
-def _handle_all(asked: Invocation, filters: Filters, do: Deed, done: str) -> int:
-    query = filters.query(asked.app.clock.time())
-
-    async def each_page(client: Client) -> int:
-        total = None
-        if not filters.given:
-            total = sum(queue.dead for queue in await client.stats())
-        count = 0
-        with asked.output.progress(done, total) as advance:
-            async for page in pages(client, query, None):
-                ids = [record.id for record in page.records]
-                count += len(await do(client, ids)) if ids else 0
-                advance(len(ids))
-        return count
-
-    return asked.ask(each_page)
+dead.command(cls=Command)(export)

@@ -24,6 +24,7 @@ __all__ = [
     "Since",
     "Status",
     "TaskName",
+    "Until",
     "check",
     "pages",
 ]
@@ -37,7 +38,9 @@ TaskName = Annotated[
 ]
 ErrorType = Annotated[
     str | None,
-    typer.Option("--error", metavar="TYPE", help="Only this exception, such as ValueError."),
+    typer.Option(
+        "--error", metavar="TEXT", help="Only this exception, or this text in its message."
+    ),
 ]
 Reason = Annotated[
     str | None, typer.Option(metavar="WORD", help="Only this reason, such as worker_lost.")
@@ -45,6 +48,10 @@ Reason = Annotated[
 Since = Annotated[
     str | None,
     typer.Option(metavar="SPAN", help="Not older than 30s, 15m, 1h30m, 2d, 1w."),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="SPAN", help="Not younger than this, such as 2h."),
 ]
 Limit = Annotated[str, typer.Option(metavar="N", help="The most to list.")]
 Status = Annotated[
@@ -63,9 +70,10 @@ class Filters:
         queue: only this queue.
         task: only this task name.
         dead: True for dead letters alone.
-        error: only this exception type.
+        error: only this exception type, or this text in the message.
         reason: only this reason.
         since: the longest age, such as ``1h``.
+        until: the shortest age.
     """
 
     status: TaskStatusEnum | None = None
@@ -75,32 +83,35 @@ class Filters:
     error: str | None = None
     reason: str | None = None
     since: str | None = None
+    until: str | None = None
 
     def query(self, now: float) -> RecordQuery:
         """Returns the question for the storage.
 
         Raises:
-            ConfigError: ``since`` is no span of time.
+            ConfigError: ``since`` or ``until`` is no span of time.
         """
-        since = None
-        if self.since is not None:
-            since = now - parse_span("--since", self.since).total_seconds()
         return RecordQuery(
             status=self.status,
             queue=self.queue,
             task=self.task,
             dead=self.dead,
-            error_type=self.error,
+            error=self.error,
             reason=self.reason,
-            since=since,
+            since=_moment("--since", self.since, now),
+            until=_moment("--until", self.until, now),
             limit=_PAGE,
         )
 
     @property
     def given(self) -> list[str]:
         """The options that narrow the tasks down, as they were written."""
-        names = ("task", "queue", "status", "error", "reason", "since")
+        names = ("task", "queue", "status", "error", "reason", "since", "until")
         return [f"--{name}" for name in names if getattr(self, name) is not None]
+
+
+def _moment(option: str, span: str | None, now: float) -> float | None:
+    return None if span is None else now - parse_span(option, span).total_seconds()
 
 
 def check(ids: Sequence[str] | None, filters: Filters, what: str, *, all_: bool) -> None:

@@ -30,6 +30,7 @@ def stats(
 
     Ready tasks may run now, delayed ones later, and running ones are in the
     hands of a worker. Finished ones count as long as their records are kept.
+    Dropped are dead letters that went unseen: too many or too old.
     A queue that nobody knows is refused.
 
     Examples:
@@ -73,10 +74,11 @@ def _print(asked: Invocation, found: list[QueueStats], workers: list[Presence]) 
             Column("running", right=True),
             Column("dead", right=True),
             Column("finished", right=True),
+            *([Column("dropped", right=True)] if _any_dropped(found) else []),
             Column("oldest", right=True, spare=2),
             Column("state", spare=0 if any(queue.paused for queue in found) else 1),
         ],
-        [_queue_row(queue) for queue in found],
+        [_queue_row(queue, dropped=_any_dropped(found)) for queue in found],
     )
     out.line()
     if not workers:
@@ -100,7 +102,12 @@ def _holds(queue: QueueStats) -> bool:
     return queue.paused or any(counts)
 
 
-def _queue_row(queue: QueueStats) -> list[Any]:
+def _any_dropped(found: list[QueueStats]) -> bool:
+    """Whether dead letters were dropped, which most queues never see."""
+    return any(queue.dropped for queue in found)
+
+
+def _queue_row(queue: QueueStats, *, dropped: bool) -> list[Any]:
     return [
         queue.queue,
         f"{queue.ready:,}",
@@ -108,6 +115,7 @@ def _queue_row(queue: QueueStats) -> list[Any]:
         f"{queue.leased:,}",
         f"{queue.dead:,}",
         f"{queue.finished:,}",
+        *([f"{queue.dropped:,}"] if dropped else []),
         span_text(queue.oldest_ready_age),
         "paused" if queue.paused else "",
     ]

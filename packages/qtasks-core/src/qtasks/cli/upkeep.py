@@ -23,6 +23,8 @@ __all__ = ["upkeep"]
 
 #: How many of the newest tasks of a status are looked at.
 _NEWEST: Final = 500
+#: The share of ``dead_limit`` from which on somebody should look.
+_NEARLY: Final = 0.9
 #: Seconds by which clocks may differ without harm.
 _CLOCKS: Final = 5.0
 #: Seconds from which on tasks are long, and holding them ready keeps others idle.
@@ -44,6 +46,7 @@ async def upkeep(asked: Invocation, client: Client) -> list[Finding]:
     return [
         *_workers(workers, time.time()),
         *_queues(asked, queues, workers),
+        *_dead_letters(asked, queues),
         *_orphans(await newest(client, TaskStatusEnum.PROCESS), workers, asked),
         *_names(asked, waiting),
         *_durations(asked, await newest(client, TaskStatusEnum.SUCCESS)),
@@ -111,6 +114,32 @@ def _queues(
     total = sum(queue.ready + queue.delayed for queue in queues)
     if not found:
         found.append(Finding("ok", "queues", f"{_count(total, 'task waits', 'tasks wait')}."))
+    return found
+
+
+def _dead_letters(asked: Invocation, queues: Sequence[QueueStats]) -> list[Finding]:
+    """Says where dead letters are dropped, or soon will be, before anybody looks at them."""
+    most = asked.app.config.dead_limit
+    found = []
+    for queue in queues:
+        if queue.dead < _NEARLY * most:
+            continue
+        gone = _count(queue.dropped, "was", "were")
+        dropped = f"; {gone} dropped before" if queue.dropped else ""
+        found.append(
+            Finding(
+                "warning",
+                f"dead letters of {queue.queue}",
+                f"{queue.dead:,} of {most:,} that are kept{dropped}: beyond, the oldest go unseen.",
+                f"Look at them: {asked.command('dead list --queue ' + queue.queue)} - then send"
+                " them back, export or discard them; or raise dead_limit.",
+            )
+        )
+    if not found:
+        total, dropped = (sum(getattr(q, n) for q in queues) for n in ("dead", "dropped"))
+        gone = f"; {_count(dropped, 'was', 'were')} dropped, too old or too many"
+        text = f"{_count(total, 'is', 'are')} kept{gone if dropped else ''}."
+        found.append(Finding("ok", "dead letters", text))
     return found
 
 

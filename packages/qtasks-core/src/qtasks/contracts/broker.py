@@ -139,7 +139,9 @@ class BaseBroker(ABC):
 
         Each kind at most ``limit`` times. A delivery taken back counts as lost and is due at
         once, before the others of its priority; the third consecutive loss convicts the task:
-        status ``error``, reason ``worker_lost``. Taking back makes the old token stale.
+        status ``error``, reason ``worker_lost``. Taking back makes the old token stale. Of more
+        dead letters in a queue than :attr:`retention` allows, the oldest are dropped; how many,
+        and how many went because of their age, is in ``QueueStats.dropped``.
 
         Tell in ``next_lease_end`` when the earliest lease ends: workers sweep again just then, so
         the tasks of a dead machine run again at once. Without it they wait for the next of the

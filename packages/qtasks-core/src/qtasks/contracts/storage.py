@@ -201,7 +201,12 @@ class BaseStorage(ABC):
 
     @abstractmethod
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> Sequence[str]:
         """Sends dead letters back to their queue; returns the ids that were dead until now.
 
@@ -211,6 +216,7 @@ class BaseStorage(ABC):
             ids: the tasks.
             reset_attempts: whether counted attempts start from 0 again.
             spread: seconds over which they become due, evenly, against a stampede.
+            delay: seconds until the first of them is due.
         """
 
     @abstractmethod

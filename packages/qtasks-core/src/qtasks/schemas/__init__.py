@@ -18,6 +18,7 @@ from qtasks.schemas.retention import MAX_LOST, Retention
 from qtasks.schemas.stats import Presence, QueueStats
 from qtasks.schemas.status import TERMINAL, TaskStatusEnum
 from qtasks.schemas.stream import Chunk, Streamed
+from qtasks.schemas.unique import OnConflict, Unique, Uniqueness
 from qtasks.schemas.verdict import Verdict
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Held",
     "HistoryEntry",
     "Message",
+    "OnConflict",
     "Outcome",
     "Page",
     "PluginReport",
@@ -62,5 +64,7 @@ __all__ = [
     "TaskDefinition",
     "TaskError",
     "TaskStatusEnum",
+    "Unique",
+    "Uniqueness",
     "Verdict",
 ]

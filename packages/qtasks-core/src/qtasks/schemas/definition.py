@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
+from qtasks.schemas.unique import Unique
 from qtasks.typing import Colour, Pool, ValueTypes
 
 __all__ = ["TaskDefinition"]
@@ -26,6 +28,10 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         echo: whether the function's first parameter is the running task itself.
         queue: the queue its calls go to unless a call says otherwise.
         priority: −128…127, lower runs earlier; None takes the app's default.
+        unique: how its calls are told apart, and for how long there is one of a kind; None if they
+            are not.
+        expires: seconds (or a timedelta) within which its calls have to be started; None for no
+            limit.
         max_time: seconds a run may take, counted from its start; None for no limit.
         store_result: whether the record outlives the run.
         ack: ``immediate`` settles without waiting for ``commit_interval``.
@@ -58,6 +64,8 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     echo: bool = False
     queue: str = "default"
     priority: int | None = None
+    unique: Unique | None = None
+    expires: float | timedelta | None = None
     max_time: float | None = None
     store_result: bool = True
     ack: Literal["group", "immediate"] = "group"

@@ -24,6 +24,7 @@ class Delivery(msgspec.Struct, frozen=True, weakref=True):
         claimed_at: when it was handed out, likewise.
         history: the encoded history, or None.
         malformed: why the stored message cannot be read, or None; such a delivery only fails.
+        expires_at: when it must have been started, likewise, or None.
         receipt: whatever the broker needs to recognise the delivery when it is settled.
     """
 
@@ -39,6 +40,7 @@ class Delivery(msgspec.Struct, frozen=True, weakref=True):
     history: bytes | None = None
     malformed: str | None = None
     receipt: object = None
+    expires_at: float | None = None
 
     @property
     def id(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = ["Message", "Receipt"]
@@ -19,7 +21,14 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         delay: seconds from acceptance until it may run, by the broker's clock.
         eta: seconds since the epoch before which it may not run; the later of both counts.
         expires: seconds from acceptance after which it is cancelled instead of started.
-        unique_key: while an unfinished task holds this key, publishing returns that task's id.
+        unique_key: while a task holds this key, publishing returns that task's id.
+        unique_until: when the key is free again: ``finished``, once the task has ended in any way;
+            ``started``, once it was handed to a worker for the first time; ``added``, when
+            ``unique_window`` is over, whatever becomes of the task.
+        unique_window: seconds for which the key is held after that moment; ``started`` has none.
+        unique_replaces: whether a task that holds the key and waits gives way: it ends as
+            cancelled with the reason ``replaced``, in the same step. One that runs does not. How a
+            key is held matters where the message is published; a delivery need not repeat it.
         headers: small text values that travel with the task and are not arguments.
         parent_id: id of the task that added this one.
         root_id: id of the first task of that line.
@@ -37,6 +46,9 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     parent_id: str | None = None
     root_id: str | None = None
+    unique_until: Literal["added", "started", "finished"] = "finished"
+    unique_window: float = 0.0
+    unique_replaces: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["CallOptions", "TaskCall"]
+from qtasks.schemas.unique import OnConflict, Uniqueness
+
+__all__ = ["NO_OPTIONS", "CallOptions", "TaskCall"]
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +24,16 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
         eta: a time before which it may not run: an aware datetime or seconds since the epoch.
         queue: the queue it waits in.
         task_id: its uuid; adding the same one again changes nothing.
-        unique_key: while an unfinished task holds this key, adding returns that task.
-        expires: seconds (or a timedelta) after which it is cancelled instead of started.
+        unique_key: while a task holds this key, which it does until it has ended unless ``unique``
+            says otherwise, adding returns that task.
+        unique: how calls are told apart, and how their key is held: a
+            :class:`~qtasks.schemas.Unique`, what its ``by`` takes, or False for a call that is not
+            unique; None leaves it to the task.
+        on_conflict: what happens if the key is held: ``existing`` returns the handle of the task
+            that holds it, ``skip`` returns None, ``replace`` cancels that task if it waits,
+            ``raise`` raises ``UniqueConflictError``; None leaves it to ``unique``.
+        expires: seconds (or a timedelta) after which it is cancelled instead of started, or an
+            aware datetime; None leaves it to the task.
         headers: small text values that travel with the task.
     """
 
@@ -34,8 +44,14 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     task_id: str | UUID | None = None
     unique_key: str | None = None
-    expires: float | timedelta | None = None
+    unique: Uniqueness = None
+    on_conflict: OnConflict | None = None
+    expires: float | timedelta | datetime | None = None
     headers: Mapping[str, str] | None = None
+
+
+#: What most calls have; one object, so that they are told by it.
+NO_OPTIONS = CallOptions()
 
 
 class TaskCall(msgspec.Struct, frozen=True):
@@ -51,4 +67,4 @@ class TaskCall(msgspec.Struct, frozen=True):
     task_name: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    options: CallOptions = CallOptions()
+    options: CallOptions = NO_OPTIONS

@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True):
         headers: headers as last set.
         parent_id: id of the task that added it.
         root_id: id of the first task of that line.
-        unique_key: the key it holds while unfinished.
+        unique_key: the key it was added with, which it may hold.
         created_at: when it was accepted.
         due_at: when it may run next, or might have.
         started_at: when it was last handed out, or None.
@@ -86,8 +86,10 @@ class RecordQuery(msgspec.Struct, frozen=True):
         task: only this task name.
         dead: True for the dead letters alone.
         error_type: only failures of this exception type, qualified or bare (``ValueError``).
+        error: only failures of this exception type, or with this text in their message.
         reason: only this reason.
         since: only records that finished (dead letters) or were created at or after this time.
+        until: only those that did so before this time.
         limit: page size, 1…1000.
         cursor: the ``cursor`` of the page before, to go on after it.
     """
@@ -101,6 +103,8 @@ class RecordQuery(msgspec.Struct, frozen=True):
     since: float | None = None
     limit: int = 100
     cursor: str | None = None
+    error: str | None = None
+    until: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True):

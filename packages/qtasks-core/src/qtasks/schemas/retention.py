@@ -1,4 +1,4 @@
-"""How long finished tasks are kept, and when a suspect is convicted."""
+"""How long finished tasks are kept, how many, and when a suspect is convicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class Retention(msgspec.Struct, frozen=True):
     Attributes:
         result_ttl: seconds a cancelled or expired task is kept.
         dead_ttl: seconds a convicted task is kept among the dead letters.
+        dead_limit: how many dead letters a queue keeps; a sweep drops the oldest beyond it.
     """
 
     result_ttl: float = 86400.0
     dead_ttl: float = 1209600.0
+    dead_limit: int = 10_000

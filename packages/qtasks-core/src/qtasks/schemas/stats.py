@@ -21,6 +21,8 @@ class QueueStats(msgspec.Struct, frozen=True):
         oldest_lease_age: seconds since the oldest leased task was handed out, or None.
         next_due_in: seconds until the next delayed task may run, or None.
         finished: succeeded, failed and cancelled tasks whose records are still kept.
+        dropped: dead letters that were dropped unseen, because they were too many or too old;
+            counted since the queue was made.
     """
 
     queue: str
@@ -33,6 +35,7 @@ class QueueStats(msgspec.Struct, frozen=True):
     oldest_lease_age: float | None = None
     next_due_in: float | None = None
     finished: int = 0
+    dropped: int = 0
 
 
 class Presence(msgspec.Struct, frozen=True):

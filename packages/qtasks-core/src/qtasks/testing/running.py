@@ -111,7 +111,7 @@ def _refuse_inside_a_loop() -> None:
 async def _run_task(
     app: awaitable.QueueTasks, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AsyncTaskHandle[Any]:
-    handle = await app.add_task(task, *args, **kwargs)
+    handle: AsyncTaskHandle[Any] = await app.add_task(task, *args, **kwargs)
     await run_queue(app)
     return await handle.refresh()
 

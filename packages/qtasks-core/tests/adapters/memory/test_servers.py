@@ -105,7 +105,7 @@ async def test_a_drained_server_holds_nothing() -> None:
     while (await broker.sweep()).more:
         pass
     sizes: list[Sized] = [store.rows, store.died, store.leases, store.finished, store.deadlines]
-    sizes += [store.schedule, store._holders, store.unreported]
+    sizes += [store.schedule, store.holds, store.unreported]
     assert [len(size) for size in sizes] == [0] * len(sizes)
     stats = await broker.stats("q")
     assert (stats.ready, stats.delayed, stats.leased, stats.finished, stats.dead) == (0,) * 5

@@ -240,7 +240,7 @@ def test_damage_is_named(
     with closing(sqlite3.connect(path)) as conn:
         ((size,),) = conn.execute("PRAGMA page_size")
         roots = conn.execute(
-            "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'task'"
+            "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'task' AND rootpage > 0"
         ).fetchall()
     with path.open("r+b") as file:
         for (page,) in roots:

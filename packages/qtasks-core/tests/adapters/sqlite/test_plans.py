@@ -47,7 +47,10 @@ def statements() -> Iterator[tuple[str, str]]:
 
 def parameters(statement: str) -> Any:
     names = re.findall(r":(\w+)", statement)
-    return dict.fromkeys(names) if names else (None,) * statement.count("?")
+    if names:
+        return dict.fromkeys(names)
+    numbers = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    return (None,) * (max(numbers) if numbers else statement.count("?"))
 
 
 @pytest.fixture

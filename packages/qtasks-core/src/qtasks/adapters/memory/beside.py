@@ -19,13 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["begin", "dispatched", "due", "put"]
 
 
-def put(store: Store, messages: Sequence[Message], now: float, *, scheduled: bool) -> list[Receipt]:
+def put(
+    store: Store,
+    messages: Sequence[Message],
+    now: float,
+    *,
+    scheduled: bool,
+    replaced_ttl: float,
+) -> list[Receipt]:
     """Writes records; see :meth:`BaseStorage.put`."""
-    receipts = store.publish(messages, now, beside=True)
+    receipts = store.publish(messages, now, beside=True, replaced_ttl=replaced_ttl)
     if scheduled:
         for receipt in receipts:
-            if receipt.created:
-                store.line_up(store.rows[receipt.id], 0, now)
+            row = store.rows.get(receipt.id)
+            if receipt.created and row is not None and row.waits:  # not replaced by another
+                store.line_up(row, 0, now)
     return receipts
 
 

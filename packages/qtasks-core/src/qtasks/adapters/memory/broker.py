@@ -97,7 +97,9 @@ class MemoryBroker(BaseBroker):
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Queues messages, all or none, and returns one receipt each, in order."""
         with self._server.lock:
-            return self._server.store.publish(messages, self._clock.time())
+            return self._server.store.publish(
+                messages, self._clock.time(), replaced_ttl=self.retention.result_ttl
+            )
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out due messages at once, possibly none."""

@@ -25,9 +25,10 @@ class Lanes:
         leased: how many tasks of this queue workers hold.
         finished: how many finished tasks of it have a record.
         dead: how many of those are dead letters.
+        dropped: how many dead letters went because they were too many or too old.
     """
 
-    __slots__ = ("_keys", "_lanes", "dead", "delayed", "finished", "leased")
+    __slots__ = ("_keys", "_lanes", "dead", "delayed", "dropped", "finished", "leased")
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[int, int], Heap] = {}
@@ -36,6 +37,7 @@ class Lanes:
         self.leased = 0
         self.finished = 0
         self.dead = 0
+        self.dropped = 0
 
     def push(self, row: Row, rank: int) -> None:
         """Lets a task wait that may run now."""

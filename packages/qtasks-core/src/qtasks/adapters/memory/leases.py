@@ -62,10 +62,12 @@ def take_back(store: Store, row: Row, now: float, retention: Retention) -> None:
 
 def sweep(store: Store, limit: int, now: float, retention: Retention) -> Swept:
     """Does one bounded round of housekeeping; see :meth:`BaseBroker.sweep`."""
+    store.holds.sweep(now)
     losses = sweep_leases(store, limit, now, retention)
     expired = sweep_deadlines(store, limit, now, retention)
     purged = sweep_finished(store, limit, now)
     first = store.leases.first()
+    purged += drop_letters(store, limit - purged, retention.dead_limit)
     return Swept(
         tuple(row.id for row in losses if row.status is TaskStatusEnum.PROCESS),
         tuple(row.id for row in losses if row.status is TaskStatusEnum.ERROR),
@@ -97,6 +99,22 @@ def sweep_finished(store: Store, limit: int, now: float) -> int:
     """Removes records whose time is over; returns how many."""
     purged = 0
     while purged < limit and (row := store.finished.pop_due(now)) is not None:
+        store.lanes(row).dropped += row.dead
         store.remove(row)
         purged += 1
     return purged
+
+
+def drop_letters(store: Store, limit: int, most: int) -> int:
+    """Removes the oldest dead letters of queues that have too many; returns how many."""
+    dropped = 0
+    for queue, lanes in store.queues.items():
+        excess = min(lanes.dead - most, limit - dropped)
+        if excess <= 0:
+            continue
+        rows = [row for row in store.died.values() if row.queue == queue]
+        for row in rows[:excess]:  # in the order in which they died
+            lanes.dropped += 1
+            store.remove(row)
+        dropped += excess
+    return dropped

@@ -17,17 +17,27 @@ __all__ = ["discard", "requeue"]
 
 
 def requeue(
-    store: Store, ids: Iterable[str], now: float, *, reset_attempts: bool, spread: float
+    store: Store,
+    ids: Iterable[str],
+    now: float,
+    *,
+    reset_attempts: bool,
+    spread: float,
+    delay: float,
 ) -> list[str]:
     """Sends dead letters back; see :meth:`BaseStorage.requeue`.
 
-    One whose unique key is held by an unfinished task stays where it is.
+    One that would hold its unique key again stays where it is while another task holds it.
     """
     rows: list[Row] = []
     for id_ in ids:
         row = store.died.get(id_)
-        if row is None or store.unique_holder(row.unique_key) is not None:
+        if row is None:
             continue
+        if row.unique_key is not None and row.message.unique_until == "finished":
+            if store.holds.holder(row.unique_key, now) not in {None, row}:
+                continue
+            store.holds.take(row.unique_key, row, now)
         store.revive(row)
         rows.append(row)
     for place, row in enumerate(rows):
@@ -39,7 +49,7 @@ def requeue(
         row.requeues += 1
         if reset_attempts:
             row.attempts = 0
-        row.due_at = now + spread * place / len(rows)
+        row.due_at = now + delay + spread * place / len(rows)
         row.expires_at = None  # somebody wants it to run, however late
         store.line_up(row, ORDINARY, now)
     return [row.id for row in rows]

@@ -27,22 +27,29 @@ def page(store: Store, query: RecordQuery) -> Page:
         ServerError: the cursor is not one of ours.
     """
     limit = max(1, min(query.limit, MAX_PAGE))
-    before = None if query.cursor is None else position(query.cursor)
+    before = None if query.cursor is None else position(query.cursor, query)
     found: list[Row] = []
     for row in candidates(store, query):
-        if (before is None or row.seq < before) and matches(row, query):
+        if (before is None or place(row, query) < before) and matches(row, query):
             found.append(row)
             if len(found) > limit:
                 break
     more = len(found) > limit
     found = found[:limit]
-    return Page(tuple(row.record() for row in found), str(found[-1].seq) if more else None)
+    records = tuple(row.record() for row in found)
+    return Page(records, ":".join(map(repr, place(found[-1], query))) if more else None)
 
 
-def position(cursor: str) -> int:
-    """Returns the place in the order of creation that a cursor stands for."""
+def place(row: Row, query: RecordQuery) -> tuple[float, int]:
+    """Returns where a row stands in a list: dead letters by their end, others by creation."""
+    return (row.finished_at or 0.0 if query.dead else 0.0, row.seq)
+
+
+def position(cursor: str, query: RecordQuery) -> tuple[float, int]:
+    """Returns the place that a cursor stands for."""
+    at, _, seq = cursor.partition(":")
     try:
-        return int(cursor)
+        return float(at) if query.dead else 0.0, int(seq)
     except ValueError as error:
         msg = f"{cursor!r} is not a cursor; pass on the one of the page before"
         raise ServerError(msg) from error
@@ -51,7 +58,7 @@ def position(cursor: str) -> int:
 def candidates(store: Store, query: RecordQuery) -> Iterable[Row]:
     """Lists the rows that may match, newest first."""
     if query.dead:
-        return sorted(store.died.values(), key=lambda row: row.seq, reverse=True)
+        return sorted(store.died.values(), key=lambda row: place(row, query), reverse=True)
     return reversed(store.rows.values())
 
 
@@ -64,7 +71,9 @@ def matches(row: Row, query: RecordQuery) -> bool:
         and query.dead in {None, row.dead}
         and query.reason in {None, row.reason}
         and (query.error_type is None or failed_with(row, query.error_type))
-        and (query.since is None or (moment(row, query) >= query.since))
+        and (query.error is None or failed_with(row, query.error) or says(row, query.error))
+        and (query.since is None or moment(row, query) >= query.since)
+        and (query.until is None or moment(row, query) < query.until)
     )
 
 
@@ -73,8 +82,13 @@ def failed_with(row: Row, name: str) -> bool:
     return row.error is not None and name in {row.error.type, row.error.type.rpartition(".")[2]}
 
 
+def says(row: Row, text: str) -> bool:
+    """Tells whether a text is in the message of the last failure."""
+    return row.error is not None and text in row.error.message
+
+
 def moment(row: Row, query: RecordQuery) -> float:
-    """Returns the time that ``since`` is about."""
+    """Returns the time that ``since`` and ``until`` are about."""
     return (row.finished_at or 0.0) if query.dead else row.created_at
 
 
@@ -102,4 +116,5 @@ def stats(store: Store, queue: str, now: float) -> QueueStats:
         oldest_lease_age=None if leased_at is None else now - leased_at,
         next_due_in=None if next_due is None else next_due - now,
         finished=lanes.finished,
+        dropped=lanes.dropped,
     )

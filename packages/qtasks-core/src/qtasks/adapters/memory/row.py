@@ -92,6 +92,11 @@ class Row:
         self.history: bytes | None = None
         self.progress: bytes | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is neither finished nor in somebody's hands."""
+        return self.finished_at is None and self.lease_until is None
+
     def copy_message(self) -> Message:
         """Returns the message with headers of its own."""
         return msgspec.structs.replace(self.message, headers=dict(self.message.headers))
@@ -110,6 +115,7 @@ class Row:
             claimed_at=self.started_at or 0.0,
             history=self.history,
             receipt=receipt,
+            expires_at=self.expires_at,
         )
 
     def record(self) -> Record:

@@ -182,7 +182,13 @@ class MemoryStorage(BaseStorage):
     ) -> builtins.list[Receipt]:
         """Writes records with status ``new``; known ids change nothing."""
         with self._server.lock:
-            return beside.put(self._server.store, messages, self._clock.time(), scheduled=scheduled)
+            return beside.put(
+                self._server.store,
+                messages,
+                self._clock.time(),
+                scheduled=scheduled,
+                replaced_ttl=self.retention.result_ttl,
+            )
 
     async def begin(self, deliveries: Sequence[Delivery], worker: str, lease: float) -> Begun:
         """Takes leases of ``lease`` seconds on deliveries of a broker elsewhere."""
@@ -235,13 +241,22 @@ class MemoryStorage(BaseStorage):
     # Dead letters
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
-        """Sends dead letters back to their queue, over ``spread`` seconds."""
+        """Sends dead letters back to their queue, over ``spread`` seconds from ``delay`` on."""
         with self._server.lock:
-            now = self._clock.time()
             return letters.requeue(
-                self._server.store, ids, now, reset_attempts=reset_attempts, spread=spread
+                self._server.store,
+                ids,
+                self._clock.time(),
+                reset_attempts=reset_attempts,
+                spread=spread,
+                delay=delay,
             )
 
     async def discard(self, ids: Sequence[str]) -> builtins.list[str]:

@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from qtasks.adapters.memory.heap import Heap
+from qtasks.adapters.memory.holds import Holds
 from qtasks.adapters.memory.lanes import ORDINARY, Lanes
 from qtasks.adapters.memory.row import Row
 from qtasks.schemas import Receipt, TaskStatusEnum
@@ -41,6 +42,7 @@ class Store:
         deadlines: waiting tasks that have to be started in time, by that time.
         unreported: ids of tasks that expired since the last sweep.
         died: the dead letters by id.
+        holds: the unique keys.
     """
 
     def __init__(self) -> None:
@@ -61,7 +63,7 @@ class Store:
         self.leases = Heap()
         self.finished = Heap()
         self.deadlines = Heap()
-        self._holders: dict[str, Row] = {}
+        self.holds = Holds()
         self.unreported: list[str] = []
 
     def flush(self) -> None:
@@ -74,7 +76,12 @@ class Store:
     # Publishing
 
     def publish(
-        self, messages: Iterable[Message], now: float, *, beside: bool = False
+        self,
+        messages: Iterable[Message],
+        now: float,
+        *,
+        beside: bool = False,
+        replaced_ttl: float | None = None,
     ) -> list[Receipt]:
         """Writes new tasks, all or none.
 
@@ -82,31 +89,37 @@ class Store:
             messages: the tasks.
             now: the time.
             beside: whether their broker is elsewhere.
+            replaced_ttl: seconds for which tasks are kept that others replace; None if none may.
         """
         receipts: list[Receipt] = []
         new: dict[str, Row] = {}
-        held: dict[str, Row] = {}
+        replaced: list[Row] = []
+        may_replace = replaced_ttl is not None
         for message in messages:
-            holder = None
-            if message.unique_key is not None:
-                holder = self._holders.get(message.unique_key) or held.get(message.unique_key)
             if message.id in self.rows or message.id in new:
                 receipts.append(Receipt(message.id, created=False))
-            elif holder is not None:
+                continue
+            key = message.unique_key
+            holder = None if key is None else self.holds.holder(key, now)
+            if holder is not None and message.unique_replaces and may_replace and holder.waits:
+                replaced.append(holder)
+                holder = None
+            if holder is not None:
                 receipts.append(Receipt(holder.id, created=False))
             else:
                 self._seq += 1
                 row = new[message.id] = Row(message, self._seq, now, beside=beside)
                 if message.unique_key is not None:
-                    held[message.unique_key] = row
+                    self.holds.take(message.unique_key, row, now)
                 receipts.append(Receipt(message.id, created=True))
         self.rows.update(new)
-        self._holders.update(held)
         for row in new.values():
             self.lanes(row)
             self.watch(row)
             if not beside:
                 self.line_up(row, ORDINARY, now)
+        for row in replaced:
+            self.end(row, TaskStatusEnum.CANCEL, now, replaced_ttl or 0.0, reason="replaced")
         return receipts
 
     def lanes(self, row: Row) -> Lanes:
@@ -236,7 +249,7 @@ class Store:
         if row.expires_at is not None:
             self.deadlines.withdraw(row)
         if row.unique_key is not None:
-            self._holders.pop(row.unique_key, None)
+            self.holds.ended(row, now)
         row.status = status
         row.finished_at = now
         row.reason = reason
@@ -264,12 +277,6 @@ class Store:
             row.dead = False
             lanes.dead -= 1
             del self.died[row.id]
-        if row.unique_key is not None:
-            self._holders[row.unique_key] = row
-
-    def unique_holder(self, key: str | None) -> Row | None:
-        """Returns the unfinished task that holds a unique key."""
-        return None if key is None else self._holders.get(key)
 
     def remove(self, row: Row) -> None:
         """Forgets a task that nobody holds."""
@@ -279,7 +286,7 @@ class Store:
             if row.expires_at is not None:
                 self.deadlines.withdraw(row)
             if row.unique_key is not None:
-                self._holders.pop(row.unique_key, None)
+                self.holds.free(row)
         else:
             lanes = self.lanes(row)
             lanes.finished -= 1

@@ -210,6 +210,7 @@ class Engine:
         return {
             "result_ttl": micros(self.retention.result_ttl),
             "dead_ttl": micros(self.retention.dead_ttl),
+            "dead_limit": self.retention.dead_limit,
             "max_lost": MAX_LOST,
         }
 

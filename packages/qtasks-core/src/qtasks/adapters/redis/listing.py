@@ -66,7 +66,9 @@ def _asked(query: RecordQuery) -> dict[str, Any]:
         "dead": bool(query.dead),
         "reason": False if query.reason is None else query.reason,
         "error_type": False if query.error_type is None else query.error_type,
+        "error": False if query.error is None else query.error,
         "since": False if query.since is None else micros(query.since),
+        "until": False if query.until is None else micros(query.until),
     }
 
 

@@ -19,11 +19,18 @@ _decode_message: Final = msgspec.msgpack.Decoder(Message).decode
 _decode_headers: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 #: How many values the scripts give for one delivery.
-_WIDTH: Final = 12
+_WIDTH: Final = 13
 
 
-def rows(messages: Sequence[Message]) -> tuple[list[tuple[Any, ...]], list[bytes]]:
-    """Returns what a script has to know of each message, and the encoded messages."""
+def rows(
+    messages: Sequence[Message], replaced_ttl: int | None
+) -> tuple[list[tuple[Any, ...]], list[bytes]]:
+    """Returns what a script has to know of each message, and the encoded messages.
+
+    Args:
+        messages: the messages.
+        replaced_ttl: microseconds for which tasks are kept that others replace; None if none may.
+    """
     described = [
         (
             message.id,
@@ -32,11 +39,22 @@ def rows(messages: Sequence[Message]) -> tuple[list[tuple[Any, ...]], list[bytes
             micros(message.delay) if message.delay else 0,
             -1 if message.eta is None else micros(message.eta),
             -1 if message.expires is None else micros(message.expires),
-            False if message.unique_key is None else message.unique_key,
+            False if message.unique_key is None else _unique(message, replaced_ttl),
         )
         for message in messages
     ]
     return described, [encode(message) for message in messages]
+
+
+def _unique(message: Message, replaced_ttl: int | None) -> tuple[Any, ...]:
+    """Returns what a script has to know of a unique key."""
+    replaces = message.unique_replaces and replaced_ttl is not None
+    return (
+        message.unique_key,
+        message.unique_until[0],  # added, started, finished
+        micros(message.unique_window),
+        replaced_ttl if replaces else False,
+    )
 
 
 def deliveries(answer: Sequence[Any], now: int) -> list[Delivery]:
@@ -56,12 +74,14 @@ def deliveries(answer: Sequence[Any], now: int) -> list[Delivery]:
 def _delivery(values: Sequence[Any], claimed_at: float) -> Delivery:
     (
         id_, token, blob, attempts, count, lost, snoozes, created, due, history, headers, queue,
+        expires,
     ) = values  # fmt: skip
     name = queue.decode()
     message, malformed = _message(blob, headers, _text(id_), name)
     return Delivery(
         message, int(token), whole(attempts), whole(count), whole(lost), whole(snoozes),
         seconds(created or 0), seconds(due or created or 0), claimed_at, history, malformed, name,
+        None if expires is None else seconds(expires),
     )  # fmt: skip
 
 

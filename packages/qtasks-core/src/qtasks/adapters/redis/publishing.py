@@ -62,7 +62,7 @@ class Publisher:
         """Publishes as ``BaseBroker.publish`` does."""
         if not messages:
             return []
-        call = _Call(messages, *rows(messages))
+        call = _Call(messages, *rows(messages, self._engine.limits()["result_ttl"]))
         if self._engine.blocking:
             return await self._send(call)
         return await (await self._loops.here()).publish(call)

@@ -20,7 +20,8 @@ def stats_of(queue: str, answer: Sequence[int]) -> QueueStats:
         queue: its name.
         answer: what ``stats.lua`` returns; −1 stands for no time.
     """
-    ready, delayed, leased, dead, paused, oldest, started, next_due, finished, now = answer
+    ready, delayed, leased, dead, paused, oldest, started, next_due, *rest = answer
+    finished, dropped, now = rest
     return QueueStats(
         queue,
         ready=ready,
@@ -32,6 +33,7 @@ def stats_of(queue: str, answer: Sequence[int]) -> QueueStats:
         oldest_lease_age=_age(started, now),
         next_due_in=None if next_due < 0 else seconds(max(next_due - now, 0)),
         finished=finished,
+        dropped=dropped,
     )
 
 

@@ -186,7 +186,7 @@ class RedisStorage(BaseStorage):
         """Writes records of tasks whose queue is elsewhere."""
         receipts = []
         for step in _steps(messages):
-            rows, blobs = packing.rows(step)
+            rows, blobs = packing.rows(step, self._engine.limits()["result_ttl"])
             answers = await self._engine.repeat(
                 "publish",
                 self._engine.main,
@@ -206,7 +206,7 @@ class RedisStorage(BaseStorage):
         claim = {"worker": worker, "lease": micros(lease), "nonce": "", **self._engine.limits()}
         receipts = {delivery.id: delivery.receipt for delivery in deliveries}
         for step in _steps(deliveries):
-            rows, blobs = packing.rows([delivery.message for delivery in step])
+            rows, blobs = packing.rows([delivery.message for delivery in step], None)
             out, skip, busy, now = await self._engine.run(
                 "begin", self._engine.main, rows, claim, blobs=blobs
             )
@@ -271,15 +271,20 @@ class RedisStorage(BaseStorage):
     # Dead letters
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
-        """Sends dead letters back to their queue, over ``spread`` seconds."""
+        """Sends dead letters back to their queue, over ``spread`` seconds from ``delay`` on."""
         moved: builtins.list[str] = []
         each = micros(spread) / max(len(ids), 1)
         for shard in await self._engine.shards():
             begin = 0
             for step in _steps(ids):
-                share = (int(each * len(step)), int(each * begin))
+                share = (int(each * len(step)), micros(delay) + int(each * begin))
                 answer = await self._engine.run("requeue", shard, step, reset_attempts, *share)
                 moved += packing.ids(answer)
                 begin += len(step)

@@ -113,7 +113,9 @@ class SqliteBroker(BaseBroker):
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Queues messages in one transaction."""
-        return await self._engine.write(partial(publishing.publish, messages=messages))
+        return await self._engine.write(
+            partial(publishing.publish, messages=messages, replaced_ttl=self.retention.result_ttl)
+        )
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out due messages; if the caller is cancelled meanwhile, they go back at once."""

@@ -132,7 +132,7 @@ def delivery_of(row: Any, token: int, now: float) -> Delivery:
     (
         seq, id_, task, queue, payload, priority, delay, eta, expires, unique_key, packed,
         parent_id, root_id, attempts, deliveries, lost, snoozes, created_at, due, history,
-        *_,
+        expires_at, *_,
     ) = row  # fmt: skip
     headers: dict[str, str] = {}
     malformed = None
@@ -147,5 +147,5 @@ def delivery_of(row: Any, token: int, now: float) -> Delivery:
     )  # fmt: skip
     return Delivery(
         message, token, attempts, deliveries + 1, lost, snoozes, created_at, due, now,
-        history, malformed, seq,
+        history, malformed, seq, expires_at,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.states import DONE, OUTBOX, READY, SCHEDULED
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["discard", "requeue"]
 
-_DEAD: Final = "SELECT id, gc_at, seq, queue, away, unique_key FROM task WHERE dead = 1 AND id IN"
-_HOLDER: Final = "SELECT 1 FROM task INDEXED BY task_unique WHERE unique_key = ? AND state <= 5"
+_DEAD: Final = """
+    SELECT id, gc_at, seq, queue, away, CASE WHEN unique_until IS NULL THEN unique_key
+        WHEN unique_until = 'finished' THEN unique_key END
+    FROM task WHERE dead = 1 AND id IN
+"""
 _REQUEUE: Final = """
     UPDATE task SET state = ?, status = 'new', turn = 1, due = ?, lease_until = ?,
         attempts = attempts * ?, dead = 0, reason = NULL, lost = 0, requeues = requeues + 1,
@@ -25,19 +29,24 @@ _REQUEUE: Final = """
 """
 
 
-def requeue(unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: float) -> list[str]:
+def requeue(
+    unit: Unit, ids: Sequence[str], *, reset_attempts: bool, spread: float, delay: float
+) -> list[str]:
     """Sends dead letters back to their queue; returns the ids that went.
 
-    A dead letter stays where it is if a task that was published since holds its unique key. Its
-    time to expire is over or soon will be, so that no longer counts.
+    A dead letter that would hold its unique key again stays where it is if a task that was
+    published since holds it. Its time to expire is over or soon will be, so that no longer counts.
     """
     rows = _dead(unit, ids)
     moved = []
     for number, id_ in enumerate(rows):
         seq, queue, away, unique_key = rows[id_]
-        if unique_key is not None and unit.conn.execute(_HOLDER, (unique_key,)).fetchone():
-            continue
-        due = unit.now + max(spread, 0.0) * number / len(rows)
+        if unique_key is not None:
+            held = holds.holder(unit, unique_key)
+            if held is not None and held.id != id_:
+                continue
+            holds.take(unit, unique_key, id_, None)
+        due = unit.now + max(delay, 0.0) + max(spread, 0.0) * number / len(rows)
         state = OUTBOX if away else READY if due <= unit.now else SCHEDULED
         until = due if away else None
         unit.conn.execute(_REQUEUE, (state, due, until, not reset_attempts, seq))

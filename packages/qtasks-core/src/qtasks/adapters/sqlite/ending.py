@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.states import DONE, LEASED
 from qtasks.schemas import MAX_LOST
 
@@ -30,6 +31,7 @@ def cancel(unit: Unit, seq: int, queue: str, state: int, *, reason: str, ttl: fl
     """Cancels a task that is in ``state`` and keeps its record for ``ttl`` seconds."""
     unit.ended = True
     if ttl <= 0:
+        holds.keep(unit, seq)
         unit.conn.execute(_REMOVE, (seq,))
         unit.moved(queue, state, None)
         return
@@ -43,6 +45,7 @@ def convict(unit: Unit, seq: int, queue: str, *, worker: str | None, ttl: float)
     """Sets a leased task aside among the dead letters for ``ttl`` seconds."""
     unit.ended = True
     if ttl <= 0:
+        holds.keep(unit, seq)
         unit.conn.execute(_REMOVE, (seq,))
         unit.moved(queue, LEASED, None)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks.adapters.sqlite import ending, streams
+from qtasks.adapters.sqlite import ending, holds, streams
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, SUSPECT
 from qtasks.schemas import MAX_LOST, Retention, Swept
 
@@ -28,6 +28,11 @@ _OLD: Final = """
     SELECT seq, queue, dead FROM task INDEXED BY task_done
     WHERE state = 6 AND gc_at <= ? ORDER BY gc_at LIMIT ?
 """
+_CROWDED: Final = "SELECT name, dead FROM queue WHERE dead > ?"
+_OLDEST_LETTERS: Final = """
+    SELECT seq FROM task INDEXED BY task_dead
+    WHERE dead = 1 AND queue = ? ORDER BY finished_at LIMIT ?
+"""
 _BACK: Final = """
     UPDATE task SET state = ?, turn = 0, token = ?, lost = lost + 1,
         lease_until = CASE WHEN away THEN due END
@@ -48,8 +53,10 @@ def sweep(unit: Unit, limit: int, retention: Retention) -> Swept:
     waiting, convicted = _take_back(unit, overdue, retention)
     expired = _cancel_expired(unit, limit, retention)
     purged = _purge(unit, limit)
+    purged += _drop_letters(unit, limit - purged, retention.dead_limit)
     for statement in _OLD_KEYS:
         unit.conn.execute(statement, (unit.now,))
+    holds.sweep(unit)
     more = streams.sweep(unit, limit)
     (first,) = unit.conn.execute(_NEXT_END).fetchone()
     return Swept(
@@ -108,5 +115,22 @@ def _purge(unit: Unit, limit: int) -> int:
     unit.conn.executemany(_REMOVE, [(seq,) for seq, _, _ in rows])
     for _, queue, dead in rows:
         unit.moved(queue, DONE, None)
-        unit.died(queue, -dead)
+        unit.dropped(queue, dead)
     return len(rows)
+
+
+def _drop_letters(unit: Unit, limit: int, most: int) -> int:
+    """Removes the oldest dead letters of queues that have too many; returns how many."""
+    dropped = 0
+    # What was purged just now is not counted yet, so that a queue may be named in vain.
+    for queue, dead in unit.conn.execute(_CROWDED, (most,)).fetchall():
+        excess = min(dead + unit.letters(queue) - most, limit - dropped)
+        if excess <= 0:
+            continue
+        rows = unit.conn.execute(_OLDEST_LETTERS, (queue, excess)).fetchall()
+        unit.conn.executemany(_REMOVE, rows)
+        unit.moved(queue, DONE, None, len(rows))
+        unit.dropped(queue, len(rows))
+        unit.ended = True
+        dropped += len(rows)
+    return dropped

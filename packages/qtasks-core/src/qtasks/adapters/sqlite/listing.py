@@ -22,6 +22,10 @@ _CLAUSES: Final = {
     "task": "task = :task",
     "reason": "reason = :reason",
     "error_type": "substr('.' || error_type, -length(:error_type) - 1) = '.' || :error_type",
+    "error": """
+        (substr('.' || error_type, -length(:error) - 1) = '.' || :error
+        OR instr(error_message, :error) > 0)
+    """,
 }
 
 
@@ -42,9 +46,13 @@ def list_records(conn: sqlite3.Connection, now: float, query: RecordQuery) -> Pa
     if query.dead is not None:
         # Written out, because an index is only used for a constant.
         where.append(f"dead = {query.dead:d}")
+    moment = "finished_at" if query.dead else "created_at"
     if query.since is not None:
-        where.append("finished_at >= :since" if query.dead else "created_at >= :since")
+        where.append(f"{moment} >= :since")
         params["since"] = query.since
+    if query.until is not None:
+        where.append(f"{moment} < :until")
+        params["until"] = query.until
     if query.cursor is not None:
         # Rows are numbered as they are created, so that only dead letters need the time.
         params["at"], params["seq"] = _position(query.cursor)

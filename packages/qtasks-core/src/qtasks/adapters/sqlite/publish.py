@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks.adapters.sqlite import ending, holds
 from qtasks.adapters.sqlite.states import DONE, OUTBOX, PARKED, READY, SCHEDULED
 from qtasks.schemas import Message, Receipt
 
@@ -18,18 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_headers", "publish", "put"]
 
-_INSERT: Final = """
-    INSERT INTO task (
+_INTO: Final = """
+    INTO task (
         id, task, queue, payload, priority, state, due, created_at, away, lease_until,
         expires_at, delay, eta, expires, unique_key, parent_id, root_id, headers
     )
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO NOTHING
 """
+_VALUES: Final = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18"
+#: A row with a unique key is left out, so that it is looked at by itself: most tasks have none.
+_INSERT_ALL: Final = f"INSERT {_INTO} SELECT {_VALUES} WHERE ?15 IS NULL ON CONFLICT DO NOTHING"
+_INSERT_ONE: Final = f"INSERT {_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING"  # noqa: S608 - all of it is above
+_UNIQUE: Final = "UPDATE task SET unique_until = ?, unique_window = ? WHERE id = ?"
 _KNOWN: Final = "SELECT seq, queue, dead, state, gc_at FROM task WHERE id = ?"
-_HOLDER: Final = "SELECT id FROM task INDEXED BY task_unique WHERE unique_key = ? AND state <= 5"
 
-#: Where in a row of ``_INSERT`` the queue and the state stand.
+#: Where in a row of ``_INTO`` the queue and the state stand.
 _QUEUE: Final = 2
 _STATE: Final = 5
 
@@ -41,22 +44,41 @@ def encode_headers(headers: dict[str, str] | None) -> bytes | None:
     return _encode(headers) if headers else None
 
 
-def publish(unit: Unit, messages: Sequence[Message]) -> list[Receipt]:
-    """Queues messages here."""
+def publish(unit: Unit, messages: Sequence[Message], *, replaced_ttl: float) -> list[Receipt]:
+    """Queues messages here.
+
+    Args:
+        unit: the job.
+        messages: what to queue.
+        replaced_ttl: seconds for which tasks are kept that others replace.
+    """
     now = unit.now
     rows = []
     for message in messages:
         due = _due(message, now)
         rows.append(_row(message, now, due, READY if due <= now else SCHEDULED))
-    return _add(unit, messages, rows)
+    return _add(unit, messages, rows, replaced_ttl)
 
 
-def put(unit: Unit, messages: Sequence[Message], *, scheduled: bool) -> list[Receipt]:
-    """Records messages whose queue is elsewhere, to be published now or when they are due."""
+def put(
+    unit: Unit,
+    messages: Sequence[Message],
+    *,
+    scheduled: bool,
+    replaced_ttl: float | None,
+) -> list[Receipt]:
+    """Records messages whose queue is elsewhere, to be published now or when they are due.
+
+    Args:
+        unit: the job.
+        messages: what to record.
+        scheduled: whether they are published when they are due.
+        replaced_ttl: as for :func:`publish`; None if none may be replaced.
+    """
     now = unit.now
     state = OUTBOX if scheduled else PARKED
     rows = [_row(message, now, _due(message, now), state, away=1) for message in messages]
-    return _add(unit, messages, rows)
+    return _add(unit, messages, rows, replaced_ttl)
 
 
 def _due(message: Message, now: float) -> float:
@@ -66,7 +88,7 @@ def _due(message: Message, now: float) -> float:
 
 
 def _row(message: Message, now: float, due: float, state: int, away: int = 0) -> tuple[Any, ...]:
-    """Returns the parameters of ``_INSERT``."""
+    """Returns the parameters of ``_INSERT_ALL``."""
     expires = message.expires
     return (
         message.id,
@@ -90,12 +112,17 @@ def _row(message: Message, now: float, due: float, state: int, away: int = 0) ->
     )
 
 
-def _add(unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]]) -> list[Receipt]:
-    """Inserts rows, all at once if none of them is known, else one by one."""
+def _add(
+    unit: Unit,
+    messages: Sequence[Message],
+    rows: Sequence[tuple[Any, ...]],
+    replaced_ttl: float | None,
+) -> list[Receipt]:
+    """Inserts rows, all at once if none is known and none has a unique key, else one by one."""
     conn = unit.conn
     before = conn.total_changes
     conn.execute("SAVEPOINT add_tasks")
-    conn.executemany(_INSERT, rows)
+    conn.executemany(_INSERT_ALL, rows)
     if conn.total_changes - before == len(rows):
         conn.execute("RELEASE add_tasks")
         receipts = [Receipt(message.id, created=True) for message in messages]
@@ -103,7 +130,8 @@ def _add(unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]
         conn.execute("ROLLBACK TO add_tasks")
         conn.execute("RELEASE add_tasks")
         receipts = [
-            _add_one(unit, message, row) for message, row in zip(messages, rows, strict=True)
+            _add_one(unit, message, row, replaced_ttl)
+            for message, row in zip(messages, rows, strict=True)
         ]
     for queue in {row[_QUEUE] for row in rows}:
         unit.published(queue)
@@ -118,7 +146,9 @@ def _add(unit: Unit, messages: Sequence[Message], rows: Sequence[tuple[Any, ...]
     return receipts
 
 
-def _add_one(unit: Unit, message: Message, row: tuple[Any, ...]) -> Receipt:
+def _add_one(
+    unit: Unit, message: Message, row: tuple[Any, ...], replaced_ttl: float | None
+) -> Receipt:
     """Inserts one row unless its id is known or its key is held."""
     conn = unit.conn
     known = conn.execute(_KNOWN, (message.id,)).fetchone()
@@ -131,10 +161,30 @@ def _add_one(unit: Unit, message: Message, row: tuple[Any, ...]) -> Receipt:
         unit.moved(queue, DONE, None)
         unit.died(queue, -dead)
     if message.unique_key is not None:
-        holder = conn.execute(_HOLDER, (message.unique_key,)).fetchone()
-        if holder is not None:
-            return Receipt(holder[0], created=False)
-    if conn.execute(_INSERT, row).rowcount != 1:
+        held = _hold(unit, message, message.unique_key, replaced_ttl)
+        if held is not None:
+            return Receipt(held, created=False)
+    if conn.execute(_INSERT_ONE, row).rowcount != 1:
         msg = f"the row of task {message.id} was not accepted"
         raise sqlite3.IntegrityError(msg)
+    if message.unique_until != "finished" or message.unique_window:
+        window = message.unique_window if message.unique_until == "finished" else 0.0
+        conn.execute(_UNIQUE, (message.unique_until, window or None, message.id))
     return Receipt(message.id, created=True)
+
+
+def _hold(unit: Unit, message: Message, key: str, replaced_ttl: float | None) -> str | None:
+    """Takes a key, or returns the id of the task that holds it."""
+    held = holds.holder(unit, key)
+    if held is not None:
+        if not (message.unique_replaces and held.waits and replaced_ttl is not None):
+            return held.id
+        assert held.seq is not None  # noqa: S101 - a task that waits has a row
+        assert held.queue is not None  # noqa: S101 - likewise
+        assert held.state is not None  # noqa: S101 - likewise
+        # Before, so that the end of the other frees nothing that is ours.
+        holds.take(unit, key, message.id, None)
+        ending.cancel(unit, held.seq, held.queue, held.state, reason="replaced", ttl=replaced_ttl)
+    by_time = message.unique_until == "added"
+    holds.take(unit, key, message.id, unit.now + message.unique_window if by_time else None)
+    return None

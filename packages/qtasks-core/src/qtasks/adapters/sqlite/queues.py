@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.states import PARKED, READY, SCHEDULED, SUSPECT
 from qtasks.schemas import Presence, QueueStats
 
@@ -28,7 +29,9 @@ __all__ = [
     "workers",
 ]
 
-_COUNTS: Final = "SELECT ready, delayed, leased, finished, dead, paused FROM queue WHERE name = ?"
+_COUNTS: Final = """
+    SELECT ready, delayed, leased, finished, dead, dropped, paused FROM queue WHERE name = ?
+"""
 _OVERDUE: Final = """
     SELECT count(*), min(due) FROM task INDEXED BY task_scheduled
     WHERE state = 2 AND queue = ? AND due <= ?
@@ -114,7 +117,7 @@ def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
     counts = conn.execute(_COUNTS, (queue,)).fetchone()
     if counts is None:
         return QueueStats(queue)
-    ready, delayed, leased, finished, dead, paused = counts
+    ready, delayed, leased, finished, dead, dropped, paused = counts
     # Due, but not brought forward before the next claim.
     overdue, oldest = conn.execute(_OVERDUE, (queue, now)).fetchone()
     faded, letters = conn.execute(_FADED, (now, queue)).fetchone()
@@ -135,6 +138,7 @@ def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
         oldest_lease_age=None if started is None else max(now - started, 0.0),
         next_due_in=None if upcoming is None else upcoming - now,
         finished=finished - faded,
+        dropped=dropped,
     )
 
 
@@ -204,6 +208,7 @@ def purge_some(unit: Unit, queue: str, newest: int, limit: int) -> int:
     removed = 0
     for state, query in _WAITING.items():
         rows = unit.conn.execute(query, (queue, newest, limit - removed)).fetchall()
+        holds.free(unit, rows)
         unit.conn.executemany("DELETE FROM task WHERE seq = ?", rows)
         unit.moved(queue, state, None, len(rows))
         removed += len(rows)

@@ -155,13 +155,45 @@ _STREAMS: Final = (
     """,
 )
 
+_LETTERS: Final = ("ALTER TABLE queue ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0",)
+
+_HOLDS: Final = (
+    "ALTER TABLE task ADD COLUMN unique_until TEXT",
+    "ALTER TABLE task ADD COLUMN unique_window REAL",
+    # Without an end the hold depends on the task.
+    """
+    CREATE TABLE hold (
+        key TEXT PRIMARY KEY,
+        id TEXT NOT NULL,
+        until REAL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX hold_ending ON hold (until) WHERE until IS NOT NULL",
+    """
+    INSERT INTO hold (key, id)
+    SELECT unique_key, id FROM task WHERE state <= 5 AND unique_key IS NOT NULL
+    """,
+    "DROP INDEX task_unique",
+    # A key goes with the row of its task, whoever removes it; or it stays for its window, if the
+    # task has ended. So nothing can leak.
+    """
+    CREATE TRIGGER task_removed AFTER DELETE ON task
+    WHEN OLD.unique_key IS NOT NULL
+    BEGIN
+        UPDATE hold SET until = OLD.finished_at + OLD.unique_window
+        WHERE key = OLD.unique_key AND id = OLD.id AND until IS NULL AND OLD.state = 6;
+        DELETE FROM hold WHERE key = OLD.unique_key AND id = OLD.id AND until IS NULL;
+    END
+    """,
+)
+
 _TABLES: Final = (
     *("task", "token", "queue", "state", "bucket", "counter", "presence"),
-    *("stream", "streamed"),
+    *("stream", "streamed", "hold"),
 )
 
 #: The statements of each version, oldest first; a released entry is never changed again.
-MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS, _STREAMS)
+MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_FIRST, _PROGRESS, _STREAMS, _LETTERS, _HOLDS)
 
 
 def check(conn: sqlite3.Connection, path: str, newest: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.publish import encode_headers
 from qtasks.adapters.sqlite.states import DONE, LEASED, OUTBOX, READY, SCHEDULED, SUSPECT
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finish", "settle"]
 
-_SELECT: Final = "SELECT seq, id, token, state, queue, cancel, away, lost FROM task"
+_SELECT: Final = "SELECT seq, id, token, state, queue, cancel, away, lost, unique_window FROM task"
 _BY_SEQ: Final = f"{_SELECT} WHERE seq IN"
 _BY_ID: Final = f"{_SELECT} WHERE id IN"
 
@@ -84,6 +85,7 @@ class _Row(msgspec.Struct, gc=False):
     cancel: str | None
     away: int
     lost: int
+    unique_window: float | None
 
 
 class _Batch:
@@ -132,6 +134,8 @@ class _Batch:
         unit, outcome = self._unit, settlement.outcome
         unit.ended = True
         if settlement.ttl <= 0:
+            if row.unique_window is not None:
+                holds.keep(unit, row.seq)
             unit.moved(row.queue, LEASED, None)
             self._add(_REMOVE, row.seq)
             return

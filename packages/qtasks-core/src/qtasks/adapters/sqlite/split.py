@@ -56,7 +56,7 @@ def begin(
     unit: Unit, deliveries: Sequence[Delivery], worker: str, lease: float, retention: Retention
 ) -> Begun:
     """Takes leases on deliveries that came from elsewhere."""
-    put(unit, [delivery.message for delivery in deliveries], scheduled=False)
+    put(unit, [delivery.message for delivery in deliveries], scheduled=False, replaced_ttl=None)
     rows = {row[1]: _Row(row) for row in select_in(unit.conn, _ROWS, [d.id for d in deliveries])}
     begun: dict[str, Delivery] = {}
     skip: list[str] = []

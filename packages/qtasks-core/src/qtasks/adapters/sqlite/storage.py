@@ -149,7 +149,12 @@ class SqliteStorage(BaseStorage):
     ) -> builtins.list[Receipt]:
         """Writes records of tasks whose queue is elsewhere."""
         return await self._engine.write(
-            partial(publish.put, messages=messages, scheduled=scheduled)
+            partial(
+                publish.put,
+                messages=messages,
+                scheduled=scheduled,
+                replaced_ttl=self.retention.result_ttl,
+            )
         )
 
     async def begin(self, deliveries: Sequence[Delivery], worker: str, lease: float) -> Begun:
@@ -203,11 +208,18 @@ class SqliteStorage(BaseStorage):
     # Dead letters
 
     async def requeue(
-        self, ids: Sequence[str], *, reset_attempts: bool = True, spread: float = 0.0
+        self,
+        ids: Sequence[str],
+        *,
+        reset_attempts: bool = True,
+        spread: float = 0.0,
+        delay: float = 0.0,
     ) -> builtins.list[str]:
-        """Sends dead letters back to their queue."""
+        """Sends dead letters back to their queue, over ``spread`` seconds from ``delay`` on."""
         return await self._engine.write(
-            partial(dead.requeue, ids=ids, reset_attempts=reset_attempts, spread=spread)
+            partial(
+                dead.requeue, ids=ids, reset_attempts=reset_attempts, spread=spread, delay=delay
+            )
         )
 
     async def discard(self, ids: Sequence[str]) -> builtins.list[str]:

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
 __all__ = ["Unit"]
 
 _COUNT: Final = """
-    INSERT INTO queue (name, published, ready, delayed, leased, finished, dead)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO queue (name, published, ready, delayed, leased, finished, dead, dropped)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET
         published = max(published, excluded.published),
         ready = ready + excluded.ready,
         delayed = delayed + excluded.delayed,
         leased = leased + excluded.leased,
         finished = finished + excluded.finished,
-        dead = dead + excluded.dead
+        dead = dead + excluded.dead,
+        dropped = dropped + excluded.dropped
 """
 
 _PUBLISHED: Final = 0
 _FIRST_COUNT: Final = 1
 _DEAD: Final = 5
+_DROPPED: Final = 6
 
 
 class Unit:
@@ -66,6 +68,16 @@ class Unit:
         """Notes that a queue has more dead letters, or fewer."""
         self._move(queue)[_DEAD] += count
 
+    def letters(self, queue: str) -> int:
+        """Returns how many dead letters a queue has gained in this job, below 0 if it lost some."""
+        return self._move(queue)[_DEAD]
+
+    def dropped(self, queue: str, count: int = 1) -> None:
+        """Notes that dead letters of a queue went unseen."""
+        move = self._move(queue)
+        move[_DEAD] -= count
+        move[_DROPPED] += count
+
     def published(self, queue: str) -> None:
         """Notes that a queue exists."""
         self._move(queue)[_PUBLISHED] = 1
@@ -91,5 +103,5 @@ class Unit:
     def _move(self, queue: str) -> list[int]:
         move = self._moves.get(queue)
         if move is None:
-            move = self._moves[queue] = [0] * 6
+            move = self._moves[queue] = [0] * 7
         return move

@@ -18,6 +18,7 @@ from qtasks.testing.conformance.life import Life
 from qtasks.testing.conformance.lines import JoinedLine, Line
 from qtasks.testing.conformance.outcomes import Outcomes
 from qtasks.testing.conformance.overview import Overview
+from qtasks.testing.conformance.piles import Piles
 from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.publishing import Publishing
 from qtasks.testing.conformance.records import Records
@@ -54,6 +55,7 @@ class BrokerConformance(
     Progressing,
     Streaming,
     Letters,
+    Piles,
     Uniqueness,
     State,
 ):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtasks.schemas import Claim, Release, Retry
+from qtasks.schemas import Claim, Fail, Release, Retry, Success
 from qtasks.testing.conformance.base import FOREVER, LEASE, needs
 from qtasks.testing.conformance.brokers import Brokers
-from qtasks.testing.conformance.lines import settlement
+from qtasks.testing.conformance.lines import BROKEN, settlement
 
 if TYPE_CHECKING:
     from qtasks.contracts.broker import BaseBroker
@@ -216,6 +216,24 @@ class Claiming(Brokers):
         await self.later(LEASE * 1.1)
         assert await self.ids(broker) == [other.id]
         assert await self.ids(broker) == []
+
+    @needs("records")
+    async def test_a_delivery_says_by_when_it_must_start(self, broker: BaseBroker) -> None:
+        """``expires_at`` is the time after which a worker must not start it, by the broker's clock.
+
+        If this fails: a worker that holds it ready has nothing else to go by; a letter that was
+        sent back has no such time any more.
+        """
+        await broker.publish([self.message(expires=self.seconds(LEASE)), self.message()])
+        first, second = await self.claim(broker, 2)
+        assert first.expires_at is not None
+        assert abs(first.expires_at - first.enqueued_at - self.seconds(LEASE)) < 0.001
+        assert second.expires_at is None
+        await broker.settle([settlement(first, Fail(BROKEN)), settlement(second, Success())])
+        assert broker.storage is not None
+        await broker.storage.requeue([first.id])
+        (again,) = await self.claim(broker)
+        assert again.expires_at is None
 
     @needs("records")
     async def test_an_expired_task_is_reported(self, broker: BaseBroker) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtasks.schemas import Claim, Held, Presence, RecordQuery, Retry, Success
+from qtasks.schemas import Claim, Fail, Held, Presence, RecordQuery, Retry, Success
 from qtasks.testing.conformance.base import FOREVER, complete, in_thread, needs
 from qtasks.testing.conformance.brokers import Brokers
 from qtasks.testing.conformance.lines import BROKEN, hold, settlement
@@ -93,6 +94,34 @@ class Crowds(Brokers):
         for twin in twins:
             assert twin is not None
             complete(twin.stop())
+
+    @needs("records", "blocking")
+    async def test_letters_move_once_among_many(self, broker: BaseBroker) -> None:
+        """Of many threads that send back the same dead letters at once, one moves each.
+
+        If this fails: looking at the dead mark and taking it away are two steps.
+        """
+        await broker.publish(self.messages(10))
+        deliveries = await self.claim(broker, 10)
+        await broker.settle([settlement(delivery, Fail(BROKEN)) for delivery in deliveries])
+        ids = [delivery.id for delivery in deliveries]
+        twins = [broker.client() for _ in range(4)]
+        together = threading.Barrier(len(twins))
+
+        def requeue(twin: BaseBroker | None) -> list[str]:
+            assert twin is not None
+            assert twin.storage is not None
+            complete(twin.start())
+            together.wait(self.PATIENCE)
+            moved = list(complete(twin.storage.requeue(ids)))
+            complete(twin.stop())
+            return moved
+
+        answers = await self.soon(
+            asyncio.gather(*(in_thread(partial(requeue, twin)) for twin in twins))
+        )
+        assert Counter(id_ for moved in answers for id_ in moved) == Counter(ids)
+        assert len(await self.claim(broker, 100)) == len(ids)
 
     @needs("records", "unique")
     async def test_one_holder_among_many(self, broker: BaseBroker) -> None:

@@ -95,6 +95,38 @@ class Letters(Conformance):
         assert taken[0] == 1
         assert sum(taken) == 4
 
+    async def test_letters_may_come_later(self, line: Line) -> None:
+        """``delay`` moves the beginning, so that a heap can be sent back in several calls.
+
+        If this fails: the i-th of n is due after delay + i × spread / n seconds.
+        """
+        ids = await self.dead(line, 2)
+        delay, spread = self.seconds(LEASE), self.seconds(LEASE * 2)
+        before = self.now()
+        assert len(await line.storage.requeue(ids, spread=spread, delay=delay)) == 2
+        after = self.now()
+        first, second = sorted([(await line.record(id_)).due_at for id_ in ids])
+        assert before + delay - 0.001 <= first <= after + delay + 0.001
+        assert abs(second - first - self.seconds(LEASE)) < 0.001
+        assert await line.take(10) == []
+
+    async def test_many_letters_move_in_one_call(self, line: Line) -> None:
+        """A call may name thousands of letters; they come back spread evenly, each once.
+
+        If this fails: what one step may take is the adapter's business, not the caller's.
+        """
+        ids = await self.dead(line, 1200)
+        spread = self.seconds(LEASE * 12)
+        moved = await line.storage.requeue(ids, spread=spread)
+        assert sorted(moved) == sorted(ids)
+        records = await line.storage.get(ids)
+        due = sorted(record.due_at for record in records if record is not None)
+        # A server that does it in several steps may need a moment between them.
+        gaps = [later - earlier for earlier, later in itertools.pairwise(due)]
+        assert max(gaps) < spread / 10
+        assert abs(due[-1] - due[0] - spread) < spread / 10
+        assert list(await line.storage.requeue(ids)) == []
+
     async def test_a_convict_starts_anew(self, line: Line) -> None:
         """A convicted task that is sent back has no losses left.
 

@@ -42,8 +42,20 @@ fields = st.fixed_dictionaries(
         "priority": st.integers(-1, 1),
         "delay": delays,
         "expires": st.sampled_from([None, None, 2.5, 6.5]),
-        "unique_key": st.sampled_from([None, None, None, "k"]),
     }
+)
+#: Unique keys, and how they are held.
+uniques: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "unique_key": st.sampled_from("kl"),
+            "unique_until": st.sampled_from(["added", "started", "finished"]),
+            "unique_window": st.sampled_from([0.0, 2.5]),
+            "unique_replaces": st.booleans(),
+        }
+    ).map(lambda how: how | {"unique_window": 0.0} if how["unique_until"] == "started" else how),
 )
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.just(Success(b"result")),
@@ -75,17 +87,17 @@ class BrokerMachine(ComparingMachine):
     def begin(self) -> None:
         """Starts the broker and gives it something to do."""
         self.connect()
-        self.publish(number=3, fields={"queue": "a"})
+        self.publish(number=3, fields={"queue": "a"}, unique={})
 
     # What can happen
 
-    @rule(number=st.integers(1, 3), fields=fields)
-    def publish(self, number: int, fields: dict[str, Any]) -> None:
+    @rule(number=st.integers(1, 3), fields=fields, unique=uniques)
+    def publish(self, number: int, fields: dict[str, Any], unique: dict[str, Any]) -> None:
         """Somebody publishes new tasks."""
         self.tidy()
         for _ in range(number):
             id_ = f"task-{len(self.sent) + 1}"
-            message = Message(id=id_, task="t", payload=b"payload", **fields)
+            message = Message(id=id_, task="t", payload=b"payload", **fields, **unique)
             self.sent.append(message)
         self.send(self.sent[-number:])
 
@@ -249,7 +261,9 @@ class BrokerMachine(ComparingMachine):
         else:
             for id_ in chosen:
                 task = self.model.tasks[id_]
-                if task.dead and self.model.holder(task.message.unique_key) is not None:
+                key = task.message.unique_key
+                claims = task.message.unique_until == "finished"
+                if task.dead and claims and self.model.holder(key) not in {None, id_}:
                     continue  # whether it returns without its key or not at all is left open
                 self.final.pop(id_, None)
                 assert list(complete(self.storage.requeue([id_]))) == self.model.requeue([id_])

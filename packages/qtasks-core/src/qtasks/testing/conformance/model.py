@@ -86,6 +86,7 @@ class Model:
 
     Attributes:
         ttl: seconds for which finished tasks are kept.
+        keys: who has each unique key, and until when; None while that depends on the task.
     """
 
     ttl: float
@@ -93,6 +94,7 @@ class Model:
     tasks: dict[str, ModelTask] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     places: int = 0
+    keys: dict[str, tuple[str, float | None]] = field(default_factory=dict)
 
     # Questions
 
@@ -104,12 +106,18 @@ class Model:
         """Whether the time of a finished task is over."""
         return task.gone_at is not None and task.gone_at <= self.now
 
-    def holder(self, key: str | None) -> ModelTask | None:
-        """The unfinished task that holds a unique key."""
-        for task in self.tasks.values():
-            if key is not None and task.message.unique_key == key and not task.ended:
-                return task
-        return None
+    def holder(self, key: str | None) -> str | None:
+        """The id of the task that holds a unique key."""
+        if key is None or key not in self.keys:
+            return None
+        id_, until = self.keys[key]
+        if until is not None:
+            return id_ if until > self.now else None
+        task = self.tasks.get(id_)
+        if task is None or task.ended or self.overdue(task):
+            return None
+        started = task.message.unique_until == "started" and task.deliveries > 0
+        return None if started else id_
 
     def out_of_lease(self) -> list[ModelTask]:
         """The tasks whose lease has run out."""
@@ -144,12 +152,23 @@ class Model:
             return message.id, False
         holder = self.holder(message.unique_key)
         if holder is not None:
-            return holder.id, False
+            old = self.tasks.get(holder)
+            if not message.unique_replaces or old is None or not old.waits:
+                return holder, False
+            self.end(old, "cancel", "replaced")
+        self.take_key(message)
         self.places += 1
         deadline = None if message.expires is None else self.now + message.expires
         due = self.now + message.delay
         self.tasks[message.id] = ModelTask(message, self.places, due, deadline)
         return message.id, True
+
+    def take_key(self, message: Message) -> None:
+        """Notes who has the key of a message now."""
+        if message.unique_key is not None:
+            by_time = message.unique_until == "added"
+            until = self.now + message.unique_window if by_time else None
+            self.keys[message.unique_key] = (message.id, until)
 
     def hand_out(self, delivery: Delivery, worker: str, lease: float) -> None:
         """Notes a delivery."""
@@ -201,6 +220,9 @@ class Model:
         task.status, task.reason, task.dead = status, reason, dead
         task.lease_until = task.cancel = None
         task.gone_at = self.now + self.ttl
+        key = task.message.unique_key
+        if key is not None and self.keys.get(key) == (task.id, None):
+            self.keys[key] = (task.id, self.now + task.message.unique_window)
 
     def take_back(self, task: ModelTask) -> str:
         """Notes a loss; returns what became of the task."""
@@ -220,8 +242,12 @@ class Model:
         moved = []
         for id_ in ids:
             task = self.tasks[id_]
-            if not task.dead or self.holder(task.message.unique_key) is not None:
+            if not task.dead:
                 continue
+            if task.message.unique_until == "finished":
+                if self.holder(task.message.unique_key) not in {None, id_}:
+                    continue
+                self.take_key(task.message)
             task.status, task.dead, task.reason = "new", False, ""
             task.gone_at = task.deadline = None
             task.attempts = task.lost = 0

@@ -180,6 +180,64 @@ class Records(Conformance):
         assert await self.listed(line, since=middle, dead=True) == [old.id]
         assert await self.listed(line, since=self.now() + self.seconds(LEASE)) == []
 
+    async def test_filter_by_words_of_the_error(self, line: Line) -> None:
+        """``error`` is the name of an exception type, or a text in the message.
+
+        If this fails: a bare or qualified name finds as ``error_type`` does; what is no such
+        name is looked for in the message, exactly as it stands, signs like % included.
+        """
+        await line.add(*self.messages(4))
+        failures = [
+            ("builtins.ValueError", "100% of disk"),
+            ("app.NoDisk", "A ValueError was hidden"),
+            ("app.MyValueError", "1000 of disk"),
+            ("app.NoDisk", ""),
+        ]
+        ids = []
+        for kind, message in failures:
+            delivery = await line.one()
+            ids.append(delivery.id)
+            await line.end(delivery, Fail(TaskError(kind, message)))
+        assert sorted(await self.listed(line, error="ValueError")) == sorted(ids[:2])
+        assert sorted(await self.listed(line, error="app.NoDisk")) == sorted([ids[1], ids[3]])
+        assert await self.listed(line, error="100% of") == [ids[0]]
+        assert await self.listed(line, error="nowhere") == []
+        assert await self.listed(line, error="NoDisk", error_type="MyValueError") == []
+
+    async def test_filter_up_to_a_time(self, line: Line) -> None:
+        """``until`` ends before its time, for tasks by creation, for dead letters by their end.
+
+        If this fails: with ``since`` it makes windows that neither overlap nor leave gaps.
+        """
+        await line.add(old := self.message())
+        delivery = await line.one()
+        await self.later(LEASE)
+        middle = self.now()
+        await self.later(LEASE)
+        await line.add(young := self.message())
+        assert await self.listed(line, until=middle) == [old.id]
+        assert await self.listed(line, since=middle, until=self.now() + 1e6) == [young.id]
+        await line.end(delivery, Fail(BROKEN))
+        assert await self.listed(line, until=middle, dead=True) == []
+        finished = (await line.record(old.id)).finished_at
+        assert await self.listed(line, until=finished, dead=True) == []
+        assert await self.listed(line, since=finished, dead=True) == [old.id]
+
+    async def test_letters_are_listed_by_their_end(self, line: Line) -> None:
+        """Of dead letters those come first that died last, page by page.
+
+        If this fails: order dead letters by when they ended, and let the cursor stand for that.
+        """
+        await line.add(*self.messages(5))
+        deliveries = await line.take(5)
+        order = [deliveries[place] for place in (2, 0, 4, 1, 3)]
+        for delivery in order:
+            await line.end(delivery, Fail(BROKEN))
+            await self.later(1)
+        newest_first = [delivery.id for delivery in reversed(order)]
+        for limit in (1, 2, 5):
+            assert await self.listed(line, dead=True, limit=limit) == newest_first
+
     async def test_the_error_is_shown_while_a_retry_waits(self, line: Line) -> None:
         """People see why a task waits for another attempt.
 

@@ -14,6 +14,7 @@ from qtasks.testing.conformance.letters import Letters
 from qtasks.testing.conformance.life import Life
 from qtasks.testing.conformance.lines import Line, SplitLine
 from qtasks.testing.conformance.outcomes import Outcomes
+from qtasks.testing.conformance.piles import Piles
 from qtasks.testing.conformance.progressing import Progressing
 from qtasks.testing.conformance.records import Records
 from qtasks.testing.conformance.split import Split
@@ -44,6 +45,7 @@ class StorageConformance(
     Progressing,
     Streaming,
     Letters,
+    Piles,
     Uniqueness,
     State,
 ):

@@ -149,7 +149,8 @@ local passed, next_due, again = 0, -1, 0
 -- What a lost reply had handed out is handed out again, or given back where there is no room.
 if claim.again then
   for _, id in ipairs(call('SMEMBERS', P .. 'h:' .. claim.worker)) do
-    local v = read(key_of(id), 'cn', 'k', 'm', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd', 'q')
+    local v = read(key_of(id), 'cn', 'k', 'm', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd', 'q',
+      'x')
     local t = v and v[1] == claim.again and look(id)
     if t and t.s == 'l' then
       if want > 0 then
@@ -161,10 +162,10 @@ if claim.again then
         zadd(P .. 'l', now + claim.lease, id)
         local n = out.n or 0
         out[n + 1] = id
-        for i = 2, 12 do
+        for i = 2, 13 do
           out[n + i] = v[i]
         end
-        out.n = n + 12
+        out.n = n + 13
       else
         leave(t)
         line_up(t, now, t.lo > 0 and 'suspect' or 'returned', { 'st', 'new' })

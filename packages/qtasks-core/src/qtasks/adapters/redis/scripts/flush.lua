@@ -30,7 +30,7 @@ end
 for _, name in ipairs(call('ZRANGE', P .. 'sb', 0, -1)) do
   call('UNLINK', P .. 'st:' .. name)
 end
-for _, name in ipairs({ 'a', 'l', 'x', 'u', 'd', 'ur', 'qs', 'qc', 'pz', 'sb', 'ct', 'ce', 'pw', 'pd' }) do
+for _, name in ipairs({ 'a', 'l', 'x', 'u', 'ux', 'd', 'ur', 'dr', 'qs', 'qc', 'pz', 'sb', 'ct', 'ce', 'pw', 'pd' }) do
   call('UNLINK', P .. name)
 end
 return 0

@@ -15,7 +15,7 @@ local function remove_from(key, to_id)
       if t.x then
         zrem(P .. 'x', id)
       end
-      free_unique_key(t)
+      drop_unique_key(t)
       tell(t)
       call('UNLINK', key_of(id))
       zrem(P .. 'a', id)

@@ -1,14 +1,15 @@
 -- Sends dead letters back. A: { ids, reset attempts, spread, when that begins }.
--- Returns the ids that moved. A letter whose unique key is held by an unfinished task stays.
+-- Returns the ids that moved. One that would hold its unique key again stays while another does.
 local moved = {}
 local letters = {}
 for _, id in ipairs(A[1]) do
   local t = look(id)
   if t and t.de and t.s == 'd' and not letters[id] then
-    local held = t.u and call('HGET', P .. 'u', t.u)
-    if not held then
-      if t.u then
-        call('HSET', P .. 'u', t.u, id)
+    local key = t.u and not call('HGET', key_of(id), 'us') and t.u
+    local held = key and holder_of(key)
+    if not held or held == id then
+      if key then
+        call('HSET', P .. 'u', key, id)
       end
       letters[id] = t
       moved[#moved + 1] = id

@@ -39,5 +39,6 @@ return {
   ready + due, delayed - due, call('ZCARD', P .. 'b:' .. queue),
   call('ZCOUNT', P .. 'd:' .. queue, after, '+inf'),
   call('SISMEMBER', P .. 'pz', queue), oldest, tonumber(busy[2] or -1), next_due,
-  call('ZCOUNT', P .. 'f:' .. queue, after, '+inf'), now,
+  call('ZCOUNT', P .. 'f:' .. queue, after, '+inf'),
+  tonumber(call('HGET', P .. 'dr', queue) or 0), now,
 }

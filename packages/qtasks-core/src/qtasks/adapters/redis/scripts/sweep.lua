@@ -61,6 +61,9 @@ for _, queue in ipairs(queues) do
     seen = seen + 1
     zrem(P .. 'f:' .. queue, id)
     if not t or t.s ~= 'd' then
+      if not t and call('ZSCORE', P .. 'd:' .. queue, id) then
+        call('HINCRBY', P .. 'dr', queue, 1)
+      end
       zrem(P .. 'd', id)
       zrem(P .. 'd:' .. queue, id)
     end
@@ -73,6 +76,28 @@ for _, queue in ipairs(queues) do
     end
   end
 end
+
+write()
+
+-- Of too many dead letters the oldest go, which are the first whose time would be over.
+for _, queue in ipairs(queues) do
+  local excess = math.min(call('ZCARD', P .. 'd:' .. queue) - limits.dead_limit, limit - seen)
+  for _, id in ipairs(excess > 0 and call('ZRANGE', P .. 'd:' .. queue, 0, excess - 1) or {}) do
+    local t = look(id)
+    seen = seen + 1
+    purged = purged + 1
+    call('HINCRBY', P .. 'dr', queue, 1)
+    zrem(P .. 'd', id)
+    zrem(P .. 'd:' .. queue, id)
+    if t and t.s == 'd' and t.de then
+      call('UNLINK', key_of(id))
+      zrem(P .. 'a', id)
+      zrem(P .. 'f:' .. queue, id)
+      tell(t)
+    end
+  end
+end
+write()
 
 -- Markers may be lost with who took them: whatever is ready has one.
 for _, queue in ipairs(queues) do
@@ -90,6 +115,13 @@ for _, queue in ipairs(queues) do
   end
 end
 
+for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'ux', '-inf', now, 'LIMIT', 0, limit)) do
+  local _, over = owner_of(key)
+  if over and over <= now then
+    call('HDEL', P .. 'u', key)
+  end
+  zrem(P .. 'ux', key)
+end
 for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'sb', '-inf', now, 'LIMIT', 0, limit)) do
   call('DEL', P .. 'st:' .. name)
   zrem(P .. 'sb', name)

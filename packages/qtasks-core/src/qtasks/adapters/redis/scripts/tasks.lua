@@ -147,8 +147,66 @@ local function tell(t)
   end
 end
 
+-- A unique key is a field of u: the id of the task that has it, and behind a line break when it is
+-- free again, if that does not depend on the task. Who wants it looks at the task; so starting a
+-- task writes nothing here.
+local function keep_key(key, id, over)
+  call('HSET', P .. 'u', key, id .. '\n' .. string.format('%.0f', over))
+  zadd(P .. 'ux', over, key)
+end
+
+-- Returns the id that has a key, and when the key is free again or nil.
+local function owner_of(key)
+  local value = call('HGET', P .. 'u', key)
+  local at = value and string.find(value, '\n', 1, true)
+  if at then
+    return string.sub(value, 1, at - 1), whole(string.sub(value, at + 1)) or 0
+  end
+  return value
+end
+
+-- Returns the id of the task that holds a key, or nil; and the task, if that waits.
+local function holder_of(key)
+  local id, over = owner_of(key)
+  if not id or (over and over <= now) then
+    return nil
+  end
+  local t = look(id)
+  if over then
+    return id, t and t.s ~= 'l' and t.s ~= 'd' and t or nil
+  elseif not t or t.s == 'd' then
+    return nil
+  elseif t.s == 'l' then
+    local v = read(key_of(id), 'us')
+    return not (v and v[1] == 's') and id or nil
+  end
+  local v = read(key_of(id), 'n', 'us')
+  if overdue(t) or (v and v[2] == 's' and v[1]) then
+    return nil
+  end
+  return id, t
+end
+
+-- Frees the key of a task that is over, at once or after its window.
 local function free_unique_key(t)
-  if t.u and call('HGET', P .. 'u', t.u) == t.id then
+  if not t.u then
+    return
+  end
+  local id, over = owner_of(t.u)
+  if id ~= t.id or over then
+    return
+  end
+  local v = read(key_of(t.id), 'uw')
+  local window = v and whole(v[1])
+  if window then
+    keep_key(t.u, t.id, now + window)
+  else
+    call('HDEL', P .. 'u', t.u)
+  end
+end
+-- Frees the key of a task that was taken away unfinished, whatever its window.
+local function drop_unique_key(t)
+  if t.u and owner_of(t.u) == t.id then
     call('HDEL', P .. 'u', t.u)
   end
 end
@@ -220,8 +278,9 @@ end
 
 -- Publishes one message unless its id is known or its unique key is held.
 --
--- m is { id, queue, priority, delay, eta or -1, expires or -1, unique key or false }, blob its
--- encoded whole. Returns 1 if it was new, 0 if it was known, or the id that holds the key.
+-- m is { id, queue, priority, delay, eta or -1, expires or -1, unique or false }, where unique is
+-- { key, until, window, how long who gives way is kept or false }; blob is its encoded whole.
+-- Returns 1 if it was new, 0 if it was known, or the id that holds the key.
 local index, known_queues -- what every publication appends to
 local function publish(m, blob, beside, scheduled)
   local id, queue, priority, unique = m[1], m[2], m[3], m[7]
@@ -239,12 +298,20 @@ local function publish(m, blob, beside, scheduled)
     write()
   end
   if unique then
-    local holder = call('HGET', P .. 'u', unique)
-    local held = holder and look(holder)
-    if held and held.s ~= 'd' then
+    local holder, waits = holder_of(unique[1])
+    if holder and not (unique[4] and waits) then
       return holder
     end
-    call('HSET', P .. 'u', unique, id)
+    if unique[2] == 'a' then
+      keep_key(unique[1], id, now + unique[3])
+    else
+      call('HSET', P .. 'u', unique[1], id)
+    end
+    if holder then
+      write()
+      finish(waits, 'cancel', unique[4], { 'rn', 'replaced' })
+      write()
+    end
   end
   if not buffers.ZADD[P .. 'a'] then
     index = collected('ZADD', P .. 'a')
@@ -265,7 +332,12 @@ local function publish(m, blob, beside, scheduled)
   local t = { id = id, q = queue, p = priority, lo = 0, i = place, aw = beside and '1' }
   local fields = { 'm', blob, 'q', queue, 'c', now_text, 'i', place, 'p', priority }
   if unique then
-    fields[#fields + 1], fields[#fields + 2] = 'u', unique
+    fields[#fields + 1], fields[#fields + 2] = 'u', unique[1]
+    if unique[2] ~= 'f' then
+      fields[#fields + 1], fields[#fields + 2] = 'us', unique[2]
+    elseif unique[3] > 0 then
+      fields[#fields + 1], fields[#fields + 2] = 'uw', unique[3]
+    end
   end
   if m[6] >= 0 then
     t.x = now + m[6]
@@ -305,8 +377,8 @@ local function hand_out(id, queue, v, claim, to, out)
   local n = out.n or 0
   out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, token, v[1], v[3]
   out[n + 5], out[n + 6], out[n + 7], out[n + 8] = count, v[5], v[6], v[7]
-  out[n + 9], out[n + 10], out[n + 11], out[n + 12] = v[8], v[9], v[10], queue
-  out.n = n + 12
+  out[n + 9], out[n + 10], out[n + 11], out[n + 12], out[n + 13] = v[8], v[9], v[10], queue, v[2]
+  out.n = n + 13
 end
 
 -- Returns where the leases of a worker on the tasks of a queue are collected; good until write().
