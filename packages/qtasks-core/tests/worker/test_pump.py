@@ -61,6 +61,7 @@ async def test_a_suspect_stays_while_an_older_run_of_the_same_task_is_settled() 
         config=QueueConfig(max_tasks_process=4),
         start=start,
         stale=lambda _: None,
+        expired=lambda _, __: None,
         committed=committed,
     )
 
