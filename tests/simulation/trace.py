@@ -61,17 +61,20 @@ class Trace(logging.Handler):
         self.steps = 0
 
     def add(self, who: str, text: str, *about: object) -> None:
-        """Adds a line; it is put together only if somebody reads it."""
+        """Adds a line; it is put together only if somebody reads it.
+
+        What the dead do when they are buried is no part of the story, and comes in any order.
+        """
+        if self._loop.burying:
+            return
         self._lines.append((self._loop.time(), who, text, about))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Adds what the engine logs."""
-        if self._loop.burying:
-            return
         process = PROCESS.get()
         message = record.getMessage()
         self.add("" if process is None else process.name, "log: %s", message.partition("\n")[0])
-        if message.startswith(_ALARMS) and self.alarm is None:
+        if message.startswith(_ALARMS) and self.alarm is None and not self._loop.burying:
             error = record.exc_info[1] if record.exc_info else None
             self.alarm = f"{message}: {error!r}"
 
