@@ -276,7 +276,7 @@ class World:
             "leases": len(store.leases),
             "deadlines": len(store.deadlines),
             "presences": len(await self._ops.inner.workers()),
-            "keys": len(store._holders),
+            "keys": len(store.holds),
         }
         if any(left.values()):
             self._failed(Violation("I11 nothing stays", f"{left}"))
