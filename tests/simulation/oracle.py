@@ -252,7 +252,10 @@ class Oracle:
             self._results[task.id] = outcome.result
             if not self._runs.completed(task.id, settlement.token):
                 violate("I4 counts", f"{task.id} succeeded without a run")
-        asked = isinstance(outcome, Cancel) and task.cancel is not None
+        asked = isinstance(outcome, Cancel) and (
+            task.cancel is not None
+            or (task.deadline is not None and not self._runs.started(task.id, settlement.token))
+        )
         if not (asked or isinstance(outcome, Release)) and not isinstance(outcome, _KINDS[end]):
             violate("I4 counts", f"{task.id} ended with {outcome!r} instead of {end}")
 

@@ -95,6 +95,10 @@ class Runs:
         if complete:
             self._completed.add(key)
 
+    def started(self, task_id: str, token: int) -> bool:
+        """Tells whether a delivery has come to be run."""
+        return (task_id, token) in self._started
+
     def completed(self, task_id: str, token: int) -> bool:
         """Tells whether a run came to its end."""
         return (task_id, token) in self._completed

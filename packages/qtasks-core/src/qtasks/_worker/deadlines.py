@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from qtasks.schemas import Delivery
 
@@ -44,19 +44,20 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self.fill: Callable[[], None] = start
 
-    def watch(self, deliveries: Sequence[Delivery], asked: float) -> None:
-        """Notes by when deliveries have to be started.
+    def watch(self, waiting: Iterable[Delivery], asked: float) -> None:
+        """Notes by when deliveries have to be started; forgets those that wait no more.
 
         Args:
-            deliveries: what was claimed, some of which wait.
-            asked: when the claim was sent, by the loop's clock.
+            waiting: all that wait, those of the newest claim included.
+            asked: when that claim was sent, by the loop's clock.
         """
-        for delivery in deliveries:
-            if delivery.expires_at is not None:
-                left = delivery.expires_at - delivery.claimed_at
-                self._times[delivery.id, delivery.token] = asked + left
-        if self._times:
-            self._arm()
+        before = self._times
+        self._times = {
+            key: before[key] if key in before else asked + one.expires_at - one.claimed_at
+            for one in waiting
+            if one.expires_at is not None and (key := (one.id, one.token))
+        }
+        self._arm()
 
     def _arm(self) -> None:
         """Sets the timer to the next of them; without any, nothing is looked at any more."""

@@ -259,7 +259,7 @@ class Pump:
             self.drain()
         self._deadlines.fill()
         if self._buffer or self._waiting_solo():
-            self._deadlines.watch(answer.deliveries, asked)
+            self._deadlines.watch([*self._waiting_solo(), *self._buffer], asked)
 
     async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
         refused = frozenset(answer.refused)
