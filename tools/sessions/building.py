@@ -1,0 +1,49 @@
+"""The session that builds what all others test."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+from sessions.pythons import MAIN
+from sessions.tree import DIST, PACKAGES, group, import_name, wheels
+
+__all__ = ["build", "empty_environment"]
+
+
+@nox.session(python=MAIN)
+def build(session: nox.Session) -> None:
+    """Build every package, check its metadata, and import it in an empty environment."""
+    session.install(*group("build"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in PACKAGES:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(package))
+    session.run("twine", "check", "--strict", *map(str, sorted(DIST.iterdir())))
+
+    bin_dir = empty_environment(session, "empty", *map(str, wheels().values()))
+    for package in PACKAGES:
+        code = f"import {import_name(package)}"
+        session.run(str(bin_dir / "python"), "-W", "error", "-c", code, external=True)
+    session.run(str(bin_dir / "qtasks"), "--help", external=True, silent=True)
+
+
+def empty_environment(session: nox.Session, name: str, *requirements: str) -> Path:
+    """Makes an environment that holds these requirements and nothing else.
+
+    Args:
+        session: the session; virtualenv is installed in it.
+        name: what its folder is called; what was there before is removed.
+        *requirements: what pip is told to install.
+
+    Returns:
+        The folder of its programs.
+    """
+    folder = Path(session.create_tmp()).absolute() / name
+    session.run("python", "-m", "virtualenv", "--quiet", "--clear", str(folder))
+    bin_dir = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    pip = (str(bin_dir / "python"), "-m", "pip", "install", "--quiet")
+    session.run(*pip, *requirements, external=True)
+    return bin_dir
