@@ -9,9 +9,9 @@ from pathlib import Path
 import nox
 
 from sessions.pythons import MAIN
-from sessions.tree import DIST, ROOT, group, install_wheels, wheels
+from sessions.tree import CORE, DIST, EXAMPLE, ROOT, group, install_wheels, wheels
 
-__all__ = ["dists", "scaffold"]
+__all__ = ["build_example", "dists", "scaffold", "third_party"]
 
 #: The longest name that a new package may have: its code must fit its own style all the same.
 LONG_NAME = "a-name-of-thirty-characters-ab"
@@ -20,7 +20,7 @@ LONG_NAME = "a-name-of-thirty-characters-ab"
 @nox.session(python=MAIN, requires=["build"], reuse_venv=False)
 def scaffold(session: nox.Session) -> None:
     """Write a new package of each kind and run its checks; what follows ``--`` are its sessions."""
-    core = next(path for path in wheels().values() if path.name.startswith("qtasks_core-"))
+    core = wheels()[CORE]
     session.install(f"{core}[testing]", *group("lint"), *group("typing"), *group("build"))
     session.install("--force-reinstall", "--no-deps", str(core))
     # Not below this folder, in which Git ignores it, and ruff with it.
@@ -61,3 +61,28 @@ def dists(session: nox.Session) -> None:
     # Without what they require, which one of them requires in vain.
     session.install("--no-deps", *map(str, sorted(built.iterdir())))
     session.run("python", "-m", "pytest", "tests/dists", *session.posargs)
+
+
+@nox.session(python=MAIN, requires=["build"], reuse_venv=False)
+def third_party(session: nox.Session) -> None:
+    """Test the example of a third party's plugin as its author would: from wheels alone."""
+    wheel = build_example(session)
+    core = wheels()[CORE]
+    session.install(f"--find-links={DIST}", str(wheel), str(core), *group("typing", EXAMPLE))
+    session.run("qtasks", "plugins", "doctor", "--only", "audit")
+    with session.chdir(EXAMPLE):
+        session.run("python", "-m", "pytest", "-q", *session.posargs)
+        session.run("mypy", "src", "tests")
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        page = (str(ROOT / "tests" / "docs" / "run_page.py"), str(EXAMPLE / "README.md"))
+        session.run("python", *page, env={"PYTHONWARNINGS": "error"})
+
+
+def build_example(session: nox.Session) -> Path:
+    """Builds the example and returns its wheel."""
+    session.install(*group("build"))
+    built = Path(session.create_tmp()).absolute() / "example"
+    shutil.rmtree(built, ignore_errors=True)
+    pack = ("python", "-m", "build", "--no-isolation", "--wheel", f"--outdir={built}")
+    session.run(*pack, str(EXAMPLE), silent=True)
+    return next(built.glob("*.whl"))
