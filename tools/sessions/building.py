@@ -9,7 +9,7 @@ from pathlib import Path
 import nox
 
 from sessions.pythons import MAIN
-from sessions.tree import DIST, PACKAGES, group, import_name, wheels
+from sessions.tree import DIST, EXAMPLE, EXAMPLE_DIST, PACKAGES, group, import_name, wheels
 
 __all__ = ["build", "empty_environment"]
 
@@ -19,8 +19,12 @@ def build(session: nox.Session) -> None:
     """Build every package, check its metadata, and import it in an empty environment."""
     session.install(*group("build"))
     shutil.rmtree(DIST, ignore_errors=True)
+    pack = ("python", "-m", "build", "--no-isolation")
     for package in PACKAGES:
-        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(package))
+        session.run(*pack, "--outdir", str(DIST), str(package))
+    # Elsewhere, because what is in dist may be uploaded.
+    shutil.rmtree(EXAMPLE_DIST, ignore_errors=True)
+    session.run(*pack, "--wheel", "--outdir", str(EXAMPLE_DIST), str(EXAMPLE))
     session.run("twine", "check", "--strict", *map(str, sorted(DIST.iterdir())))
 
     bin_dir = empty_environment(session, "empty", *map(str, wheels().values()))

@@ -9,9 +9,9 @@ from pathlib import Path
 import nox
 
 from sessions.pythons import MAIN
-from sessions.tree import CORE, DIST, EXAMPLE, ROOT, group, install_wheels, wheels
+from sessions.tree import CORE, DIST, EXAMPLE, EXAMPLE_DIST, ROOT, group, install_wheels, wheels
 
-__all__ = ["build_example", "dists", "scaffold", "third_party"]
+__all__ = ["dists", "scaffold", "third_party"]
 
 #: The longest name that a new package may have: its code must fit its own style all the same.
 LONG_NAME = "a-name-of-thirty-characters-ab"
@@ -66,7 +66,7 @@ def dists(session: nox.Session) -> None:
 @nox.session(python=MAIN, requires=["build"], reuse_venv=False)
 def third_party(session: nox.Session) -> None:
     """Test the example of a third party's plugin as its author would: from wheels alone."""
-    wheel = build_example(session)
+    wheel = next(EXAMPLE_DIST.glob("*.whl"))
     core = wheels()[CORE]
     session.install(f"--find-links={DIST}", str(wheel), str(core), *group("typing", EXAMPLE))
     session.run("qtasks", "plugins", "doctor", "--only", "audit")
@@ -76,13 +76,3 @@ def third_party(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         page = (str(ROOT / "tests" / "docs" / "run_page.py"), str(EXAMPLE / "README.md"))
         session.run("python", *page, env={"PYTHONWARNINGS": "error"})
-
-
-def build_example(session: nox.Session) -> Path:
-    """Builds the example and returns its wheel."""
-    session.install(*group("build"))
-    built = Path(session.create_tmp()).absolute() / "example"
-    shutil.rmtree(built, ignore_errors=True)
-    pack = ("python", "-m", "build", "--no-isolation", "--wheel", f"--outdir={built}")
-    session.run(*pack, str(EXAMPLE), silent=True)
-    return next(built.glob("*.whl"))

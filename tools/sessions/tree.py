@@ -15,6 +15,7 @@ __all__ = [
     "CORE",
     "DIST",
     "EXAMPLE",
+    "EXAMPLE_DIST",
     "PACKAGES",
     "ROOT",
     "SIDE_BY_SIDE",
@@ -37,6 +38,7 @@ CORE = ROOT / "packages" / "qtasks-core"
 BESIDE_CORE = [package for package in PACKAGES if package != CORE]
 #: A plugin as a third party would write it; it is built and tested, and never published.
 EXAMPLE = ROOT / "examples" / "plugin-audit"
+EXAMPLE_DIST = CACHE / "example"
 #: How many processes share the tests; one more than there are processors, because they also wait.
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1
 #: What a command may return that is allowed to fail.
