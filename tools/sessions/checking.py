@@ -44,6 +44,7 @@ def typing(session: nox.Session) -> None:
     sources = [str(package.relative_to(ROOT) / "src") for package in PACKAGES]
     # One run for each directory of tests, because each may have a conftest.
     tests = {path.parent for path in ROOT.glob("tests/*/*.py")}
+    tests |= {path.parent for path in ROOT.glob("tests/compat/*/*.py")}
     tests |= {path.parent for path in ROOT.glob("packages/*/tests/typing/*.py")}
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         mypy = ("mypy", f"--python-version={version}")

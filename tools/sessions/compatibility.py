@@ -25,8 +25,7 @@ from sessions.tree import (
     EXAMPLE,
     EXAMPLE_DIST,
     ROOT,
-    SIDE_BY_SIDE,
-    extras,
+    all_extras,
     install_wheels,
     project_of,
     wheels,
@@ -35,7 +34,7 @@ from sessions.tree import (
 __all__ = ["compat"]
 
 #: Tests of core that run where none of the packages is.
-QUICK = ("discovery", "builtin", "core", "contracts")
+QUICK = ("core", "discovery")
 #: The packages by a short name, such as ``retry``.
 SHORT = {path.name.rpartition("-")[2]: path for path in (*BESIDE_CORE, EXAMPLE)}
 
@@ -76,7 +75,7 @@ def unpack(session: nox.Session, package: Path) -> Path:
     wheel = next(EXAMPLE_DIST.glob("*.whl")) if package == EXAMPLE else wheels()[package]
     session.install("pip")  # an environment that uv has made has none
     pip = ("python", "-m", "pip", "install", "--quiet")
-    wanted = f"{wheel}{extras(package)}"
+    wanted = f"{wheel}{all_extras(package)}"
     report = session.run(*pip, "--dry-run", "--report=-", wanted, silent=True, stderr=None)
     missing = [
         f"{one['metadata']['name']}=={one['metadata']['version']}"
@@ -97,7 +96,6 @@ def try_set(session: nox.Session, name: str, folders: dict[str, Path]) -> None:
     tests = ["tests/compat"]
     if not folders:
         tests += [str(CORE.relative_to(ROOT) / "tests" / folder) for folder in QUICK]
-        tests += [f"--numprocesses={SIDE_BY_SIDE}"]
     env = {
         "PYTHONPATH": os.pathsep.join(map(str, folders.values())),
         "QTASKS_TEST_PACKAGES": " ".join(project_of(SHORT[short])["name"] for short in folders),

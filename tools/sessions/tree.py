@@ -20,8 +20,8 @@ __all__ = [
     "ROOT",
     "SIDE_BY_SIDE",
     "SUPPORTED",
+    "all_extras",
     "editable",
-    "extras",
     "group",
     "import_name",
     "install_wheels",
@@ -60,7 +60,7 @@ def group(name: str, folder: Path = ROOT) -> tuple[str, ...]:
     return tuple(nox.project.dependency_groups(toml, name))
 
 
-def extras(package: Path) -> str:
+def all_extras(package: Path) -> str:
     """Returns all extras of a package as a suffix for its requirement, such as ``[a,b]``."""
     names = ",".join(project_of(package).get("optional-dependencies", {}))
     return f"[{names}]" if names else ""
@@ -73,7 +73,7 @@ def import_name(package: Path) -> str:
 
 def editable() -> list[str]:
     """Returns the arguments that install every package from the tree."""
-    return [arg for package in PACKAGES for arg in ("-e", f"{package}{extras(package)}")]
+    return [arg for package in PACKAGES for arg in ("-e", f"{package}{all_extras(package)}")]
 
 
 def wheels() -> dict[Path, Path]:
@@ -93,7 +93,7 @@ def install_wheels(session: nox.Session, *packages: Path) -> None:
     built = {package: wheel for package, wheel in wheels().items() if package in packages}
     built = built or wheels()
     session.install(
-        *(f"{wheel}{extras(package)}" for package, wheel in built.items()), *group("test")
+        *(f"{wheel}{all_extras(package)}" for package, wheel in built.items()), *group("test")
     )
     # In a reused environment a wheel of the same version would count as installed.
     session.install("--force-reinstall", "--no-deps", *map(str, built.values()))

@@ -1,0 +1,119 @@
+"""Sessions that test with other versions: of core, of what is required, of servers."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import nox
+
+from sessions.published import git, tag_exists, tag_of, tree_version
+from sessions.pythons import MAIN, OLDEST
+from sessions.requirements import lowest, oldest_core, optional
+from sessions.testing import side_by_side
+from sessions.tree import (
+    BESIDE_CORE,
+    CACHE,
+    CORE,
+    EXAMPLE,
+    EXAMPLE_DIST,
+    PACKAGES,
+    ROOT,
+    all_extras,
+    group,
+    install_wheels,
+    project_of,
+    wheels,
+)
+
+__all__ = ["core_versions", "minimums", "server"]
+
+#: The servers that QTasks is tested with, as tests/servers/programs.py calls them.
+SERVERS = ("valkey-9", "redis-7.0", "redis-6.2")
+
+
+@nox.session(python=MAIN, requires=["build", "servers"])
+@nox.parametrize("core", ["oldest", "tree"], ids=["oldest", "tree"])
+@nox.parametrize("package", BESIDE_CORE, ids=[path.name for path in BESIDE_CORE])
+def core_versions(session: nox.Session, package: Path, core: str) -> None:
+    """Test the wheel of a package with the oldest core that it claims, and with the tree's."""
+    oldest, ours = oldest_core(package), tree_version(CORE)
+    tag = tag_of(CORE.name, oldest)
+    wheel = wheels()[CORE]
+    session.log("%s claims core %s; that of the tree is %s", package.name, oldest, ours)
+    if core == "oldest" and tag_exists(tag):
+        wheel = build_tag(session, tag)
+    elif core == "oldest" and oldest == ours:
+        session.skip(f"No release yet: the oldest core that {package.name} claims is the tree.")
+    elif core == "oldest":
+        session.error(
+            f"{package.name} claims core {oldest}, and there is no tag {tag} to build it from:"
+            " fetch the tags, or raise the bound"
+        )
+    install_wheels(session, CORE, package)
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    run_tests(session, package)
+
+
+def build_tag(session: nox.Session, tag: str) -> Path:
+    """Builds core as it was at a tag, and returns its wheel."""
+    folder = CACHE / "cores" / tag
+    if not any(folder.glob("dist/*.whl")):
+        shutil.rmtree(folder, ignore_errors=True)
+        source = CORE.relative_to(ROOT)
+        with tarfile.open(fileobj=BytesIO(git("archive", tag, source))) as archive:
+            archive.extractall(folder, filter="data")
+        session.install(*group("build"))
+        pack = ("python", "-m", "build", "--no-isolation", "--wheel")
+        session.run(*pack, f"--outdir={folder / 'dist'}", str(folder / source))
+    return next(folder.glob("dist/*.whl"))
+
+
+@nox.session(python=OLDEST, requires=["build", "servers"])
+@nox.parametrize("package", [*PACKAGES, EXAMPLE], ids=[path.name for path in (*PACKAGES, EXAMPLE)])
+def minimums(session: nox.Session, package: Path) -> None:
+    """Test a package with the lowest versions that it declares of what it requires."""
+    extras = optional(package) if package != EXAMPLE else {"testing": optional(CORE)["testing"]}
+    # What tests of third parties require is tried with the example; our own tests need more.
+    chosen = [name for name in extras if (name == "testing") is (package == EXAMPLE)]
+    declared = [*project_of(package)["dependencies"]]
+    pins = lowest([*declared, *(line for name in chosen for line in extras[name])])
+    session.log("with %s", ", ".join(pins))
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text("\n".join(pins), encoding="utf-8")
+    suffix = f"[{','.join(chosen)}]" if chosen else ""
+    core, install = str(wheels()[CORE]), (f"--constraint={constraints}",)
+    if package == EXAMPLE:
+        wheel = str(next(EXAMPLE_DIST.glob("*.whl")))
+        session.install(*install, f"{core}{suffix}", wheel)
+    else:
+        wheel = str(wheels()[package])
+        # The tests of every package need servers, and so the extras of core.
+        others = f"{core}{all_extras(CORE)}" if package != CORE else core
+        session.install(*install, others, f"{wheel}{suffix}", *group("test"))
+    session.install("--force-reinstall", "--no-deps", core, wheel)
+    if package == EXAMPLE:
+        with session.chdir(EXAMPLE):
+            session.run("python", "-m", "pytest", "-q", *session.posargs)
+    else:
+        run_tests(session, package)
+
+
+@nox.session(python=MAIN, requires=["build", "servers"])
+@nox.parametrize("name", SERVERS, ids=SERVERS)
+def server(session: nox.Session, name: str) -> None:
+    """Run the tests that need a Redis or Valkey server, with one release of it."""
+    install_wheels(session)
+    code = "from servers.programs import find_programs; print(*find_programs())"
+    found = session.run("python", "-c", code, env={"PYTHONPATH": "tests"}, silent=True)
+    if name not in str(found).split():
+        session.skip(f"{name} was not found; CONTRIBUTING.md says where to get it.")
+    session.run("python", "-m", "pytest", "-q", "-k", name, *side_by_side(session))
+
+
+def run_tests(session: nox.Session, package: Path) -> None:
+    """Runs the tests of one package."""
+    tests = package.relative_to(ROOT) / "tests"
+    session.run("python", "-m", "pytest", "-q", str(tests), *side_by_side(session))
