@@ -14,11 +14,31 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
-from sessions import building, checking, compatibility, plugging, showing, testing, versions
+from sessions import (
+    building,
+    checking,
+    compatibility,
+    minimal,
+    plugging,
+    publishing,
+    showing,
+    testing,
+    versions,
+)
 from sessions.pythons import NEWEST, OLDEST
 
 #: nox finds the sessions in here.
-ROOMS = (building, checking, compatibility, plugging, showing, testing, versions)
+ROOMS = (
+    building,
+    checking,
+    compatibility,
+    minimal,
+    plugging,
+    publishing,
+    showing,
+    testing,
+    versions,
+)
 
 nox.needs_version = ">=2025.10.16"
 nox.options.default_venv_backend = "uv|virtualenv"

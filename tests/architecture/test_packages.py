@@ -22,7 +22,7 @@ def load(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE", "tests"])
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE", "changes", "tests"])
 def test_a_package_has(package: Path, name: str) -> None:
     assert (package / name).exists()
 

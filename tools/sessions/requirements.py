@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["lower_bound", "lowest", "oldest_core", "optional"]
+__all__ = ["lower_bound", "lower_bounds", "lowest", "oldest_core", "optional"]
 
 
 def lower_bound(requirement: Requirement) -> Version:
@@ -22,25 +22,31 @@ def lower_bound(requirement: Requirement) -> Version:
     Raises:
         LookupError: it names no lower bound.
     """
-    found = [one for one in requirement.specifier if one.operator in {">=", "==", "~="}]
+    found = lower_bounds(requirement)
     if not found:
         msg = f"{str(requirement)!r} has no lower bound: write '{requirement.name}>=...'"
         raise LookupError(msg)
-    return max(Version(one.version.removesuffix(".*")) for one in found)
+    return max(found)
 
 
-def lowest(requirements: Iterable[str]) -> list[str]:
-    """Returns the lowest versions that requirements allow, as pins; our own packages have none.
+def lower_bounds(requirement: Requirement) -> list[Version]:
+    """Returns every version below which a requirement allows nothing."""
+    found = [one for one in requirement.specifier if one.operator in {">=", "==", "~="}]
+    return [Version(one.version.removesuffix(".*")) for one in found]
+
+
+def lowest(requirements: Iterable[str]) -> dict[str, Version]:
+    """Returns the lowest versions that requirements allow here; our own packages are left out.
 
     Raises:
         LookupError: one names no lower bound.
     """
-    pins = {}
-    for requirement in map(Requirement, requirements):
-        if not requirement.name.startswith("qtasks"):
-            pin = f"{requirement.name}=={lower_bound(requirement)}"
-            pins[requirement.name] = f"{pin}; {requirement.marker}" if requirement.marker else pin
-    return sorted(pins.values())
+    return {
+        requirement.name: lower_bound(requirement)
+        for requirement in map(Requirement, requirements)
+        if not requirement.name.startswith("qtasks")
+        and (requirement.marker is None or requirement.marker.evaluate())
+    }
 
 
 def optional(package: Path) -> dict[str, list[str]]:

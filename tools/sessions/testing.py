@@ -11,7 +11,7 @@ import nox
 from sessions.pythons import FOUND, MAIN, NEWEST
 from sessions.tree import ANY, CACHE, CORE, PACKAGES, ROOT, SIDE_BY_SIDE, group, install_wheels
 
-__all__ = ["docs", "package", "servers", "side_by_side", "tests"]
+__all__ = ["docs", "package", "run_tests", "servers", "side_by_side", "tests"]
 
 #: Where tests look for servers, beside the path.
 SERVERS = CACHE / "servers"
@@ -67,6 +67,11 @@ def tests(session: nox.Session) -> None:
 def package(session: nox.Session, package: Path) -> None:
     """Run the tests of one package, with core and nothing else of ours beside it."""
     install_wheels(session, CORE, package)
+    run_tests(session, package)
+
+
+def run_tests(session: nox.Session, package: Path) -> None:
+    """Runs the tests of a package."""
     folder = package.relative_to(ROOT) / "tests"
     session.run("python", "-m", "pytest", "-q", str(folder), *side_by_side(session))
 

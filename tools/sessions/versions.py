@@ -1,34 +1,32 @@
-"""Sessions that test with other versions: of core, of what is required, of servers."""
+"""Sessions that test with one version of core, or with one release of a server."""
 
 from __future__ import annotations
 
 import shutil
 import tarfile
 from io import BytesIO
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 
-from sessions.published import git, tag_exists, tag_of, tree_version
-from sessions.pythons import MAIN, OLDEST
-from sessions.requirements import lowest, oldest_core, optional
-from sessions.testing import side_by_side
+from releasing.repository import git, tag_exists, tag_of, tree_version
+from sessions.pythons import MAIN
+from sessions.requirements import oldest_core
+from sessions.testing import run_tests, side_by_side
 from sessions.tree import (
     BESIDE_CORE,
     CACHE,
     CORE,
-    EXAMPLE,
-    EXAMPLE_DIST,
-    PACKAGES,
     ROOT,
-    all_extras,
     group,
     install_wheels,
-    project_of,
     wheels,
 )
 
-__all__ = ["core_versions", "minimums", "server"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["core_versions", "server"]
 
 #: The servers that QTasks is tested with, as tests/servers/programs.py calls them.
 SERVERS = ("valkey-9", "redis-7.0", "redis-6.2")
@@ -71,36 +69,6 @@ def build_tag(session: nox.Session, tag: str) -> Path:
     return next(folder.glob("dist/*.whl"))
 
 
-@nox.session(python=OLDEST, requires=["build", "servers"])
-@nox.parametrize("package", [*PACKAGES, EXAMPLE], ids=[path.name for path in (*PACKAGES, EXAMPLE)])
-def minimums(session: nox.Session, package: Path) -> None:
-    """Test a package with the lowest versions that it declares of what it requires."""
-    extras = optional(package) if package != EXAMPLE else {"testing": optional(CORE)["testing"]}
-    # What tests of third parties require is tried with the example; our own tests need more.
-    chosen = [name for name in extras if (name == "testing") is (package == EXAMPLE)]
-    declared = [*project_of(package)["dependencies"]]
-    pins = lowest([*declared, *(line for name in chosen for line in extras[name])])
-    session.log("with %s", ", ".join(pins))
-    constraints = Path(session.create_tmp()) / "lowest.txt"
-    constraints.write_text("\n".join(pins), encoding="utf-8")
-    suffix = f"[{','.join(chosen)}]" if chosen else ""
-    core, install = str(wheels()[CORE]), (f"--constraint={constraints}",)
-    if package == EXAMPLE:
-        wheel = str(next(EXAMPLE_DIST.glob("*.whl")))
-        session.install(*install, f"{core}{suffix}", wheel)
-    else:
-        wheel = str(wheels()[package])
-        # The tests of every package need servers, and so the extras of core.
-        others = f"{core}{all_extras(CORE)}" if package != CORE else core
-        session.install(*install, others, f"{wheel}{suffix}", *group("test"))
-    session.install("--force-reinstall", "--no-deps", core, wheel)
-    if package == EXAMPLE:
-        with session.chdir(EXAMPLE):
-            session.run("python", "-m", "pytest", "-q", *session.posargs)
-    else:
-        run_tests(session, package)
-
-
 @nox.session(python=MAIN, requires=["build", "servers"])
 @nox.parametrize("name", SERVERS, ids=SERVERS)
 def server(session: nox.Session, name: str) -> None:
@@ -111,9 +79,3 @@ def server(session: nox.Session, name: str) -> None:
     if name not in str(found).split():
         session.skip(f"{name} was not found; CONTRIBUTING.md says where to get it.")
     session.run("python", "-m", "pytest", "-q", "-k", name, *side_by_side(session))
-
-
-def run_tests(session: nox.Session, package: Path) -> None:
-    """Runs the tests of one package."""
-    tests = package.relative_to(ROOT) / "tests"
-    session.run("python", "-m", "pytest", "-q", str(tests), *side_by_side(session))

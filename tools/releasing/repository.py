@@ -1,19 +1,16 @@
-"""What has been published, as far as this clone knows: versions and tags."""
+"""What a clone knows of releases: the versions in its tree, and tags."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from packaging.version import Version
 
-from sessions.tree import ROOT
+__all__ = ["ROOT", "git", "packages", "tag_exists", "tag_of", "tree_version", "version_file"]
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["git", "tag_exists", "tag_of", "tree_version", "version_file"]
+ROOT = Path(__file__).parents[2]
 
 
 def git(*arguments: str | Path, folder: Path = ROOT) -> bytes:
@@ -30,6 +27,12 @@ def git(*arguments: str | Path, folder: Path = ROOT) -> bytes:
     return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
 
 
+def packages(root: Path) -> dict[str, Path]:
+    """Returns the folder of every package by its name."""
+    found = sorted(root.glob("packages/*/pyproject.toml"))
+    return {path.parent.name: path.parent for path in found}
+
+
 def version_file(package: Path) -> Path:
     """Returns the file that says which version a package has."""
     (path,) = package.glob("src/*/_version.py")
@@ -38,7 +41,9 @@ def version_file(package: Path) -> Path:
 
 def tree_version(package: Path) -> Version:
     """Returns the version that a package has in the tree."""
-    (version,) = re.findall(r'__version__ = "(.+)"', version_file(package).read_text("utf-8"))
+    (version,) = re.findall(
+        r'^__version__ = "(.+)"$', version_file(package).read_text("utf-8"), re.MULTILINE
+    )
     return Version(version)
 
 
@@ -47,6 +52,6 @@ def tag_of(package: str, version: Version) -> str:
     return f"{package}-v{version}"
 
 
-def tag_exists(tag: str, folder: Path = ROOT) -> bool:
+def tag_exists(tag: str, root: Path = ROOT) -> bool:
     """Tells whether there is a tag."""
-    return bool(git("tag", "--list", tag, folder=folder).strip())
+    return bool(git("tag", "--list", tag, folder=root).strip())
