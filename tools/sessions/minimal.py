@@ -16,7 +16,7 @@ from sessions.tree import (
     CORE,
     EXAMPLE,
     EXAMPLE_DIST,
-    PACKAGES,
+    NAMED,
     all_extras,
     group,
     project_of,
@@ -28,18 +28,17 @@ if TYPE_CHECKING:
 
 __all__ = ["minimums"]
 
-TESTED = [*PACKAGES, EXAMPLE]
-
 
 @nox.session(python=OLDEST, requires=["build", "servers"])
-@nox.parametrize("package", TESTED, ids=[path.name for path in TESTED])
-def minimums(session: nox.Session, package: Path) -> None:
+@nox.parametrize("name", list(NAMED), ids=list(NAMED))
+def minimums(session: nox.Session, name: str) -> None:
     """Test a package with the lowest versions that it declares of what it requires."""
+    package = NAMED[name]
     session.install("pip", "packaging")
     wanted, floors = wanted_and_floors(package)
     floors = raised(session, floors, wanted)
     constraints = Path(session.create_tmp()) / "lowest.txt"
-    constraints.write_text("".join(f"{name}=={floors[name]}\n" for name in floors), "utf-8")
+    constraints.write_text("".join(f"{one}=={floors[one]}\n" for one in floors), "utf-8")
     session.install(f"--constraint={constraints}", *wanted)
     ours = [line for line in wanted if "qtasks" in line]
     session.install("--force-reinstall", "--no-deps", *(line.partition("[")[0] for line in ours))

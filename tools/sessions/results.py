@@ -12,21 +12,23 @@ if TYPE_CHECKING:
 
     import nox
 
-__all__ = ["read_results", "write_results"]
+__all__ = ["FOLDER", "read_results", "write_results"]
 
-RESULTS = CACHE / "results"
+FOLDER = CACHE / "results"
 
 
 def write_results(session: nox.Session, ends: Mapping[str, str]) -> None:
     """Writes how each thing ended that a session has tried, by its name."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{session.name}.json"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{session.name}.json"
     path.write_text(json.dumps(ends, indent=1), encoding="utf-8")
     session.log("%s", "; ".join(f"{name}: {end}" for name, end in ends.items()))
 
 
 def read_results(name: str) -> dict[str, str]:
-    """Returns what a session has written; nothing if it has not."""
-    path = RESULTS / f"{name}.json"
-    ends: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """Returns what a session has written; if it has not, that none of it worked."""
+    path = FOLDER / f"{name}.json"
+    ends: dict[str, str] = {"all": "failed"}
+    if path.exists():
+        ends = json.loads(path.read_text("utf-8"))
     return ends

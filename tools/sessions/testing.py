@@ -9,7 +9,17 @@ from pathlib import Path
 import nox
 
 from sessions.pythons import FOUND, MAIN, NEWEST
-from sessions.tree import ANY, CACHE, CORE, PACKAGES, ROOT, SIDE_BY_SIDE, group, install_wheels
+from sessions.tree import (
+    ANY,
+    CACHE,
+    CORE,
+    NAMED,
+    PACKAGES,
+    ROOT,
+    SIDE_BY_SIDE,
+    group,
+    install_wheels,
+)
 
 __all__ = ["docs", "package", "run_tests", "servers", "side_by_side", "tests"]
 
@@ -63,11 +73,11 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=list(FOUND), requires=["build", "servers"])
-@nox.parametrize("package", PACKAGES, ids=[path.name for path in PACKAGES])
-def package(session: nox.Session, package: Path) -> None:
+@nox.parametrize("name", [path.name for path in PACKAGES], ids=[path.name for path in PACKAGES])
+def package(session: nox.Session, name: str) -> None:
     """Run the tests of one package, with core and nothing else of ours beside it."""
-    install_wheels(session, CORE, package)
-    run_tests(session, package)
+    install_wheels(session, CORE, NAMED[name])
+    run_tests(session, NAMED[name])
 
 
 def run_tests(session: nox.Session, package: Path) -> None:

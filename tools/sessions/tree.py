@@ -16,6 +16,7 @@ __all__ = [
     "DIST",
     "EXAMPLE",
     "EXAMPLE_DIST",
+    "NAMED",
     "PACKAGES",
     "ROOT",
     "SIDE_BY_SIDE",
@@ -39,6 +40,9 @@ BESIDE_CORE = [package for package in PACKAGES if package != CORE]
 #: A plugin as a third party would write it; it is built and tested, and never published.
 EXAMPLE = ROOT / "examples" / "plugin-audit"
 EXAMPLE_DIST = CACHE / "example"
+#: The folders of all of them by their names, which are what sessions are given: nox writes the
+#: arguments of sessions into its reports, and can write no paths.
+NAMED = {path.name: path for path in (*PACKAGES, EXAMPLE)}
 #: How many processes share the tests; one more than there are processors, because they also wait.
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1
 #: What a command may return that is allowed to fail.

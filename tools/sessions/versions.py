@@ -17,6 +17,7 @@ from sessions.tree import (
     BESIDE_CORE,
     CACHE,
     CORE,
+    NAMED,
     ROOT,
     group,
     install_wheels,
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = ["core_versions", "server"]
 
+#: The packages that require core.
+OTHERS = [path.name for path in BESIDE_CORE]
 #: The servers that QTasks is tested with, as tests/servers/programs.py calls them.
 SERVERS = ("valkey-9", "redis-7.0", "redis-6.2")
 
 
 @nox.session(python=MAIN, requires=["build", "servers"])
 @nox.parametrize("core", ["oldest", "tree"], ids=["oldest", "tree"])
-@nox.parametrize("package", BESIDE_CORE, ids=[path.name for path in BESIDE_CORE])
-def core_versions(session: nox.Session, package: Path, core: str) -> None:
+@nox.parametrize("name", OTHERS, ids=OTHERS)
+def core_versions(session: nox.Session, name: str, core: str) -> None:
     """Test the wheel of a package with the oldest core that it claims, and with the tree's."""
+    package = NAMED[name]
     oldest, ours = oldest_core(package), tree_version(CORE)
     tag = tag_of(CORE.name, oldest)
     wheel = wheels()[CORE]
