@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 
 from sessions.pythons import MAIN
-from sessions.tree import DIST, EXAMPLE, EXAMPLE_DIST, PACKAGES, group, import_name, wheels
+from sessions.tree import DIST, EXAMPLE, EXAMPLE_DIST, PACKAGES, group, import_name, scratch, wheels
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["build", "empty_environment"]
 
@@ -45,7 +48,7 @@ def empty_environment(session: nox.Session, name: str, *requirements: str) -> Pa
     Returns:
         The folder of its programs.
     """
-    folder = Path(session.create_tmp()).absolute() / name
+    folder = scratch(session, name)
     session.run("python", "-m", "virtualenv", "--quiet", "--clear", str(folder))
     bin_dir = folder / ("Scripts" if sys.platform == "win32" else "bin")
     pip = (str(bin_dir / "python"), "-m", "pip", "install", "--quiet")

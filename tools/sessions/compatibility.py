@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from itertools import combinations
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 from nox.command import CommandFailed
@@ -28,8 +27,12 @@ from sessions.tree import (
     all_extras,
     install_wheels,
     project_of,
+    scratch,
     wheels,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["compat"]
 
@@ -70,8 +73,7 @@ def compat(session: nox.Session) -> None:
 
 def unpack(session: nox.Session, package: Path) -> Path:
     """Unpacks the wheel of a package, and what it requires beside core, into a folder."""
-    folder = Path(session.create_tmp()).absolute() / "packages" / package.name
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = scratch(session, package.name)
     wheel = next(EXAMPLE_DIST.glob("*.whl")) if package == EXAMPLE else wheels()[package]
     session.install("pip")  # an environment that uv has made has none
     pip = ("python", "-m", "pip", "install", "--quiet")

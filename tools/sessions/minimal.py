@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nox
@@ -20,10 +19,13 @@ from sessions.tree import (
     all_extras,
     group,
     project_of,
+    scratch,
     wheels,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packaging.version import Version
 
 __all__ = ["minimums"]
@@ -37,7 +39,7 @@ def minimums(session: nox.Session, name: str) -> None:
     session.install("pip", "packaging")
     wanted, floors = wanted_and_floors(package)
     floors = raised(session, floors, wanted)
-    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints = scratch(session, "constraints") / "lowest.txt"
     constraints.write_text("".join(f"{one}=={floors[one]}\n" for one in floors), "utf-8")
     session.install(f"--constraint={constraints}", *wanted)
     ours = [line for line in wanted if "qtasks" in line]

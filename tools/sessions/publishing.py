@@ -15,7 +15,7 @@ from releasing.refusing import refusals
 from releasing.repository import git, tag_of, tree_version, version_file
 from sessions.building import empty_environment
 from sessions.pythons import MAIN
-from sessions.tree import CORE, DIST, ROOT, group, import_name
+from sessions.tree import CORE, DIST, ROOT, group, import_name, scratch
 
 __all__ = ["release"]
 
@@ -37,8 +37,7 @@ def release(session: nox.Session) -> None:
         session.error("\n- ".join([f"{name} {text} cannot be released:", *reasons]))
     version = Version(text)
     session.install(*group("release"))
-    clone = Path(session.create_tmp()).absolute() / "clone"
-    shutil.rmtree(clone, ignore_errors=True)
+    clone = scratch(session, "release") / "clone"
     git("clone", "--quiet", ROOT, clone)
     prepare(session, clone / "packages" / name, version)
     built = try_out(session, clone / "packages" / name, version)

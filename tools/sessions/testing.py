@@ -17,11 +17,12 @@ from sessions.tree import (
     PACKAGES,
     ROOT,
     SIDE_BY_SIDE,
+    editable,
     group,
     install_wheels,
 )
 
-__all__ = ["docs", "package", "run_tests", "servers", "side_by_side", "tests"]
+__all__ = ["docs", "package", "run_tests", "servers", "side_by_side", "simulate", "tests"]
 
 #: Where tests look for servers, beside the path.
 SERVERS = CACHE / "servers"
@@ -84,6 +85,13 @@ def run_tests(session: nox.Session, package: Path) -> None:
     """Runs the tests of a package."""
     folder = package.relative_to(ROOT) / "tests"
     session.run("python", "-m", "pytest", "-q", str(folder), *side_by_side(session))
+
+
+@nox.session(python=MAIN)
+def simulate(session: nox.Session) -> None:
+    """Run the lease protocol in virtual time, on 2000 seeds or as many as ``--seeds`` says."""
+    session.install(*editable(), *group("test"))
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session(python=MAIN, requires=["build"])

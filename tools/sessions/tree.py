@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ __all__ = [
     "import_name",
     "install_wheels",
     "project_of",
+    "scratch",
     "wheels",
 ]
 
@@ -101,3 +104,15 @@ def install_wheels(session: nox.Session, *packages: Path) -> None:
     )
     # In a reused environment a wheel of the same version would count as installed.
     session.install("--force-reinstall", "--no-deps", *map(str, built.values()))
+
+
+def scratch(session: nox.Session, name: str) -> Path:
+    """Returns a folder of a session, which is emptied.
+
+    That of nox would also become the place of all temporary files, and its path is too long for
+    the sockets of tests.
+    """
+    folder = CACHE / "scratch" / re.sub(r"\W+", "-", session.name).strip("-") / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
