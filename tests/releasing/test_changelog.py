@@ -107,7 +107,7 @@ def test_a_changelog_without_a_place_is_refused() -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("### Addded\n\n- One.\n", "unknown heading '### Addded'"),
+        ("### New\n\n- One.\n", "unknown heading '### New'"),
         ("### Added\n\nOne.\n", "'One.' is neither"),
         ("- One.\n", "'- One.' is neither"),
     ],
