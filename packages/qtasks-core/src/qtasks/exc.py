@@ -33,7 +33,9 @@
     │   ├── Reject                               fail for good, to the dead letters
     │   └── Discard                              drop without failing
     ├── TaskPluginTriggerError                   ask the plugins for a result
-    └── TaskCancelError (RuntimeError)           cancel from inside the task
+    ├── TaskCancelError (RuntimeError)           cancel from inside the task
+    └── Warning
+        └── QTasksDeprecationWarning (DeprecationWarning)   what will be gone is still used
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ __all__ = [
     "PluginError",
     "PluginTimeoutError",
     "ProcessCrashedError",
+    "QTasksDeprecationWarning",
     "QTasksError",
     "RegistrationError",
     "Reject",
@@ -310,3 +313,7 @@ class TaskPluginTriggerError(Exception):
 
 class TaskCancelError(RuntimeError):
     """Cancels the running task from inside; the first argument is the reason."""
+
+
+class QTasksDeprecationWarning(DeprecationWarning):
+    """What will be gone is still used; the message says until when, and what to use instead."""

@@ -1,0 +1,1 @@
+"""The nox sessions, one file for each part of the work; noxfile.py says which of them run."""

@@ -1,0 +1,105 @@
+"""The session that runs all that is about compatibility, and writes the page about it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import nox
+
+from compatibility_page import GROUPS, RESULTS, main, tables
+from sessions.pythons import FOUND, MAIN, NOT_FOUND, OLDEST
+from sessions.results import FOLDER, read_results
+from sessions.tree import ANY, BESIDE_CORE, EXAMPLE, PACKAGES
+from sessions.versions import SERVERS
+
+__all__ = ["matrix"]
+
+#: What is written for the end of a session.
+WORDS = {"success": "passed", "failed": "failed", "aborted": "failed"}
+#: What is written if a session was skipped, by group.
+SKIPPED = {"cores": "no release yet: it is the tree", "servers": "not available"}
+ABSENT = "not available"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table, and the session that fills it."""
+
+    row: str
+    column: str
+    session: str
+
+
+def cells(group: str) -> list[Cell]:
+    """Returns the cells of a table; of sets there is one for each Python, which fills a column."""
+    names = [package.name for package in PACKAGES]
+    others = [package.name for package in BESIDE_CORE]
+    found = {
+        "packages": [(name, on, f"package-{on}({name})") for on in FOUND for name in names],
+        "sets": [("", on, f"compat-{on}") for on in FOUND],
+        "cores": [
+            (name, core, f"core_versions({name}, {core})")
+            for name in others
+            for core in ("oldest", "tree")
+        ],
+        "lowest": [(name, OLDEST, f"minimums({name})") for name in (*names, EXAMPLE.name)],
+        "servers": [(name, MAIN, f"server({name})") for name in SERVERS],
+    }
+    return [Cell(*one) for one in found[group]]
+
+
+@nox.session(python=False, default=False)
+def matrix(session: nox.Session) -> None:
+    """Run all that is about compatibility, and write docs/compatibility.md; ``--`` names parts."""
+    if unknown := [name for name in session.posargs if name not in GROUPS]:
+        session.error(f"no part is called {', '.join(unknown)}: there are {', '.join(GROUPS)}")
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    for group in session.posargs or GROUPS:
+        results[group] = run_group(session, group)
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        main()
+    session.log("%s", tables(results))
+    rows = [row for group in results.values() for row in group["rows"].values()]
+    if any("failed" in row.values() for row in rows):
+        session.error("something failed: see the tables")
+
+
+def run_group(session: nox.Session, group: str) -> dict[str, Any]:
+    """Runs the sessions of a table, and returns the table."""
+    wanted = cells(group)
+    ended = run_sessions(session, [cell.session for cell in wanted])
+    rows: dict[str, dict[str, str]] = {}
+    for cell in wanted:
+        end = ended.get(cell.session, "failed")
+        word = SKIPPED.get(group, "failed") if end == "skipped" else WORDS[end]
+        told = read_results(cell.session) if group == "sets" else {cell.row: word}
+        for row, text in told.items():
+            rows.setdefault(row, {})[cell.column] = text
+    columns = list(dict.fromkeys(cell.column for cell in wanted))
+    if group in {"packages", "sets"}:
+        columns += NOT_FOUND
+        rows = {row: told | dict.fromkeys(NOT_FOUND, ABSENT) for row, told in rows.items()}
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": f"nox -s matrix -- {group}",
+        "machine": f"{platform.system()} {platform.machine()}, Python {', '.join(FOUND.values())}",
+        "columns": columns,
+        "rows": rows,
+    }
+
+
+def run_sessions(session: nox.Session, names: list[str]) -> dict[str, str]:
+    """Runs sessions, all of them also if one fails, and returns how each has ended."""
+    shutil.rmtree(FOLDER, ignore_errors=True)  # what earlier runs have left
+    FOLDER.mkdir(parents=True)
+    report = FOLDER / "report.json"
+    command = (sys.executable, "-m", "nox", f"--report={report}", "-s", *names)
+    session.run(*command, external=True, success_codes=ANY)
+    told = json.loads(report.read_text("utf-8"))["sessions"]
+    return {name: one["result"] for one in told for name in one["signatures"]}
