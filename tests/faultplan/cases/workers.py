@@ -1,0 +1,112 @@
+"""Workers that die: alone (F1), and with their whole group (F2)."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from faultplan.crew import children_of, until
+from faultplan.report import Report
+from faultplan.run import Run, case
+from faultplan.system import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Seconds within which an orphan must be gone.
+_ORPHAN = 2.0
+
+
+def short_jobs(run: Run) -> Iterable[Job]:
+    """Makes tasks of 1 to 20 ms."""
+    for number in range(run.tasks):
+        yield Job(number, "work", (run.rng.randint(1, 20) / 1000,))
+
+
+@case("F1", "a worker is killed inside a task, and replaced", tasks=10_000, kills=30)
+def killed_workers(run: Run) -> Report:
+    """Kills one of four workers about every second, while it is inside a task."""
+    lease, slots, workers = 2.0, 10, 4
+    report = Report()
+    crew = run.crew(lease=lease, slots=slots)
+    run.add(short_jobs(run))
+    crew.start(workers)
+    for kill in range(run.kills):
+        victim = run.rng.choice(crew.workers)
+        # The work is spread over the kills, so that the last one too finds something running.
+        enough = run.tasks * kill // (run.kills + 1)
+        run.until(
+            lambda victim=victim, enough=enough: (  # type: ignore[misc]  # bound at once
+                len(crew.noted("E")) >= enough and crew.busy(victim.pid)
+            ),
+            f"kill {kill + 1} of {run.kills}",
+        )
+        crew.kill(victim)
+        crew.start()
+    report.tally = tally = run.drained()
+    report.must_lose_nothing()
+    report.must(
+        "only what was in flight is repeated",
+        tally.duplicated <= run.kills * slots,
+        tally.duplicated,
+    )
+    report.must(
+        "no task runs more often than workers die",
+        tally.most_runs <= 1 + run.kills,
+        tally.most_runs,
+    )
+    report.must("nobody is convicted", tally.dead == 0, tally.dead)
+    recovery = tally.recovery_max or 0.0
+    report.figures["workers killed"] = run.kills
+    report.must("kills hit running tasks", tally.interrupted > 0, tally.interrupted)
+    report.figures["lease"] = lease
+    report.figures["slowest recovery beyond the lease"] = round(recovery - lease, 2)
+    return report
+
+
+@case("F2", "a supervisor dies, alone or with its children", tasks=2_000, kills=10)
+def killed_groups(run: Run) -> Report:
+    """Kills a supervisor with its children, as a machine does that loses power, or it alone."""
+    lease, slots, children = 2.0, 5, 2
+    report, slowest = Report(), 0.0
+    crew = run.crew(lease=lease, slots=slots, processes=children)
+    run.add(short_jobs(run))
+    for kill in range(run.kills):
+        group = crew.start()
+        enough = run.tasks * kill // (run.kills + 1)
+        run.until(
+            lambda group=group, enough=enough: (  # type: ignore[misc]  # bound at once
+                len(crew.noted("E")) >= enough and any(map(crew.busy, children_of(group.pid)))
+            ),
+            f"kill {kill + 1} of {run.kills}",
+        )
+        if kill % 2:
+            orphans = children_of(group.pid)
+            crew.kill(group)
+            began = time.monotonic()
+            until(lambda orphans=orphans: not any(map(lives, orphans)), "orphans end")  # type: ignore[misc]  # bound at once
+            slowest = max(slowest, time.monotonic() - began)
+        else:
+            crew.kill_all_of(group)
+    crew.start()
+    report.tally = tally = run.drained()
+    report.must_lose_nothing()
+    report.must("no orphan lives longer than 2 s", slowest <= _ORPHAN, round(slowest, 2))
+    report.must(
+        "only what was in flight is repeated",
+        tally.duplicated <= run.kills * slots * children,
+        tally.duplicated,
+    )
+    report.figures["slowest orphan, s"] = round(slowest, 2)
+    return report
+
+
+def lives(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - a line of the kernel
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

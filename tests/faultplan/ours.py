@@ -1,0 +1,114 @@
+"""QTasks as a system under fault."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faultplan.system import End, Place, Status, Unacknowledged, WorkerSettings
+from qtasks import QueueTasks
+from qtasks.exc import ServerError
+from qtasks.plugins import decode
+from qtasks.schemas import CallOptions, TaskCall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from faultplan.system import Job
+    from qtasks.schemas import Record
+
+__all__ = ["QTasks"]
+
+_APP = Path(__file__).with_name("ours_app.py")
+#: Records that are read in one call.
+_PAGE = 500
+_STATUS: dict[str, Status] = {
+    "new": "waiting",
+    "retry": "waiting",
+    "process": "running",
+    "success": "success",
+    "error": "dead",
+    "cancel": "cancelled",
+}
+
+
+class QTasks:
+    """The system; see `faultplan.system.System`."""
+
+    name = "qtasks"
+
+    def worker(self, place: Place, settings: WorkerSettings) -> tuple[list[str], dict[str, str]]:
+        """Returns the command of a worker."""
+        environment = {
+            "FAULT_BROKER": place.url,
+            "FAULT_NOTES": str(place.notes),
+            "FAULT_LEASE": str(settings.lease),
+            "FAULT_SLOTS": str(settings.slots),
+            "FAULT_PROCESSES": str(settings.processes),
+            "FAULT_PATIENCE": str(settings.patience),
+            "FAULT_LOG": str(place.folder / "workers.log"),
+            "PYTHONPATH": os.pathsep.join([str(_APP.parents[1]), *_python_path()]),
+            **settings.options,
+        }
+        return [sys.executable, str(_APP)], environment
+
+    def connect(self, place: Place) -> QTasksSession:
+        """Opens a session with an app of its own."""
+        return QTasksSession(place.url)
+
+
+class QTasksSession:
+    """The session; see `faultplan.system.Session`.
+
+    Args:
+        url: the broker.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.app = QueueTasks(broker_url=url)
+
+    def enqueue(self, jobs: Sequence[Job]) -> list[str]:
+        """Adds tasks in one call."""
+        try:
+            return [handle.id for handle in self.app.add_tasks(map(_call, jobs))]
+        except ServerError as error:
+            raise Unacknowledged(str(error)) from error
+
+    def ends(self, ids: Sequence[str]) -> dict[str, End]:
+        """Reads records."""
+        found: dict[str, End] = {}
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            records = self.app._run(lambda client, page=page: client.get(page))  # type: ignore[misc]  # bound at once
+            found |= {task_id: _end(record) for task_id, record in zip(page, records, strict=True)}
+        return found
+
+    def cancel(self, task_id: str) -> None:
+        """Cancels by id."""
+        self.app.cancel(task_id, "the plan")
+
+    def close(self) -> None:
+        """Closes the app."""
+        self.app.close()
+
+
+def _call(job: Job) -> TaskCall:
+    return TaskCall(
+        job.task,
+        (job.number, *job.arguments),
+        options=CallOptions(delay=job.delay or None, task_id=job.key),
+    )
+
+
+def _end(record: Record | None) -> End:
+    if record is None:
+        return End("missing")
+    result = None if record.result is None else decode(record.result)
+    status = _STATUS[str(record.status)]
+    return End(status, result, record.reason, record.deliveries, record.attempts)
+
+
+def _python_path() -> list[str]:
+    return list(filter(None, [os.environ.get("PYTHONPATH", "")]))
