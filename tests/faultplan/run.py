@@ -176,22 +176,23 @@ class Run:
         """Adds tasks beside what follows, from a thread with a session of its own.
 
         Args:
-            batches: the tasks; what is left of them when the block ends is added then.
+            batches: the tasks; when the block ends, no more of them are taken.
             pause: seconds between two batches.
         """
-        session, hurry = self.connect(), threading.Event()
+        session, over = self.connect(), threading.Event()
 
         def feed() -> None:
             for batch in batches:
                 self.add_through(session, batch)
-                hurry.wait(pause)
+                if over.wait(pause):
+                    return
 
         thread = threading.Thread(target=feed, name="feed", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            hurry.set()
+            over.set()
             thread.join()
 
     def ledger(self) -> Ledger:

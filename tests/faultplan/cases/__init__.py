@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from faultplan.cases import workers
+from faultplan.cases import cancelling, pauses, poison, servers, stops, transactions, workers
 
-__all__ = ["workers"]
+__all__ = ["cancelling", "pauses", "poison", "servers", "stops", "transactions", "workers"]

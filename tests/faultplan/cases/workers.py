@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from faultplan.run import Run, case
 from faultplan.system import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Seconds within which an orphan must be gone.
 _ORPHAN = 2.0
@@ -22,6 +23,13 @@ def short_jobs(run: Run) -> Iterable[Job]:
     """Makes tasks of 1 to 20 ms."""
     for number in range(run.tasks):
         yield Job(number, "work", (run.rng.randint(1, 20) / 1000,))
+
+
+def endless_batches(run: Run) -> Iterator[list[Job]]:
+    """Makes tasks of 1 to 20 ms, twenty at a time, for as long as somebody takes them."""
+    numbers = itertools.count()
+    while True:
+        yield [Job(next(numbers), "work", (run.rng.randint(1, 20) / 1000,)) for _ in range(20)]
 
 
 @case("F1", "a worker is killed inside a task, and replaced", tasks=10_000, kills=30)
