@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -85,6 +86,7 @@ class Pump:
         self._outbox: deque[Finished | Settlement] = deque()
         self._held: dict[str, Delivery] = {}
         self._running = 0
+        self._asked_at: float | None = None
         self._hurry = asyncio.Event()
         self._look = True
         self._draining = False
@@ -102,6 +104,11 @@ class Pump:
     def held(self) -> list[Held]:
         """Returns all deliveries under lease: waiting, running, and finished but not settled."""
         return [Held(d.id, d.token, d.message.queue) for d in self._held.copy().values()]
+
+    def waits(self) -> float:
+        """Returns for how many seconds an answer is on its way; may be called from any thread."""
+        asked_at = self._asked_at
+        return 0.0 if asked_at is None else time.monotonic() - asked_at
 
     @property
     def idle(self) -> bool:
@@ -223,17 +230,36 @@ class Pump:
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
         asked = asyncio.get_running_loop().time()
+        self._asked_at = time.monotonic()
         try:
             answer = await self._broker.exchange(settlements, request)
+            if self.waits() > self._lease / 2:
+                answer = await self._still_ours(answer)
         except ServerError as error:
             self._outbox.extendleft(reversed(batch))
             if not error.retriable:
                 raise
+            self._asked_at = None
             await self._back_off(error)
             return
+        self._asked_at = None
         self._note_success()
         self._take(answer, want, asked)
         await self._report(batch, answer)
+
+    async def _still_ours(self, answer: Exchange) -> Exchange:
+        """Leaves out what was taken back before its answer was read.
+
+        That was late: the process stood still, or code blocked its loop.
+        """
+        held = [Held(d.id, d.token, d.message.queue) for d in answer.deliveries]
+        if not held:
+            return answer
+        lost = frozenset((await self._broker.extend(held, self._lease)).lost)
+        if lost:
+            log.warning("%d tasks came too late and are left to other workers", len(lost))
+        ours = tuple(d for d in answer.deliveries if d.id not in lost)
+        return Exchange(answer.refused, ours)
 
     def _keeps_suspect(self, settled: list[Settlement]) -> bool:
         """Whether a suspect stays in this process once ``settled`` is written."""

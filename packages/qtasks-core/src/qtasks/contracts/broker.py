@@ -133,6 +133,16 @@ class BaseBroker(ABC):
         Must never take back a delivery that has another holder by now.
         """
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists all that ``worker`` holds, also what it has not been told of yet.
+
+        Asked by a keeper while the answer to a claim is on its way for long: code that blocks the
+        loop keeps the worker from reading it, and the leases in it run all the same. A broker that
+        cannot tell returns an empty list; then they run out, and the tasks go to another worker.
+        """
+        del worker
+        return []
+
     @abstractmethod
     async def sweep(self, limit: int = 100) -> Swept:
         """Takes back expired leases, convicts, cancels expired tasks and drops old records.

@@ -138,6 +138,11 @@ class MemoryBroker(BaseBroker):
         with self._server.lock:
             return leases.extend(self._server.store, held, lease, self._clock.time())
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists all that ``worker`` holds."""
+        with self._server.lock:
+            return leases.holds(self._server.store, worker)
+
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times."""
         with self._server.lock:

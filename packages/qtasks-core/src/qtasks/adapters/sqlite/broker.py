@@ -160,6 +160,10 @@ class SqliteBroker(BaseBroker):
         """Renews leases."""
         return await self._engine.write(partial(renew.extend, held=held, lease=lease))
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists what a worker holds."""
+        return await self._engine.read(partial(renew.holds, worker=worker))
+
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping."""
         return await self._engine.write(

@@ -36,6 +36,23 @@ class Dying(Brokers):
         assert await broker.settle([settlement(delivery, Success()) for delivery in alive]) == []
 
     @needs("records")
+    async def test_what_a_worker_holds_is_told(self, broker: BaseBroker) -> None:
+        """``holds`` lists what one worker holds, with the newest tokens; or always nothing.
+
+        If this fails: find leases by worker; leave out those of others, and what was settled or
+        given back. A broker that cannot tell keeps the method it inherits.
+        """
+        await broker.publish(self.messages(4))
+        mine = await self.claim(broker, 3, worker="mine")
+        await self.claim(broker, 1, worker="other")
+        await broker.settle([settlement(mine[0], Success())])
+        told = {one.id: one for one in await broker.holds("mine")}
+        assert told in ({}, {delivery.id: hold(delivery) for delivery in mine[1:]})
+        assert await broker.holds("unknown") == []
+        await broker.expire("mine")
+        assert await broker.holds("mine") == []
+
+    @needs("records")
     async def test_an_expired_worker_is_fenced(self, broker: BaseBroker) -> None:
         """A worker that was declared dead can neither settle nor renew.
 

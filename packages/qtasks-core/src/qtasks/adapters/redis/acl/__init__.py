@@ -32,6 +32,7 @@ ROLES: Final = {
             "exchange",
             "expire",
             "extend",
+            "holds",
         ),
         *("progress", "ready", "report", "state", "stats", "sweep", "workers"),
     ),

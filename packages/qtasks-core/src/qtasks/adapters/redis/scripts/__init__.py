@@ -26,6 +26,7 @@ NAMES = (
     "expire",
     "extend",
     "flush",
+    "holds",
     "know",
     "list",
     "pause",
