@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from faultplan.ledger import Fault, Note, whole_lines
+from faultplan.ledger import Fault, Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,8 @@ class Crew:
         self._place = place
         self._settings = settings
         self._output = (place.folder / "workers.out").open("ab")
+        self._notes: list[Note] = []
+        self._seen = 0  # bytes of the file that were read
         self.workers: list[Worker[bytes]] = []
         self.faults: list[Fault] = []
 
@@ -131,8 +133,15 @@ class Crew:
         return code, time.monotonic() - began
 
     def notes(self) -> list[Note]:
-        """Returns what tasks have noted so far."""
-        return [Note.of(line) for line in whole_lines(self._place.notes)]
+        """Returns what tasks have noted so far; only what is new is read."""
+        if self._place.notes.exists():
+            with self._place.notes.open("rb") as file:
+                file.seek(self._seen)
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._seen += len(whole)
+            self._notes += [Note.of(line) for line in whole.decode().splitlines()]
+        return self._notes
 
     def noted(self, word: str, pid: int | None = None) -> list[Note]:
         """Returns the notes of one word, of one process or of all."""

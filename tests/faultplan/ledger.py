@@ -93,15 +93,15 @@ class Ledger:
         """Reads the files; a last line that a kill has cut short was not acknowledged."""
         ledger = cls(faults=list(faults))
         for path in acknowledged:
-            for line in whole_lines(path):
+            for line in _whole_lines(path):
                 number, task_id, at = line.split()
                 ledger.ids[int(number)] = task_id
                 ledger.acknowledged_at[int(number)] = float(at)
-        ledger.notes = [Note.of(line) for line in whole_lines(notes)]
+        ledger.notes = [Note.of(line) for line in _whole_lines(notes)]
         return ledger
 
 
-def whole_lines(path: Path) -> list[str]:
+def _whole_lines(path: Path) -> list[str]:
     """Returns the lines of a file that were written to their end."""
     if not path.exists():
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from faultplan.system import End, Place, Status, Unacknowledged, WorkerSettings
 from qtasks import QueueTasks
-from qtasks.exc import ServerError
+from qtasks.asyncio import QueueTasks as AsyncQueueTasks
+from qtasks.exc import ServerError, WaitTimeoutError
 from qtasks.plugins import decode
 from qtasks.schemas import CallOptions, TaskCall
 
@@ -85,6 +87,18 @@ class QTasksSession:
             found |= {task_id: _end(record) for task_id, record in zip(page, records, strict=True)}
         return found
 
+    def watch(self, ids: Sequence[str], seconds: float) -> int:
+        """Awaits handles side by side."""
+        return asyncio.run(_watch(self.app.config.broker_url, ids, seconds))
+
+    def unfinished(self) -> int:
+        """Adds up the counts of all queues."""
+        return sum(found.ready + found.delayed + found.leased for found in self.app.stats())
+
+    def recorded(self) -> int:
+        """Adds up the counts of all queues."""
+        return sum(found.finished for found in self.app.stats())
+
     def cancel(self, task_id: str) -> None:
         """Cancels by id."""
         self.app.cancel(task_id, "the plan")
@@ -92,6 +106,22 @@ class QTasksSession:
     def close(self) -> None:
         """Closes the app."""
         self.app.close()
+
+
+async def _watch(url: str, ids: Sequence[str], seconds: float) -> int:
+    async with AsyncQueueTasks(broker_url=url) as app:
+
+        async def told(task_id: str) -> bool:
+            handle = await app.get(task_id)
+            if handle is None:
+                return False
+            try:
+                await handle.wait(seconds)
+            except WaitTimeoutError:
+                return False
+            return True
+
+        return sum(await asyncio.gather(*map(told, ids)))
 
 
 def _call(job: Job) -> TaskCall:

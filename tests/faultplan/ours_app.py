@@ -87,6 +87,11 @@ async def block(number: int, seconds: float) -> Any:
 
 
 @app.task
+async def nothing(number: int) -> int:
+    return number
+
+
+@app.task
 def poison(number: int, kind: str) -> None:
     begin(number)
     POISONS[kind]()

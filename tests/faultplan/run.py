@@ -42,6 +42,7 @@ class Case:
         tasks: how many tasks it adds by default.
         kills: how often it breaks something by default.
         brokers: on which brokers it runs.
+        planned: whether it is one of ``all``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     tasks: int
     kills: int
     brokers: tuple[str, ...]
+    planned: bool
 
 
 #: The cases by name.
@@ -63,6 +65,7 @@ def case(
     tasks: int,
     kills: int,
     brokers: tuple[str, ...] = ("sqlite", "redis"),
+    planned: bool = True,
 ) -> Callable[[Callable[[Run], Report]], Callable[[Run], Report]]:
     """Registers a case.
 
@@ -72,11 +75,12 @@ def case(
         tasks: how many tasks it adds by default.
         kills: how often it breaks something by default.
         brokers: on which brokers it makes sense.
+        planned: whether it is one of ``all``.
     """
 
     def register(function: Callable[[Run], Report]) -> Callable[[Run], Report]:
         assert name not in CASES, f"two cases are called {name}"
-        CASES[name] = Case(name, title, function, tasks, kills, brokers)
+        CASES[name] = Case(name, title, function, tasks, kills, brokers, planned)
         return function
 
     return register

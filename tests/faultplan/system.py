@@ -115,6 +115,18 @@ class Session(Protocol):
         """Says how tasks stand."""
         ...
 
+    def watch(self, ids: Sequence[str], seconds: float) -> int:
+        """Waits for each task with a waiter of its own, all at once; returns how many were told."""
+        ...
+
+    def unfinished(self) -> int:
+        """Counts the tasks that wait or run."""
+        ...
+
+    def recorded(self) -> int:
+        """Counts the tasks that have ended and of which there is still a record."""
+        ...
+
     def cancel(self, task_id: str) -> None:
         """Cancels a task, or has its worker do so."""
         ...

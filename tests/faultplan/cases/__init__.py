@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from faultplan.cases import cancelling, pauses, poison, servers, stops, transactions, workers
+from faultplan.cases import (
+    cancelling,
+    pauses,
+    poison,
+    servers,
+    soak,
+    stops,
+    transactions,
+    waiters,
+    workers,
+)
 
-__all__ = ["cancelling", "pauses", "poison", "servers", "stops", "transactions", "workers"]
+__all__ = [
+    "cancelling",
+    "pauses",
+    "poison",
+    "servers",
+    "soak",
+    "stops",
+    "transactions",
+    "waiters",
+    "workers",
+]
