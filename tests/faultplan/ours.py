@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from faultplan.system import Job
     from qtasks.schemas import Record
 
-__all__ = ["QTasks"]
+__all__ = ["QTasks", "python_path"]
 
 _APP = Path(__file__).with_name("ours_app.py")
 #: Records that are read in one call.
@@ -51,7 +51,7 @@ class QTasks:
             "FAULT_PROCESSES": str(settings.processes),
             "FAULT_PATIENCE": str(settings.patience),
             "FAULT_LOG": str(place.folder / "workers.log"),
-            "PYTHONPATH": os.pathsep.join([str(_APP.parents[1]), *_python_path()]),
+            "PYTHONPATH": python_path(),
             **settings.options,
         }
         return [sys.executable, str(_APP)], environment
@@ -140,5 +140,7 @@ def _end(record: Record | None) -> End:
     return End(status, result, record.reason, record.deliveries, record.attempts)
 
 
-def _python_path() -> list[str]:
-    return list(filter(None, [os.environ.get("PYTHONPATH", "")]))
+def python_path() -> str:
+    """Returns where processes of the plan find this package."""
+    here = str(Path(__file__).parents[1])
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from faultplan.ours import python_path
 from faultplan.report import Report
 from faultplan.run import Run, case
 
@@ -73,7 +74,7 @@ def _produce(run: Run, number: int) -> subprocess.Popen[bytes]:
             *arguments,
             *(str((number + 1) * _RANGE), str(run.rng.random())),
         ],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": python_path()},
     )
 
 

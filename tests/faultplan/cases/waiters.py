@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
+from faultplan.ours import python_path
 from faultplan.report import Report
 from faultplan.run import Run, case
 from faultplan.system import Job
@@ -55,7 +55,7 @@ def waiters(run: Run) -> Report:
 def _kill_a_waiter(run: Run, ids: list[str]) -> None:
     waiter = subprocess.Popen(
         [sys.executable, "-m", "faultplan.wait", run.place.url, str(run.folder), *ids],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": python_path()},
     )
     started = run.folder / "waiting"
     run.until(started.exists, "a waiter waits")
