@@ -7,11 +7,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faultplan.ours import python_path
 from faultplan.report import Report
 from faultplan.run import Run, case
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Numbers that one producer may use.
 _RANGE = 10**6
