@@ -25,7 +25,7 @@ _HUNDRED_THOUSAND = 100_000
 _TTL = 5
 
 
-@case("F20", "nothing, for many tasks", tasks=_HUNDRED_THOUSAND, kills=0, planned=False)
+@case("F20", "nothing, for many tasks", tasks=300_000, kills=0, planned=False)
 def soak(run: Run) -> Report:
     """Memory, descriptors and threads of a worker stay as they are, and the broker gets empty."""
     report = Report()
