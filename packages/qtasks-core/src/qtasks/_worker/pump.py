@@ -98,7 +98,7 @@ class Pump:
         # A suspect on its last chance; it runs when nothing else does, so that nobody else's
         # crash is taken for its own.
         self._solo: Delivery | None = None
-        self._solo_started = False
+        self._solo_started = self._solo_spared = False
         self._deadlines = Deadlines(self.withdraw, expired, self._start_waiting)
 
     def held(self) -> list[Held]:
@@ -188,6 +188,8 @@ class Pump:
         try:
             while not (self._draining and not self._running and not self._outbox):
                 self._wake.clear()
+                if self._waiting_solo() and await self._tend_solo():
+                    continue
                 want = self._want()
                 if self._outbox or (want and self._look):
                     await self._exchange(want)
@@ -306,7 +308,7 @@ class Pump:
         for delivery in deliveries:
             if delivery.lost >= MAX_LOST - 1:
                 self._solo = delivery
-                self._solo_started = False
+                self._solo_started = self._solo_spared = False
                 self._buffer.remove(delivery)
                 self._outbox.extend(map(releases, self._buffer))
                 self._buffer.clear()
@@ -314,12 +316,39 @@ class Pump:
     def _waiting_solo(self) -> tuple[Delivery, ...]:
         return () if self._solo is None or self._solo_started else (self._solo,)
 
-    def _start_waiting(self) -> None:
-        for solo in self._waiting_solo():
-            if not self._running:
+    async def _tend_solo(self) -> bool:
+        """Starts a suspect on its last chance when nothing else runs any more.
+
+        While it waits it may be lost with this process as often as chance wants, for it has done
+        nothing; so the broker is told to convict it for a run alone.
+
+        Returns:
+            Whether there is to be another look at once.
+        """
+        self._deadlines.fill()
+        if not self._waiting_solo():  # it had to start before now
+            return True
+        (solo,) = self._waiting_solo()
+        waits = self._running > 0
+        if waits == self._solo_spared:
+            if not waits:
                 self._solo_started = True
                 self._running += 1
                 self._start(solo)
+            return False
+        lost = MAX_LOST - 2 if waits else MAX_LOST - 1
+        try:
+            await self._broker.blame(Held(solo.id, solo.token, solo.message.queue), lost)
+        except ServerError as error:
+            if not error.retriable:
+                raise
+            await self._back_off(error)
+        else:
+            self._note_success()
+            self._solo_spared = waits
+        return True
+
+    def _start_waiting(self) -> None:
         while self._buffer and self._running < self._config.max_tasks_process:
             self._running += 1
             self._start(self._buffer.popleft())

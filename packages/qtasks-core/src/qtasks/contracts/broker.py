@@ -143,6 +143,15 @@ class BaseBroker(ABC):
         del worker
         return []
 
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many consecutive losses count against a task, if the token is the newest.
+
+        A worker that has been handed a suspect on its last chance, and still runs others, asks
+        for one less until it starts that task: to be lost while it waits is no sign of guilt. A
+        broker that does nothing here convicts such a task all the same.
+        """
+        del held, lost
+
     @abstractmethod
     async def sweep(self, limit: int = 100) -> Swept:
         """Takes back expired leases, convicts, cancels expired tasks and drops old records.

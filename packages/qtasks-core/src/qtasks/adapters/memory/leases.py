@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qtasks.adapters.memory.store import Store
     from qtasks.schemas import Retention
 
-__all__ = ["expire", "extend", "holds", "sweep", "take_back"]
+__all__ = ["blame", "expire", "extend", "holds", "sweep", "take_back"]
 
 
 def extend(store: Store, held: Iterable[Held], lease: float, now: float) -> Extension:
@@ -32,6 +32,13 @@ def extend(store: Store, held: Iterable[Held], lease: float, now: float) -> Exte
         if row.cancel is not None:
             cancelled[row.id] = row.cancel
     return Extension(tuple(lost), cancelled)
+
+
+def blame(store: Store, held: Held, lost: int) -> None:
+    """Sets how many losses count against a task that is held."""
+    row = store.rows.get(held.id)
+    if row is not None and row.token == held.token and row.lease_until is not None:
+        row.lost = lost
 
 
 def holds(store: Store, worker: str) -> list[Held]:

@@ -189,6 +189,11 @@ class RedisBroker(BaseBroker):
         """Lists all that ``worker`` holds."""
         return await holds(self._engine, worker)
 
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many losses count against a task that is held."""
+        shard = self._engine.shard(held.queue)
+        await self._engine.run("blame", shard, held.id, str(held.token), lost)
+
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times in each shard."""
         return await sweep(self._engine, limit)

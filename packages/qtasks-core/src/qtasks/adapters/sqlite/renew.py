@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from qtasks.adapters.sqlite.unit import Unit
 
-__all__ = ["extend", "holds"]
+__all__ = ["blame", "extend", "holds"]
 
 _LOOK: Final = "SELECT id, seq, token, state, cancel FROM task WHERE id IN"
+_BLAME: Final = "UPDATE task SET lost = ? WHERE id = ? AND token = ? AND state = 5"
 _HELD: Final = """
     SELECT id, token, queue FROM task INDEXED BY task_leased WHERE state = 5 AND worker = ?
 """
@@ -45,3 +46,8 @@ def extend(unit: Unit, held: Sequence[Held], lease: float) -> Extension:
 def holds(conn: sqlite3.Connection, _now: float, worker: str) -> list[Held]:
     """Lists what a worker holds."""
     return [Held(*row) for row in conn.execute(_HELD, (worker,))]
+
+
+def blame(unit: Unit, held: Held, lost: int) -> None:
+    """Sets how many losses count against a task that is held."""
+    unit.conn.execute(_BLAME, (lost, held.id, held.token))

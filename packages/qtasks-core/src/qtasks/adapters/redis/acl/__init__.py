@@ -25,6 +25,7 @@ ROLES: Final = {
         *(
             "append",
             "begin",
+            "blame",
             "clear",
             "counter",
             "dispatched",

@@ -16,6 +16,7 @@ __all__ = ["NAMES", "Script", "load"]
 NAMES = (
     "append",
     "begin",
+    "blame",
     "cancel",
     "clear",
     "counter",
