@@ -314,6 +314,21 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/compare.py", *session.posargs)
 
 
+@nox.session(python=MAIN, requires=["servers"])
+def faults(session: nox.Session) -> None:
+    """Drive the queue through the whole fault plan; arguments after ``--`` go to drive.py."""
+    session.install(*editable(), *group("test"))
+    whole = ("all", "--page=docs/reliability.md", "--save=tests/faults/results/plan.json")
+    session.run("python", "tests/faults/drive.py", *(session.posargs or whole))
+
+
+@nox.session(python=MAIN, requires=["servers"])
+def soak(session: nox.Session) -> None:
+    """Run many tasks and see that nothing grows; arguments after ``--`` go to drive.py."""
+    session.install(*editable(), *group("test"))
+    session.run("python", "tests/faults/drive.py", "F20", *session.posargs)
+
+
 @nox.session(python=False, requires=[f"tests-{version}" for version in FOUND])
 def matrix(session: nox.Session) -> None:
     """Run the tests on every installed Python."""

@@ -19,11 +19,13 @@ class Check:
         what: the sentence that must hold.
         held: whether it did.
         found: what was seen.
+        timed: whether it is about seconds, which depend on the machine too.
     """
 
     what: str
     held: bool
     found: object
+    timed: bool = False
 
 
 @dataclass
@@ -43,6 +45,11 @@ class Report:
     def must(self, what: str, held: object, found: object = None) -> None:
         """Notes a pass figure."""
         self.checks.append(Check(what, bool(held), found))
+
+    def must_take(self, what: str, seconds: float, limit: float) -> None:
+        """Notes a pass figure in seconds."""
+        found = round(seconds, 2)
+        self.checks.append(Check(f"{what} takes {limit:g} s", seconds <= limit, found, timed=True))
 
     def must_lose_nothing(self) -> None:
         """Notes what every case demands of every queue that promises at-least-once."""

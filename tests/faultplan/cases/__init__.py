@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from faultplan.cases import (
-    cancelling,
-    pauses,
-    poison,
-    servers,
-    soak,
-    stops,
-    transactions,
-    waiters,
-    workers,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "cancelling",
-    "pauses",
-    "poison",
-    "servers",
-    "soak",
-    "stops",
-    "transactions",
-    "waiters",
-    "workers",
-]
+__all__ = sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+for name in __all__:
+    importlib.import_module(f"{__name__}.{name}")

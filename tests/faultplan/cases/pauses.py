@@ -68,7 +68,7 @@ def _worker_of(crew: Crew, pid: int) -> Worker[bytes]:
 @case("F8", "code blocks a worker's loop for three leases", tasks=8, kills=8)
 def blocked_loops(run: Run) -> Report:
     """Leases are renewed by a thread, so nobody else gets what a blocked loop holds."""
-    report, lease = Report(), 1.0
+    report, lease = Report(), 2.0
     crew = run.crew(lease=lease, slots=2)
     run.add(Job(number, "block", (3 * lease,)) for number in range(run.tasks))
     crew.start(2)
