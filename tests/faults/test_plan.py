@@ -57,3 +57,20 @@ def run_small(name: str, tasks: int, kills: int, broker: str, folder: Path) -> N
     # How long something took says more about the machine than about the queue.
     assert [check for check in report.checks if not check.held and not check.timed] == []
     assert report.checks
+
+
+def test_a_worker_that_waits_for_its_broker_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    with (
+        open_broker("redis", tmp_path) as opened,
+        Run(QTasks(), opened, tmp_path, seed=SEED, tasks=0, kills=0) as run,
+    ):
+        assert opened.server is not None
+        opened.server.kill()
+        crew, log = run.crew(), tmp_path / "workers.log"
+        worker = crew.start()
+        run.until(lambda: log.exists() and "cannot be reached" in log.read_text(), "it waits")
+
+        code, _ = crew.end(worker)
+
+        opened.server.start()
+    assert code == 0
