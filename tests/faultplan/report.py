@@ -75,5 +75,10 @@ class Report:
             "passed": self.passed,
             "tally": None if self.tally is None else self.tally.as_dict(),
             "figures": self.figures,
-            "checks": [vars(check) for check in self.checks],
+            "checks": [_plain(check) for check in self.checks],
         }
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    found = check.found
+    return vars(check) | {"found": found if isinstance(found, str | int | float) else str(found)}
