@@ -94,6 +94,21 @@ def simulate(session: nox.Session) -> None:
     session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+@nox.session(python=MAIN, requires=["servers"])
+def faults(session: nox.Session) -> None:
+    """Drive the queue through the whole fault plan; arguments after ``--`` go to drive.py."""
+    session.install(*editable(), *group("test"))
+    whole = ("all", "--page=docs/reliability.md", "--save=tests/faults/results/plan.json")
+    session.run("python", "tests/faults/drive.py", *(session.posargs or whole))
+
+
+@nox.session(python=MAIN, requires=["servers"])
+def soak(session: nox.Session) -> None:
+    """Run many tasks and see that nothing grows; arguments after ``--`` go to drive.py."""
+    session.install(*editable(), *group("test"))
+    session.run("python", "tests/faults/drive.py", "F20", *session.posargs)
+
+
 @nox.session(python=MAIN, requires=["build"])
 def docs(session: nox.Session) -> None:
     """Run every code block of the documentation; arguments after ``--`` go to pytest."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qtasks._runtime.threads import ThreadPool
+from qtasks.exc import Snooze
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def until(condition: threading.Event) -> None:
@@ -168,3 +173,65 @@ def test_a_thread_that_ends_after_its_loop_is_quiet() -> None:
     asyncio.run(main())
     release.set()
     threads[0].join()
+
+
+class TestThreadsThatCannotBeStarted:
+    """A container has limits; a task that meets one has done nothing wrong."""
+
+    @pytest.fixture
+    def refuse(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+        """Lets the system refuse threads, or start them again."""
+        start, refused = threading.Thread.start, [False]
+
+        def starting(thread: threading.Thread) -> None:
+            if refused[0]:
+                msg = "can't start new thread"
+                raise RuntimeError(msg)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", starting)
+        return lambda refuse: refused.__setitem__(0, refuse)
+
+    async def test_those_that_there_are_do_it_all(
+        self, refuse: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        pool = ThreadPool(8, "test")
+        await pool.run(threading.get_ident)
+        refuse(True)
+
+        idents = await asyncio.gather(*(pool.run(threading.get_ident) for _ in range(8)))
+
+        assert len(set(idents)) == 1
+        assert "No more than 1 threads can be started: can't start new thread" in caplog.text
+        pool.close()
+
+    async def test_without_any_the_task_waits_and_has_not_failed(
+        self, refuse: Callable[[bool], None]
+    ) -> None:
+        pool = ThreadPool(8, "test")
+        refuse(True)
+
+        with pytest.raises(Snooze, match="no thread can be started"):
+            await pool.run(threading.get_ident)
+
+        refuse(False)
+        assert await pool.run(threading.get_ident)
+        pool.close()
+
+    async def test_an_abandoned_one_is_replaced_as_soon_as_it_can(
+        self, refuse: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("qtasks._runtime.threads._LATER", 0.001)
+        pool, hold, began = ThreadPool(1, "test"), threading.Event(), asyncio.Event()
+        stuck = asyncio.ensure_future(pool.run(hold.wait, began.set))
+        await began.wait()
+        waiting = asyncio.ensure_future(pool.run(threading.get_ident))
+        await asyncio.sleep(0)
+        refuse(True)
+        stuck.cancel()
+        await asyncio.wait([stuck])
+        refuse(False)
+
+        assert await waiting
+        hold.set()
+        pool.close()

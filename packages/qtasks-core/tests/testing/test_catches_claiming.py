@@ -10,7 +10,7 @@ import pytest
 
 from qtasks.adapters.memory import MemoryBroker
 from qtasks.adapters.memory.lanes import ORDINARY, RETURNED
-from qtasks.schemas import Delivery, Exchange, Receipt, Release, Settlement
+from qtasks.schemas import Delivery, Exchange, Held, Receipt, Release, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,6 +221,12 @@ class ExpiresNothing(MemoryBroker):
         return 0
 
 
+class TellsWhatOthersHold(MemoryBroker):
+    async def holds(self, worker: str) -> list[Held]:
+        rows = self._server.store.leases.rows()
+        return [Held(row.id, row.token, row.message.queue) for row in rows]
+
+
 class ExpiresAll(MemoryBroker):
     async def expire(self, worker: str) -> int:
         return sum([await super(ExpiresAll, self).expire(w) for w in ("dead", "alive")])
@@ -264,6 +270,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     DelayedBlock: "a_due_time_is_known_beforehand delayed_tasks_do_not_block",
     NoPause: "a_paused_queue_gives_nothing stats_show_a_pause",
     PauseStopsSettling: "a_pause_lets_running_tasks_settle",
+    TellsWhatOthersHold: "what_a_worker_holds_is_told",
     StartsTheExpired: "an_expired_task_is_not_started what_was_started_in_time_may_finish",
     DropsTheExpired: "a_retry_past_its_time_is_not_started an_expired_task_is_reported",
     ReleasesToTheEnd: "a_request_outlives_a_retry what_was_given_back_comes_first",

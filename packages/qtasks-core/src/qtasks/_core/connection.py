@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,40 @@ class Connection:
         self.storage: BaseStorage = broker.storage
         self._users: set[object] = set()
         self._lock = threading.Lock()
+        self._openings: dict[asyncio.AbstractEventLoop, asyncio.Future[Exception | None]] = {}
 
     async def open(self, user: object) -> bool:
         """Connects unless somebody has; harmless for one who has.
+
+        Of many coroutines that begin at once, one connects, and the others wait for it.
 
         Returns:
             Whether ``user`` is a new one; of several threads at once, one is told so.
         """
         if user in self._users:
             return False
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # it is driven by a thread that it blocks
+            return await self._open(user)
+        while (opening := self._openings.get(loop)) is not None:
+            await asyncio.wait([opening])
+            if (error := opening.result()) is not None:
+                raise error
+            if user in self._users:
+                return False
+        opening = self._openings[loop] = loop.create_future()
+        error = None
+        try:
+            return await self._open(user)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            del self._openings[loop]
+            opening.set_result(error)
+
+    async def _open(self, user: object) -> bool:
         await self.broker.start()
         try:
             await self.storage.start()

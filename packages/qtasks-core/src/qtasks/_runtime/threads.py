@@ -9,16 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import threading
 from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks.exc import Snooze
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Job", "ThreadPool", "adopt", "run_job"]
 
+log = logging.getLogger("qtasks.worker")
+
+#: Seconds until a thread is asked for again that could not be started.
+_LATER: Final = 1.0
 _UNSET = object()
 
 
@@ -113,13 +120,19 @@ class ThreadPool:
         return value
 
     def submit(self, function: Callable[[], Any], begin: Callable[[], None] | None = None) -> Job:
-        """Hands a function to a thread and returns at once; see :meth:`run`."""
+        """Hands a function to a thread and returns at once; see :meth:`run`.
+
+        If the system lets no more threads start, those that there are do it all.
+
+        Raises:
+            Snooze: there is none; that is no fault of the task.
+        """
         loop = asyncio.get_running_loop()
         job = Job(function, loop.create_future(), begin)
         with self._lock:
-            if self._idle <= 0 and self._threads < self._size:
-                self._spawn(loop)
-            else:
+            if self._idle > 0 or self._threads >= self._size or not self._spawn(loop):
+                if not self._threads:
+                    raise Snooze(_LATER, "no thread can be started")
                 self._idle -= 1
         self._jobs.put(job)
         return job
@@ -132,8 +145,8 @@ class ThreadPool:
         loop = asyncio.get_running_loop()
         with self._lock:
             self._size = size
-            while self._idle < 0 and self._threads < size:  # somebody waits for a thread
-                self._spawn(loop)
+            # While somebody waits for a thread, and one can be had.
+            while self._idle < 0 and self._threads < size and self._spawn(loop):
                 self._idle += 1
             while self._threads > size:
                 self._jobs.put(None)
@@ -147,11 +160,25 @@ class ThreadPool:
                 self._jobs.put(None)
             self._threads = self._idle = 0
 
-    def _spawn(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _spawn(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Starts a thread, under the lock; returns False if the system refuses."""
+        name = f"{self._name}-{self._numbered + 1}"
+        try:
+            threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+        except (RuntimeError, MemoryError) as error:
+            log.warning("No more than %d threads can be started: %s", self._threads, error)
+            return False
         self._threads += 1
         self._numbered += 1
-        name = f"{self._name}-{self._numbered}"
-        threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+        return True
+
+    def _replace(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Starts a thread for one that is gone, as soon as the system lets it."""
+        with self._lock:
+            if self._spawn(loop):
+                self._idle += 1
+                return
+        loop.call_later(_LATER, self._replace, loop)
 
     def abandon(self, job: Job) -> None:
         """Leaves a job to itself: its thread is replaced, or it is never begun."""
@@ -159,11 +186,11 @@ class ThreadPool:
             if job.finished:
                 return
             job.abandoned = True
-            if job.started:
-                self.abandoned += 1
-                self._threads -= 1
-                self._spawn(asyncio.get_running_loop())
-                self._idle += 1
+            if not job.started:
+                return
+            self.abandoned += 1
+            self._threads -= 1
+        self._replace(asyncio.get_running_loop())
 
     def answer(self, job: Job, loop: asyncio.AbstractEventLoop) -> bool:
         """Takes a finished job back to the loop, together with others; called in its thread.

@@ -28,6 +28,7 @@ from qtasks._supervisor.messages import (
     Goodbye,
     Hello,
     Order,
+    Ping,
     Retiring,
     State,
     Stop,
@@ -87,6 +88,7 @@ class Child:
         self.channel = Channel(partial(write_all, answers))
         self.channel.on(Order, self._ordered)
         self.channel.on(Stop, self._stop)
+        self.channel.on(Ping, self.channel.send)
         self._order: Order | None = None
         self._told = threading.Event()
         self._worker: Worker | None = None

@@ -8,7 +8,7 @@ import msgspec
 
 from qtasks._discovery.switches import Switches
 
-__all__ = ["Failed", "Goodbye", "Hello", "LogLine", "Order", "Retiring", "State", "Stop"]
+__all__ = ["Failed", "Goodbye", "Hello", "LogLine", "Order", "Ping", "Retiring", "State", "Stop"]
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -47,6 +47,10 @@ class Stop(msgspec.Struct, frozen=True):
     """
 
     hurry: bool = False
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """Asks a child for a sign of life; it answers with the same, whatever its loop does."""
 
 
 class Hello(msgspec.Struct, frozen=True):

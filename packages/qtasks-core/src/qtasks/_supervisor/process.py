@@ -22,6 +22,7 @@ from qtasks._supervisor.messages import (
     Hello,
     LogLine,
     Order,
+    Ping,
     Retiring,
     State,
     Stop,
@@ -64,6 +65,7 @@ class ChildProcess:
         failed: why it cannot work, or None.
         goodbye: how it stopped, or None if it has not, or not as it should.
         leaving: set when it claims no more, be it that it retires or has ended.
+        silent: beats of the supervisor since it said something; see :mod:`.silence`.
         code: its exit code when it has ended; a negative one is that of a signal.
     """
 
@@ -75,6 +77,7 @@ class ChildProcess:
         self.failed: Failed | None = None
         self.goodbye: Goodbye | None = None
         self.leaving = asyncio.Event()
+        self.silent = 0
         self.code: int | None = None
         self._loop = asyncio.get_running_loop()
         self._born = time.monotonic()
@@ -100,6 +103,7 @@ class ChildProcess:
         on(Retiring, self._retires)
         on(Failed, partial(self._ends, "failed"))
         on(Goodbye, partial(self._ends, "goodbye"))
+        on(Ping, lambda _: None)
         on(LogLine, lambda line: log_here(line, self.number, self.pid))
 
     @property
@@ -148,6 +152,10 @@ class ChildProcess:
         """Asks it to stop; ``hurry`` has running tasks given back at once."""
         self.channel.send(Stop(hurry))
 
+    def ask(self) -> None:
+        """Asks it for a sign of life."""
+        self.channel.send(Ping())
+
     def kill(self) -> None:
         """Ends it at once, with what it has started; harmless if it has ended."""
         if self.code is not None:
@@ -171,6 +179,7 @@ class ChildProcess:
         self._loop.call_later(MARGIN, self.kill)  # threads of tasks may keep it from ending
 
     def _understand(self, data: bytes) -> None:
+        self.silent = 0
         try:
             self.channel.feed(data)
         except ChannelError as error:

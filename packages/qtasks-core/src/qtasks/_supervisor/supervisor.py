@@ -15,6 +15,7 @@ from qtasks._runtime.current import refuse_while_main_loads
 from qtasks._runtime.signals import handle_signals
 from qtasks._supervisor.expiry import Expiry
 from qtasks._supervisor.process import MARGIN, ChildProcess
+from qtasks._supervisor.silence import Silence
 from qtasks._supervisor.supervising import Supervising
 from qtasks.exc import ConfigError, QTasksError, ServerError, ServerUnavailableError
 
@@ -65,6 +66,7 @@ class Supervisor:
         order: what every child is to do.
         processes: how many children there are.
         shutdown_timeout: seconds their running tasks get when they are stopped.
+        lease: seconds of a lease; who says nothing for longer is killed.
         changes: yields the name of a file when the app's code has changed; None if nobody looks.
         registry: the app's plugins; None if nobody is to be told.
     """
@@ -76,6 +78,7 @@ class Supervisor:
         *,
         processes: int,
         shutdown_timeout: float,
+        lease: float,
         changes: AsyncIterator[str] | None = None,
         registry: TriggerRegistry | None = None,
     ) -> None:
@@ -86,6 +89,7 @@ class Supervisor:
         self._changes = changes
         self._expiry = Expiry(connection)
         self._firing = Supervising(self, registry)
+        self._silence = Silence(lease, lambda: self.children, self._give_up)
         self._children: dict[ChildProcess, asyncio.Task[None]] = {}
         self._started = self._settled = 0
         self._listeners: list[Callable[[ChildProcess], object]] = []
@@ -123,6 +127,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         await self._firing.start()
         watching = self._loop.create_task(self._restart_on_changes())
+        listening = self._loop.create_task(self._silence.watch())
         numbers = range(1, self._processes + 1)
         places = [self._loop.create_task(self._occupy(number)) for number in numbers]
         restore = handle_signals(self._asked_to_stop)
@@ -132,7 +137,7 @@ class Supervisor:
                 await asyncio.wait(self._children.values())
         finally:
             restore()
-            for task in (watching, *places):
+            for task in (watching, listening, *places):
                 task.cancel()
             for child in self.children:
                 child.kill()
@@ -184,6 +189,9 @@ class Supervisor:
         if self._asked == _HURRY:
             return "Giving back the tasks of %s; stop again to kill them", workers
         return "Killing %s", workers
+
+    def _give_up(self, child: ChildProcess) -> None:
+        self._firing.kill(child, child.kill)
 
     def _kill_all(self) -> None:
         for child in self.children:

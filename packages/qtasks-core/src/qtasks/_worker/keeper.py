@@ -69,6 +69,7 @@ class Keeper:
         lease: seconds of a lease; every third of it a round is made, and in between, once a
             second, a look at what runs for longer. If a lease of any worker ends before the next
             round, there is a sweep just then.
+        waits: tells for how many seconds the answer to a claim is on its way, 0.0 if none is.
         after_outage: whether the server was away just before.
         watch: called after each round and look, in the keeper's thread; None for nothing.
     """
@@ -79,6 +80,7 @@ class Keeper:
         target: KeeperTarget,
         lease: float,
         *,
+        waits: Callable[[], float] = float,
         after_outage: bool = False,
         watch: Callable[[float], None] | None = None,
     ) -> None:
@@ -91,6 +93,7 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._task: asyncio.Task[None] | None = None
         self._away = False
+        self._waits = waits
         self._after_outage = after_outage
         self._seen: frozenset[Held] = frozenset()
         self._round_at = 0.0
@@ -139,7 +142,7 @@ class Keeper:
     async def round(self) -> None:
         """Renews, sweeps unless the server was away, and reports once."""
         extension = Extension()
-        held = self._target.held()
+        held = await self._held()
         self._seen = frozenset(held)
         if held:
             extension = await self._broker.extend(held, self._lease)
@@ -149,6 +152,18 @@ class Keeper:
         self._after_outage = False
         await self._broker.report(self._target.presence(), self._lease)
         self._target.kept(held, extension, total)
+
+    async def _held(self) -> list[Held]:
+        """Returns what the worker holds, and what it will once it has read the answer to a claim.
+
+        While code blocks its loop it reads nothing, and those leases run all the same.
+        """
+        waits, known = self._waits(), self._target.held()
+        if waits <= self._lease / _PART_OF_LEASE:
+            return known
+        ids = {one.id for one in known}
+        all_of_it = await self._broker.holds(self._target.presence().worker)
+        return [*known, *(one for one in all_of_it if one.id not in ids)]
 
     async def _sweep(self) -> Swept:
         total = await self._broker.sweep(_SWEEP)

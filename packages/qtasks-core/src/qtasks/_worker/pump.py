@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -85,6 +86,7 @@ class Pump:
         self._outbox: deque[Finished | Settlement] = deque()
         self._held: dict[str, Delivery] = {}
         self._running = 0
+        self._asked_at: float | None = None
         self._hurry = asyncio.Event()
         self._look = True
         self._draining = False
@@ -96,12 +98,17 @@ class Pump:
         # A suspect on its last chance; it runs when nothing else does, so that nobody else's
         # crash is taken for its own.
         self._solo: Delivery | None = None
-        self._solo_started = False
+        self._solo_started = self._solo_spared = False
         self._deadlines = Deadlines(self.withdraw, expired, self._start_waiting)
 
     def held(self) -> list[Held]:
         """Returns all deliveries under lease: waiting, running, and finished but not settled."""
         return [Held(d.id, d.token, d.message.queue) for d in self._held.copy().values()]
+
+    def waits(self) -> float:
+        """Returns for how many seconds an answer is on its way; may be called from any thread."""
+        asked_at = self._asked_at
+        return 0.0 if asked_at is None else time.monotonic() - asked_at
 
     @property
     def idle(self) -> bool:
@@ -181,6 +188,8 @@ class Pump:
         try:
             while not (self._draining and not self._running and not self._outbox):
                 self._wake.clear()
+                if self._waiting_solo() and await self._tend_solo():
+                    continue
                 want = self._want()
                 if self._outbox or (want and self._look):
                     await self._exchange(want)
@@ -223,17 +232,36 @@ class Pump:
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
         asked = asyncio.get_running_loop().time()
+        self._asked_at = time.monotonic()
         try:
             answer = await self._broker.exchange(settlements, request)
+            if self.waits() > self._lease / 2:
+                answer = await self._still_ours(answer)
         except ServerError as error:
             self._outbox.extendleft(reversed(batch))
             if not error.retriable:
                 raise
+            self._asked_at = None
             await self._back_off(error)
             return
+        self._asked_at = None
         self._note_success()
         self._take(answer, want, asked)
         await self._report(batch, answer)
+
+    async def _still_ours(self, answer: Exchange) -> Exchange:
+        """Leaves out what was taken back before its answer was read.
+
+        That was late: the process stood still, or code blocked its loop.
+        """
+        held = [Held(d.id, d.token, d.message.queue) for d in answer.deliveries]
+        if not held:
+            return answer
+        lost = frozenset((await self._broker.extend(held, self._lease)).lost)
+        if lost:
+            log.warning("%d tasks came too late and are left to other workers", len(lost))
+        ours = tuple(d for d in answer.deliveries if d.id not in lost)
+        return Exchange(answer.refused, ours)
 
     def _keeps_suspect(self, settled: list[Settlement]) -> bool:
         """Whether a suspect stays in this process once ``settled`` is written."""
@@ -280,7 +308,7 @@ class Pump:
         for delivery in deliveries:
             if delivery.lost >= MAX_LOST - 1:
                 self._solo = delivery
-                self._solo_started = False
+                self._solo_started = self._solo_spared = False
                 self._buffer.remove(delivery)
                 self._outbox.extend(map(releases, self._buffer))
                 self._buffer.clear()
@@ -288,12 +316,39 @@ class Pump:
     def _waiting_solo(self) -> tuple[Delivery, ...]:
         return () if self._solo is None or self._solo_started else (self._solo,)
 
-    def _start_waiting(self) -> None:
-        for solo in self._waiting_solo():
-            if not self._running:
+    async def _tend_solo(self) -> bool:
+        """Starts a suspect on its last chance when nothing else runs any more.
+
+        While it waits it may be lost with this process as often as chance wants, for it has done
+        nothing; so the broker is told to convict it for a run alone.
+
+        Returns:
+            Whether there is to be another look at once.
+        """
+        self._deadlines.fill()
+        if not self._waiting_solo():  # it had to start before now
+            return True
+        (solo,) = self._waiting_solo()
+        waits = self._running > 0
+        if waits == self._solo_spared:
+            if not waits:
                 self._solo_started = True
                 self._running += 1
                 self._start(solo)
+            return False
+        lost = MAX_LOST - 2 if waits else MAX_LOST - 1
+        try:
+            await self._broker.blame(Held(solo.id, solo.token, solo.message.queue), lost)
+        except ServerError as error:
+            if not error.retriable:
+                raise
+            await self._back_off(error)
+        else:
+            self._note_success()
+            self._solo_spared = waits
+        return True
+
+    def _start_waiting(self) -> None:
         while self._buffer and self._running < self._config.max_tasks_process:
             self._running += 1
             self._start(self._buffer.popleft())

@@ -175,12 +175,10 @@ class Worker:
             await tell_started(self._registry.table, self._connection, self._owner, self)
             self._keeping = Keeping(self, self._registry, self._owner)
             self._cleanup = stack.pop_all()
+        lease, waits = self.config.lease, self._pump.waits
+        watch = HangWatch(self._registry.policy).look
         self._keeper = Keeper(
-            self.broker,
-            self,
-            self.config.lease,
-            after_outage=self._waited,
-            watch=HangWatch(self._registry.policy).look,
+            self.broker, self, lease, waits=waits, after_outage=self._waited, watch=watch
         )
         self._waited = False
         self._keeper.start()

@@ -98,6 +98,7 @@ def make_supervisor(
         order,
         processes=processes,
         shutdown_timeout=app.config.shutdown_timeout,
+        lease=app.config.lease,
         changes=changed_files(app_directories()) if reload else None,
         registry=app._registry,  # noqa: SLF001 - as above
     )

@@ -133,6 +133,25 @@ class BaseBroker(ABC):
         Must never take back a delivery that has another holder by now.
         """
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists all that ``worker`` holds, also what it has not been told of yet.
+
+        Asked by a keeper while the answer to a claim is on its way for long: code that blocks the
+        loop keeps the worker from reading it, and the leases in it run all the same. A broker that
+        cannot tell returns an empty list; then they run out, and the tasks go to another worker.
+        """
+        del worker
+        return []
+
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many consecutive losses count against a task, if the token is the newest.
+
+        A worker that has been handed a suspect on its last chance, and still runs others, asks
+        for one less until it starts that task: to be lost while it waits is no sign of guilt. A
+        broker that does nothing here convicts such a task all the same.
+        """
+        del held, lost
+
     @abstractmethod
     async def sweep(self, limit: int = 100) -> Swept:
         """Takes back expired leases, convicts, cancels expired tasks and drops old records.

@@ -138,6 +138,16 @@ class MemoryBroker(BaseBroker):
         with self._server.lock:
             return leases.extend(self._server.store, held, lease, self._clock.time())
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists all that ``worker`` holds."""
+        with self._server.lock:
+            return leases.holds(self._server.store, worker)
+
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many losses count against a task that is held."""
+        with self._server.lock:
+            leases.blame(self._server.store, held, lost)
+
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times."""
         with self._server.lock:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtasks.adapters.memory.lanes import SUSPECT
-from qtasks.schemas import MAX_LOST, Extension, Swept, TaskError, TaskStatusEnum
+from qtasks.schemas import MAX_LOST, Extension, Held, Swept, TaskError, TaskStatusEnum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qtasks.adapters.memory.row import Row
     from qtasks.adapters.memory.store import Store
-    from qtasks.schemas import Held, Retention
+    from qtasks.schemas import Retention
 
-__all__ = ["expire", "extend", "sweep", "take_back"]
+__all__ = ["blame", "expire", "extend", "holds", "sweep", "take_back"]
 
 
 def extend(store: Store, held: Iterable[Held], lease: float, now: float) -> Extension:
@@ -32,6 +32,19 @@ def extend(store: Store, held: Iterable[Held], lease: float, now: float) -> Exte
         if row.cancel is not None:
             cancelled[row.id] = row.cancel
     return Extension(tuple(lost), cancelled)
+
+
+def blame(store: Store, held: Held, lost: int) -> None:
+    """Sets how many losses count against a task that is held."""
+    row = store.rows.get(held.id)
+    if row is not None and row.token == held.token and row.lease_until is not None:
+        row.lost = lost
+
+
+def holds(store: Store, worker: str) -> list[Held]:
+    """Lists what a worker holds."""
+    rows = [row for row in store.leases.rows() if row.worker == worker]
+    return [Held(row.id, row.token, row.message.queue) for row in rows]
 
 
 def expire(store: Store, worker: str, now: float, retention: Retention) -> int:

@@ -11,7 +11,7 @@ from qtasks.adapters.redis import messages as packing
 from qtasks.adapters.redis.claiming import Claimer
 from qtasks.adapters.redis.diagnose import diagnose
 from qtasks.adapters.redis.engine import Engine
-from qtasks.adapters.redis.housekeeping import expire, sweep
+from qtasks.adapters.redis.housekeeping import expire, holds, sweep
 from qtasks.adapters.redis.publishing import Publisher
 from qtasks.adapters.redis.storage import RedisStorage
 from qtasks.adapters.redis.times import micros, seconds
@@ -184,6 +184,15 @@ class RedisBroker(BaseBroker):
     async def extend(self, held: Sequence[Held], lease: float) -> Extension:
         """Renews leases for ``lease`` seconds from now."""
         return await self._storage.extend(held, lease)
+
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists all that ``worker`` holds."""
+        return await holds(self._engine, worker)
+
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many losses count against a task that is held."""
+        shard = self._engine.shard(held.queue)
+        await self._engine.run("blame", shard, held.id, str(held.token), lost)
 
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping, each kind at most ``limit`` times in each shard."""

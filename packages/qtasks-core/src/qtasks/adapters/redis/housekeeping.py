@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from qtasks.adapters.redis.messages import ids
 from qtasks.adapters.redis.times import seconds
-from qtasks.schemas import Swept
+from qtasks.schemas import Held, Swept
 
 if TYPE_CHECKING:
     from qtasks.adapters.redis.engine import Engine
 
-__all__ = ["expire", "sweep"]
+__all__ = ["expire", "holds", "sweep"]
 
 #: Leases that one step takes back from a dead worker.
 _EXPIRE_STEP: Final = 200
@@ -51,3 +51,14 @@ async def expire(engine: Engine, worker: str) -> int:
             if seen < _EXPIRE_STEP:
                 break
     return total
+
+
+async def holds(engine: Engine, worker: str) -> list[Held]:
+    """Lists what a worker holds; see :meth:`BaseBroker.holds`."""
+    found: list[Held] = []
+    for shard in await engine.shards():
+        answer = await engine.run("holds", shard, worker)
+        texts = [value.decode(errors="backslashreplace") for value in answer]
+        rows = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
+        found += [Held(id_, int(token), queue) for id_, token, queue in rows]
+    return found

@@ -160,6 +160,14 @@ class SqliteBroker(BaseBroker):
         """Renews leases."""
         return await self._engine.write(partial(renew.extend, held=held, lease=lease))
 
+    async def holds(self, worker: str) -> list[Held]:
+        """Lists what a worker holds."""
+        return await self._engine.read(partial(renew.holds, worker=worker))
+
+    async def blame(self, held: Held, lost: int) -> None:
+        """Sets how many losses count against a task that is held."""
+        await self._engine.write(partial(renew.blame, held=held, lost=lost))
+
     async def sweep(self, limit: int = 100) -> Swept:
         """Does one round of housekeeping."""
         return await self._engine.write(

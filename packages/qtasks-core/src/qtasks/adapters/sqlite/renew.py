@@ -9,13 +9,18 @@ from qtasks.adapters.sqlite.states import LEASED
 from qtasks.schemas import Extension, Held
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from qtasks.adapters.sqlite.unit import Unit
 
-__all__ = ["extend"]
+__all__ = ["blame", "extend", "holds"]
 
 _LOOK: Final = "SELECT id, seq, token, state, cancel FROM task WHERE id IN"
+_BLAME: Final = "UPDATE task SET lost = ? WHERE id = ? AND token = ? AND state = 5"
+_HELD: Final = """
+    SELECT id, token, queue FROM task INDEXED BY task_leased WHERE state = 5 AND worker = ?
+"""
 _RENEW: Final = "UPDATE task SET lease_until = ? WHERE seq = ?"
 
 
@@ -36,3 +41,13 @@ def extend(unit: Unit, held: Sequence[Held], lease: float) -> Extension:
             cancelled[one.id] = cancel
     unit.conn.executemany(_RENEW, renewed)
     return Extension(tuple(lost), cancelled)
+
+
+def holds(conn: sqlite3.Connection, _now: float, worker: str) -> list[Held]:
+    """Lists what a worker holds."""
+    return [Held(*row) for row in conn.execute(_HELD, (worker,))]
+
+
+def blame(unit: Unit, held: Held, lost: int) -> None:
+    """Sets how many losses count against a task that is held."""
+    unit.conn.execute(_BLAME, (lost, held.id, held.token))

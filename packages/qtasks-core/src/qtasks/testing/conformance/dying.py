@@ -36,6 +36,47 @@ class Dying(Brokers):
         assert await broker.settle([settlement(delivery, Success()) for delivery in alive]) == []
 
     @needs("records")
+    async def test_who_waits_for_its_last_chance_is_not_convicted(self, broker: BaseBroker) -> None:
+        """``blame`` sets the losses that count; or does nothing, and the third loss convicts.
+
+        If this fails: change the count of the newest delivery only, while it is held. A broker
+        that keeps no such count keeps the method it inherits.
+        """
+        await broker.publish(self.messages(1))
+        for _ in range(MAX_LOST - 1):
+            stale = await self.one(broker, worker="dead")
+            await broker.expire("dead")
+        delivery = await self.one(broker, worker="dead", suspects=1)
+        assert delivery.lost == MAX_LOST - 1
+        await broker.blame(hold(stale), 0)
+        await broker.blame(hold(delivery), MAX_LOST - 2)
+        await broker.expire("dead")
+        again = await self.claim(broker, suspects=1)
+        assert [one.lost for one in again] in ([], [MAX_LOST - 1])
+        for one in again:
+            await broker.blame(hold(one), MAX_LOST - 2)
+            await broker.blame(hold(one), MAX_LOST - 1)
+            await broker.expire("w1")
+        assert await self.claim(broker, suspects=1) == []
+
+    @needs("records")
+    async def test_what_a_worker_holds_is_told(self, broker: BaseBroker) -> None:
+        """``holds`` lists what one worker holds, with the newest tokens; or always nothing.
+
+        If this fails: find leases by worker; leave out those of others, and what was settled or
+        given back. A broker that cannot tell keeps the method it inherits.
+        """
+        await broker.publish(self.messages(4))
+        mine = await self.claim(broker, 3, worker="mine")
+        await self.claim(broker, 1, worker="other")
+        await broker.settle([settlement(mine[0], Success())])
+        told = {one.id: one for one in await broker.holds("mine")}
+        assert told in ({}, {delivery.id: hold(delivery) for delivery in mine[1:]})
+        assert await broker.holds("unknown") == []
+        await broker.expire("mine")
+        assert await broker.holds("mine") == []
+
+    @needs("records")
     async def test_an_expired_worker_is_fenced(self, broker: BaseBroker) -> None:
         """A worker that was declared dead can neither settle nor renew.
 

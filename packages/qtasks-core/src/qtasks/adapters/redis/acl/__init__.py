@@ -25,6 +25,7 @@ ROLES: Final = {
         *(
             "append",
             "begin",
+            "blame",
             "clear",
             "counter",
             "dispatched",
@@ -32,6 +33,7 @@ ROLES: Final = {
             "exchange",
             "expire",
             "extend",
+            "holds",
         ),
         *("progress", "ready", "report", "state", "stats", "sweep", "workers"),
     ),

@@ -16,6 +16,7 @@ __all__ = ["NAMES", "Script", "load"]
 NAMES = (
     "append",
     "begin",
+    "blame",
     "cancel",
     "clear",
     "counter",
@@ -26,6 +27,7 @@ NAMES = (
     "expire",
     "extend",
     "flush",
+    "holds",
     "know",
     "list",
     "pause",
