@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from qtasks._core.decisions.history import read
-from qtasks.contracts.codec import decode, decode_arguments
+from qtasks.contracts.codec import UNREADABLE, decode, decode_arguments
 from qtasks.exc import TaskCancelledError, TaskFailedError
 from qtasks.schemas import TERMINAL, HistoryEntry, Progress, Record, TaskError, TaskStatusEnum
 
@@ -141,7 +141,7 @@ class TaskView(Generic[R_co]):
             return None
         try:
             return _decode_progress(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None
 
     @property

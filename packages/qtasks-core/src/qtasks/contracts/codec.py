@@ -32,7 +32,7 @@ from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
 if TYPE_CHECKING:
     from qtasks.typing import Arguments
 
-__all__ = ["TEXTS", "decode", "decode_arguments", "encode", "encode_arguments"]
+__all__ = ["TEXTS", "UNREADABLE", "decode", "decode_arguments", "encode", "encode_arguments"]
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 64
@@ -47,6 +47,10 @@ TEXTS: Final = (
     IPv6Address,
     IPv6Network,
 )
+
+#: All that a decoder of msgspec raises for bytes that others wrote: no msgpack, another type, text
+#: that is none, a nesting too deep to follow, and what is no bytes at all.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 
 _INT64 = range(-(2**63), 2**64)
 _PLAIN = frozenset({int, str, float, bool, type(None), bytes})
@@ -260,22 +264,23 @@ def _read(code: int, data: memoryview) -> Any:
     if reader is None:
         msg = f"unknown extension type {code}"
         raise ValueError(msg)
-    return reader(bytes(data))
+    return reader(data)
 
 
 _decoder = msgspec.msgpack.Decoder(ext_hook=_read)
 
-_READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
+#: They read in place: were each to copy, a message nested in itself would be kept once a level.
+_READERS: Final[Mapping[int, Callable[[memoryview], Any]]] = {
     _TUPLE: lambda data: tuple(_decoder.decode(data)),
     _SET: lambda data: _gathered(set, _decoder.decode(data)),
     _FROZENSET: lambda data: _gathered(frozenset, _decoder.decode(data)),
-    _UUID: lambda data: UUID(bytes=data),
-    _DECIMAL: lambda data: Decimal(data.decode()),
-    _DATETIME: lambda data: datetime.fromisoformat(data.decode()),
-    _DATE: lambda data: date.fromisoformat(data.decode()),
-    _TIME: lambda data: time.fromisoformat(data.decode()),
+    _UUID: lambda data: UUID(bytes=bytes(data)),
+    _DECIMAL: lambda data: Decimal(str(data, "utf-8")),
+    _DATETIME: lambda data: datetime.fromisoformat(str(data, "utf-8")),
+    _DATE: lambda data: date.fromisoformat(str(data, "utf-8")),
+    _TIME: lambda data: time.fromisoformat(str(data, "utf-8")),
     _DELTA: lambda data: timedelta(*_decoder.decode(data)),
-    _BIGINT: lambda data: int(data, 16),
+    _BIGINT: lambda data: int(bytes(data), 16),
     _MAP: lambda data: dict(_decoder.decode(data)),
 }
 
