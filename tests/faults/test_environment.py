@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faultplan.brokers import open_broker
-from faultplan.cases import network
+from faultplan.cases import clocks, network
 from faultplan.ours import QTasks
 from faultplan.run import CASES, Run
 
@@ -21,12 +21,18 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those o
 SEED = int(os.environ.get("QTASKS_TEST_SEED", "") or random.SystemRandom().randrange(10**6))
 
 #: The modules whose cases are below; importing them registers the cases.
-MODULES = (network,)
+MODULES = (clocks, network)
 
 
 @pytest.mark.parametrize(
     ("name", "broker", "tasks", "kills"),
-    [("F5", "redis", 300, 25), ("F5", "sqlite", 60, 5), ("F6", "redis", 40, 0)],
+    [
+        ("F5", "redis", 300, 25),
+        ("F5", "sqlite", 60, 5),
+        ("F6", "redis", 40, 0),
+        ("F9", "redis", 20, 1),
+        ("F9", "sqlite", 20, 1),
+    ],
 )
 def test_a_case_of_the_plan_holds(
     name: str, broker: str, tasks: int, kills: int, tmp_path: Path
