@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faultplan.brokers import open_broker
-from faultplan.cases import clocks, network
+from faultplan.cases import clocks, hostile, network
 from faultplan.ours import QTasks
 from faultplan.run import CASES, Run
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those o
 SEED = int(os.environ.get("QTASKS_TEST_SEED", "") or random.SystemRandom().randrange(10**6))
 
 #: The modules whose cases are below; importing them registers the cases.
-MODULES = (clocks, network)
+MODULES = (clocks, hostile, network)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,8 @@ MODULES = (clocks, network)
         ("F6", "redis", 40, 0),
         ("F9", "redis", 20, 1),
         ("F9", "sqlite", 20, 1),
+        ("F11", "redis", 1000, 0),
+        ("F11", "sqlite", 1000, 0),
     ],
 )
 def test_a_case_of_the_plan_holds(
