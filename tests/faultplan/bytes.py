@@ -45,7 +45,7 @@ _STRANGE: Final = (
     _extension(99, b""),
     b"\xc7\x0c\xff" + b"\xff" * 12,
 )
-_SOUND: Final = encode_arguments(([1, "two", (3, 4), {"five": {6, 7}}], {"name": [b"8"]}), "")
+_SOUND: Final = encode_arguments(((1, "two", (3, 4), {"five": {6, 7}}), {"name": [b"8"]}), "")
 
 
 def arguments(rng: random.Random) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from faultplan.brokers import open_broker
-from faultplan.cases import clocks, hostile, network
+from faultplan.cases import clocks, hostile, network, troubles
 from faultplan.ours import QTasks
 from faultplan.run import CASES, Run
 
@@ -21,7 +22,10 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those o
 SEED = int(os.environ.get("QTASKS_TEST_SEED", "") or random.SystemRandom().randrange(10**6))
 
 #: The modules whose cases are below; importing them registers the cases.
-MODULES = (clocks, hostile, network)
+MODULES = (clocks, hostile, network, troubles)
+
+#: Elsewhere nobody can take the room from a process that runs.
+LINUX = [("F14", "sqlite", 300, 2)] if sys.platform == "linux" else []
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,8 @@ MODULES = (clocks, hostile, network)
         ("F9", "sqlite", 20, 1),
         ("F11", "redis", 1000, 0),
         ("F11", "sqlite", 1000, 0),
+        ("F13", "redis", 200, 5),
+        *LINUX,
     ],
 )
 def test_a_case_of_the_plan_holds(
