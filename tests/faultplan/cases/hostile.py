@@ -157,19 +157,14 @@ class Hostile:
             conn.executemany("UPDATE task SET headers = ? WHERE id = ?", pairs)
 
     def _readable(self, payload: bytes) -> bool:
-        """Whether arguments can be read; notes how long it takes, at the least of three times."""
-        seconds = []
-        for _ in range(3):
-            began = time.perf_counter()
-            try:
-                decode_arguments(payload)
-                readable = True
-            except DecodeError:
-                readable = False
-            seconds.append(time.perf_counter() - began)
-            if seconds[-1] < MOST_SECONDS:
-                break
-        self.slowest = max(self.slowest, min(seconds))
+        """Whether arguments can be read; notes how long it takes this thread."""
+        began = time.thread_time()
+        try:
+            decode_arguments(payload)
+            readable = True
+        except DecodeError:
+            readable = False
+        self.slowest = max(self.slowest, time.thread_time() - began)
         return readable
 
 

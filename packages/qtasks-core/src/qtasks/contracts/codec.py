@@ -32,7 +32,15 @@ from qtasks.exc import DecodeError, EncodeError, PayloadTooLargeError
 if TYPE_CHECKING:
     from qtasks.typing import Arguments
 
-__all__ = ["TEXTS", "UNREADABLE", "decode", "decode_arguments", "encode", "encode_arguments"]
+__all__ = [
+    "TEXTS",
+    "UNREADABLE",
+    "Unkept",
+    "decode",
+    "decode_arguments",
+    "encode",
+    "encode_arguments",
+]
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 64
@@ -60,8 +68,19 @@ _KEYS = frozenset({str, int, float, bool, type(None), bytes})
 _TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT, _MAP = range(
     1, 12
 )
+_UNKEPT: Final = 12
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Unkept(msgspec.Struct, frozen=True):
+    """Stands where a result would that was too large to be kept.
+
+    Attributes:
+        why: what is said to whoever asks for it.
+    """
+
+    why: str
 
 
 class _UnsupportedValueError(Exception):
@@ -230,6 +249,7 @@ _WRITERS: Final[dict[type, Callable[[Any, int], Any]]] = {
     date: _text(_DATE, date.isoformat),
     time: _text(_TIME, time.isoformat),
     timedelta: _delta,
+    Unkept: _text(_UNKEPT, lambda value: value.why),
 }
 
 #: How an instance of a subclass becomes one of the type itself; the order matters.
@@ -282,6 +302,7 @@ _READERS: Final[Mapping[int, Callable[[memoryview], Any]]] = {
     _DELTA: lambda data: timedelta(*_decoder.decode(data)),
     _BIGINT: lambda data: int(bytes(data), 16),
     _MAP: lambda data: dict(_decoder.decode(data)),
+    _UNKEPT: lambda data: Unkept(str(data, "utf-8")),
 }
 
 
