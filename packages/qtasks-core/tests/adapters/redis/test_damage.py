@@ -182,6 +182,23 @@ async def test_an_unknown_field_may_be_nested_deeper_than_anybody_can_follow(
     assert await statuses(broker) == dict.fromkeys(GOOD, ("success", 0))
 
 
+@pytest.mark.parametrize("key", ["r:0:q", "z:q", "s:q", "l", "b:q", "x", "f:q", "d:q", "d", "a"])
+@pytest.mark.parametrize("member", [b"\xff\xfe", b"0" * 16 + b"nobody"])
+async def test_an_entry_that_leads_nowhere_is_stepped_over(
+    key: str, member: bytes, broker: RedisBroker, clock: FakeClock, client: redis.Redis
+) -> None:
+    """Somebody writes into a list of tasks what is none."""
+    await add(broker, STATES["waiting"])
+    for score in (-(2.0**60), 0.0, clock.time() * 1e6):
+        client.zadd(f"qtasks:{key}", {member + str(score).encode(): score})
+    client.zadd(f"qtasks:{key}", {member: 0.0})
+
+    await look(broker)
+    await work(broker, clock)
+
+    assert await statuses(broker) == dict.fromkeys(GOOD, ("success", 0))
+
+
 async def test_a_note_that_cannot_be_read_keeps_nobody_from_waiting(
     broker: RedisBroker, client: redis.Redis
 ) -> None:
