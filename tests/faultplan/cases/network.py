@@ -28,6 +28,9 @@ LEASE: Final = 15.0
 CHEAP: Final = ("lose_request", "lose_reply", "lose_reply", "cut")
 DEAR: Final = ("strand", "trickle")
 DEAR_ONE_IN: Final = 20
+#: Tasks of the slow case at its full size, and seconds in which the second half must be done then.
+FULL: Final = 500
+RECOVERY: Final = 5.0
 #: Tasks that a producer adds in one call.
 BATCH: Final = 5
 
@@ -66,12 +69,12 @@ def broken_connections(run: Run) -> Report:
 
 
 @case(
-    "F6", "each request is 50 to 500 ms late, at 64 KiB/s", tasks=500, kills=0, brokers=("redis",)
+    "F6", "each request is 50 to 500 ms late, at 64 KiB/s", tasks=FULL, kills=0, brokers=("redis",)
 )
 def slow_connections(run: Run) -> Report:
     """Slows down all connections, with leases that only live if renewals get through."""
     report = Report()
-    lease = 3.0
+    lease = 4.0
     with reached_through_proxy(run) as proxy:
         proxy.delay(0.05, jitter=0.45)
         proxy.limit(64 * 1024)
@@ -80,7 +83,7 @@ def slow_connections(run: Run) -> Report:
         half = run.tasks // 2
         run.add(Job(number, "work", (0.05,)) for number in range(half))
         long = run.tasks
-        run.add([Job(long, "work", (2 * lease,))])
+        run.add([Job(long, "work", (1.5 * lease,))])
         run.until(lambda: len(crew.noted("E")) > half, "the first half has run")
         proxy.heal()
         began = time.monotonic()
@@ -90,8 +93,10 @@ def slow_connections(run: Run) -> Report:
     report.must_lose_nothing()
     report.must("no lease is lost", tally.most_runs == 1, tally.most_runs)
     report.must("nothing is refused", tally.refused == 0, tally.refused)
-    report.must("the rest is done 5 s after", seconds <= 5.0, round(seconds, 1))
     report.figures["lease"] = lease
+    report.figures["seconds until the rest was done"] = round(seconds, 1)
+    if run.tasks >= FULL:  # small sizes run beside other tests, and time proves nothing there
+        report.must("the rest is done 5 s after", seconds <= RECOVERY, round(seconds, 1))
     return report
 
 
