@@ -441,7 +441,10 @@ def test_a_result_over_the_limit_is_not_kept_and_the_task_has_succeeded(
     harness.work()
     harness.do(handle.wait(5))
 
-    said = "the result of large: takes 2,003 bytes, over the limit of 1,000"
+    said = (
+        "large has succeeded, but its result is not kept: the result of large: takes 2,003 bytes,"
+        " over the limit of 1,000"
+    )
     assert (handle.status, handle.attempts, handle.history, runs) == ("success", 0, [], [1])
     assert f"{said}: pass a reference" in caplog.text
     for ask in (lambda: handle.returning, lambda: harness.do(handle.result(5))):

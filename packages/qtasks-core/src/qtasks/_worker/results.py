@@ -30,5 +30,6 @@ def encode_result(task: TaskDefinition, value: Any, limit: int) -> bytes:
     try:
         return encode(value, f"the result of {task.name}:", limit)
     except PayloadTooLargeError as error:
-        log.warning("%s; the task has succeeded, its result is not kept", error)
-        return encode(Unkept(str(error)))
+        why = f"{task.name} has succeeded, but its result is not kept: {error}"
+        log.warning("%s", why)
+        return encode(Unkept(why))
