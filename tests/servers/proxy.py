@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from servers.process import Server
 
 _CHUNK = 1 << 16
+#: Seconds between two portions on a slow wire.
+_TICK = 0.05
 
 
 @dataclass
@@ -56,6 +59,8 @@ class _Wire:
     server: asyncio.StreamWriter | None = None
     asked: bool = False  # a request is under way
     lose_reply: bool = False
+    dead: bool = False  # nothing passes any more, and nobody is told
+    trickle: float | None = None  # bytes a second
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def abort(self) -> None:
@@ -89,6 +94,9 @@ class Proxy:
         self._tls = tls
         self._faults: list[_Cut] = []
         self._delay = 0.0  # seconds
+        self._jitter = 0.0  # seconds, at most so many more
+        self._rate: float | None = None  # bytes a second, each way
+        self._chance = random.Random(0)
         self._open = asyncio.Event()
         self._wires: set[_Wire] = set()
         self._ready = threading.Event()
@@ -136,16 +144,45 @@ class Proxy:
         """Lets nothing pass any more, on old connections and new ones, and closes none."""
         self._call(self._open.clear)
 
-    def delay(self, seconds: float) -> None:
-        """Holds back every request for so long."""
-        self._call(lambda: setattr(self, "_delay", seconds))
+    def strand(self) -> None:
+        """Leaves the present connections half open: nothing passes and no end; new ones work."""
+
+        def strand() -> None:
+            for wire in self._wires:
+                wire.dead = True
+
+        self._call(strand)
+
+    def trickle(self, rate: float) -> None:
+        """Lets so many bytes a second pass on the present connections; new ones are quick."""
+
+        def trickle() -> None:
+            for wire in self._wires:
+                wire.trickle = rate
+
+        self._call(trickle)
+
+    def limit(self, rate: float) -> None:
+        """Lets so many bytes a second pass on every connection, in each direction."""
+        self._call(lambda: setattr(self, "_rate", rate))
+
+    def delay(self, seconds: float, jitter: float = 0.0) -> None:
+        """Holds back every request for so long, and by chance up to ``jitter`` seconds longer."""
+
+        def delay() -> None:
+            self._delay, self._jitter = seconds, jitter
+
+        self._call(delay)
 
     def heal(self) -> None:
-        """Ends every fault; what a black hole held back now passes."""
+        """Ends every fault; what a black hole held back now passes, and half-open stays so."""
 
         def heal() -> None:
             self._faults.clear()
-            self._delay = 0.0
+            self._delay = self._jitter = 0.0
+            self._rate = None
+            for wire in self._wires:
+                wire.trickle = None
             self._open.set()
 
         self._call(heal)
@@ -195,9 +232,9 @@ class Proxy:
         """Carries requests to the server."""
         assert wire.server is not None
         while chunk := await reader.read(_CHUNK):
-            if self._delay:
-                await asyncio.sleep(self._delay)
-            await self._open.wait()
+            if self._delay or self._jitter:
+                await asyncio.sleep(self._delay + self._chance.uniform(0, self._jitter))
+            await self._passage(wire)
             if (fault := self._due(chunk)) is not None:
                 self.cuts += 1
                 if not fault.applied:
@@ -206,19 +243,36 @@ class Proxy:
             self.traffic.round_trips += not wire.asked
             self.traffic.sent += len(chunk)
             wire.asked = True
-            wire.server.write(chunk)
-            await wire.server.drain()
+            await self._carry(wire, chunk, wire.server)
 
     async def _answer(self, wire: _Wire, reader: asyncio.StreamReader) -> None:
         """Carries replies to the client."""
         while chunk := await reader.read(_CHUNK):
-            await self._open.wait()
+            await self._passage(wire)
             if wire.lose_reply:
                 return
             self.traffic.received += len(chunk)
             wire.asked = False
-            wire.client.write(chunk)
-            await wire.client.drain()
+            await self._carry(wire, chunk, wire.client)
+
+    async def _passage(self, wire: _Wire) -> None:
+        """Waits until something may pass; on a half-open wire, until it is cut."""
+        await self._open.wait()
+        if wire.dead:
+            await asyncio.Event().wait()
+
+    async def _carry(self, wire: _Wire, chunk: bytes, to: asyncio.StreamWriter) -> None:
+        """Hands on what came, as quickly as it may."""
+        at = 0
+        while at < len(chunk):
+            rate = wire.trickle or self._rate
+            part = len(chunk) if rate is None else max(1, int(rate * _TICK))
+            if rate is not None:
+                await asyncio.sleep(min(part, len(chunk) - at) / rate)
+                await self._passage(wire)
+            to.write(chunk[at : at + part])
+            await to.drain()
+            at += part
 
     def _due(self, chunk: bytes) -> _Cut | None:
         """Returns the fault that a request meets, if any."""

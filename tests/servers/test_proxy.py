@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,6 +154,44 @@ def test_a_delayed_request_arrives_late(proxy: Proxy) -> None:
 
         with connect(proxy) as patient:
             assert patient.ping()
+
+
+@pytest.mark.parametrize("hurt", [Proxy.strand, lambda proxy: proxy.trickle(0.01)])
+def test_a_connection_that_is_half_open_or_slow_leaves_new_ones_alone(
+    proxy: Proxy, hurt: Callable[[Proxy], None]
+) -> None:
+    with connect(proxy) as client, connect(proxy) as other:
+        client.ping()
+        hurt(proxy)
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(client.ping)
+
+            assert other.ping()
+            assert not waiting.done()
+
+            proxy.cut()
+            assert isinstance(waiting.exception(), redis.ConnectionError)
+
+
+def test_a_slow_connection_carries_everything_in_the_end(proxy: Proxy) -> None:
+    with connect(proxy) as client:
+        client.set("key", "x" * 1000)
+        proxy.trickle(10_000.0)
+
+        assert client.get("key") == "x" * 1000
+
+
+def test_a_narrow_wire_is_as_slow_for_every_connection(proxy: Proxy) -> None:
+    proxy.limit(1.0)
+    with connect(proxy, SHORT) as hasty, pytest.raises(redis.TimeoutError):
+        hasty.ping()
+
+    proxy.limit(100_000.0)
+    with connect(proxy) as client:
+        assert client.set("key", "x" * 10_000)
+
+        proxy.heal()
+        assert client.get("key") == "x" * 10_000
 
 
 def test_healing_forgets_faults_that_have_not_happened(proxy: Proxy) -> None:

@@ -13,6 +13,7 @@
     │   │   ├── EncodeError                      a value cannot be written as a message
     │   │   ├── DecodeError                      bytes are not a message
     │   │   └── PayloadTooLargeError             the encoded value exceeds ``max_payload``
+    │   │       └── ResultTooLargeError          a task succeeded, its result was not kept
     │   ├── ServerError                          a broker or storage failed; see ``retriable``
     │   │   ├── ServerUnavailableError           it cannot be reached now (retriable)
     │   │   └── PartlyDoneError                  it failed in the midst of many dead letters
@@ -63,6 +64,7 @@ __all__ = [
     "QTasksError",
     "RegistrationError",
     "Reject",
+    "ResultTooLargeError",
     "RetryLater",
     "ServerError",
     "ServerUnavailableError",
@@ -121,6 +123,10 @@ class DecodeError(CodecError):
 
 class PayloadTooLargeError(CodecError):
     """An encoded value exceeds ``max_payload`` bytes."""
+
+
+class ResultTooLargeError(PayloadTooLargeError):
+    """A task succeeded, but its result exceeded ``max_payload`` and was not kept."""
 
 
 class ServerError(QTasksError):

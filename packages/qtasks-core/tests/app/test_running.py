@@ -16,6 +16,7 @@ from qtasks.enums import TaskStatusEnum
 from qtasks.exc import (
     Discard,
     Reject,
+    ResultTooLargeError,
     RetryLater,
     Snooze,
     TaskArgumentsError,
@@ -418,16 +419,51 @@ def test_a_result_that_cannot_be_stored_is_an_error(make_harness: Callable[..., 
     def strange() -> list[object]:
         return [1, object()]
 
+    handle = harness.do(strange.add_task())
+    harness.work()
+    harness.do(handle.wait(5))
+    assert "the result of strange:[1] cannot be encoded" in handle.error.message
+
+
+def test_a_result_over_the_limit_is_not_kept_and_the_task_has_succeeded(
+    make_harness: Callable[..., Harness], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it did is done; to run it again would do it twice and return as much."""
+    harness = make_harness(max_payload=1000)
+    runs: list[int] = []
+
     @harness.app.task
     def large() -> str:
+        runs.append(1)
         return "x" * 2000
 
-    handles = [harness.do(strange.add_task()), harness.do(large.add_task())]
+    handle = harness.do(large.add_task())
     harness.work()
-    for handle in handles:
-        harness.do(handle.wait(5))
-    assert "the result of strange:[1] cannot be encoded" in handles[0].error.message
-    assert "takes 2,003 bytes, over the limit of 1,000" in handles[1].error.message
+    harness.do(handle.wait(5))
+
+    said = (
+        "large has succeeded, but its result is not kept: the result of large: takes 2,003 bytes,"
+        " over the limit of 1,000"
+    )
+    assert (handle.status, handle.attempts, handle.history, runs) == ("success", 0, [], [1])
+    assert f"{said}: pass a reference" in caplog.text
+    for ask in (lambda: handle.returning, lambda: harness.do(handle.result(5))):
+        with pytest.raises(ResultTooLargeError, match=said):
+            ask()
+
+
+def test_a_task_that_adds_too_much_fails_itself(make_harness: Callable[..., Harness]) -> None:
+    harness = make_harness(max_payload=1000)
+
+    @harness.app.task(echo=True)
+    def hand_on(self: Any, _text: str = "") -> None:
+        self.add_task("x" * 2000)
+
+    handle = harness.do(hand_on.add_task())
+    harness.work()
+    harness.do(handle.wait(5))
+    assert (handle.status, handle.error.type) == ("error", "qtasks.exc.PayloadTooLargeError")
+    assert len(harness.do(harness.app.list_tasks())[0]) == 1
 
 
 def test_cancel_a_waiting_task(harness: Harness) -> None:

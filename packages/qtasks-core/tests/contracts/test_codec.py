@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
+import tracemalloc
 from collections import OrderedDict, namedtuple
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -78,6 +79,25 @@ def test_mutated_bytes_never_crash(value: object, data: st.DataObject) -> None:
     encoded[position] = data.draw(st.integers(0, 255))
     with contextlib.suppress(DecodeError):
         decode(bytes(encoded))
+
+
+def test_a_value_nested_in_itself_is_not_kept_once_a_level() -> None:
+    data = b"\x91\xc6" + len(ballast := b"x" * 100_000).to_bytes(4, "big") + ballast
+    for _ in range(200):  # a tuple each
+        data = b"\x91\xc9" + len(data).to_bytes(4, "big") + b"\x01" + data
+    tracemalloc.start()
+    try:
+        decode(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10 * len(data)
+
+
+@pytest.mark.parametrize("level", [b"\x91", b"\x81\xa1a", b"\xc7\x02\x01\x91"])
+def test_a_nesting_that_nobody_can_follow_raises_the_one_error(level: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode(level * 10_000)
 
 
 class Colour(enum.Enum):

@@ -120,8 +120,11 @@ def test_history_is_bounded_in_bytes() -> None:
     assert history.read(data)[-1].delivery == 12
 
 
-def test_an_unreadable_history_counts_as_empty() -> None:
-    assert history.read(b"\xff") == []
+@pytest.mark.parametrize(
+    "data", [b"\xff", b"\x91\x81\xa1\xff\x01", b"\x91" * 10_000, b"\x91\x81\xa1a" + b"\x91" * 9_999]
+)
+def test_an_unreadable_history_counts_as_empty(data: bytes) -> None:
+    assert history.read(data) == []
     assert history.read(None) == []
 
 

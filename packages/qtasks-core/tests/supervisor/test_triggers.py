@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class Recorder(BasePlugin):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.roles: list[str] = []
         self.hangs_in = ""
+        self.raises = False
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         self.roles.append(kwargs["role"])
@@ -44,6 +46,8 @@ class Recorder(BasePlugin):
         self.calls.append((name, kwargs))
         if name == self.hangs_in:
             await asyncio.Event().wait()
+        if self.raises:
+            raise RuntimeError(name)
 
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]
@@ -131,6 +135,28 @@ async def test_a_child_that_is_killed_by_somebody_else_is_told(
     first = next(told for name, told in recorder.calls if name == "worker_child_exit")
     assert (first["reason"], first["code"]) == ("signal", -9)
     assert "worker_before_kill" not in recorder.names()
+
+
+@pytest.mark.parametrize("hangs_in", ["", *sorted(HERE - {"plugin_error"})])
+async def test_a_plugin_that_does_harm_changes_nothing(
+    module: Any, recorder: Recorder, caplog: pytest.LogCaptureFixture, hangs_in: str
+) -> None:
+    """It raises in every trigger of a supervisor, or never comes back from one of them."""
+    module.app.config.plugin_timeout = 0.02
+    recorder.raises, recorder.hangs_in = not hangs_in, hangs_in
+    made = make_supervisor(module.app, 1)
+    running = asyncio.ensure_future(made.run())
+    await greeted(made)
+
+    module.app.stop()
+    made.stop()
+    made.stop()
+    await running
+
+    assert set(recorder.names()) - {"plugin_error"} == HERE - {"plugin_error"}
+    for name in [hangs_in] if hangs_in else HERE:
+        assert re.search(rf"Plugin Recorder \(.*\) failed in {name}\b", caplog.text)
+    assert not made.children
 
 
 async def test_a_plugin_that_hangs_does_not_keep_a_child_alive(

@@ -359,6 +359,12 @@ def scenes() -> dict[str, Callable[[Stage], Any]]:
 
 
 @pytest.fixture
+def stage_of() -> Callable[[Harness], Stage]:
+    """Makes a stage of an app."""
+    return Stage
+
+
+@pytest.fixture
 def stage(harness: Harness) -> Stage:
     """An app with some tasks."""
     return Stage(harness)

@@ -18,7 +18,8 @@ from qtasks._triggers import emit
 from qtasks._worker.bracket import Bracket
 from qtasks._worker.execution import execute
 from qtasks._worker.firing.running import Passage, Running
-from qtasks.contracts.codec import decode_arguments, encode
+from qtasks._worker.results import encode_result
+from qtasks.contracts.codec import decode_arguments
 from qtasks.exc import DecodeError, RetryLater, TaskCancelError, TaskControl, TaskTimeoutError
 from qtasks.schemas import (
     Cancel,
@@ -240,9 +241,8 @@ class Runner:
         try:
             arguments = load_arguments(task, tuple(args), kwargs)
             value = await self._value(passage, task, table, arguments)
-            what = f"the result of {task.name}:"
             limit = self._config.max_payload
-            return Success(encode(value, what, limit) if task.store_result else None)
+            return Success(encode_result(task, value, limit) if task.store_result else None)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of a task is its failure, not the worker's

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from qtasks._core.decisions.history import read
-from qtasks.contracts.codec import decode, decode_arguments
-from qtasks.exc import TaskCancelledError, TaskFailedError
+from qtasks.contracts.codec import UNREADABLE, Unkept, decode, decode_arguments
+from qtasks.exc import ResultTooLargeError, TaskCancelledError, TaskFailedError
 from qtasks.schemas import TERMINAL, HistoryEntry, Progress, Record, TaskError, TaskStatusEnum
 
 if TYPE_CHECKING:
@@ -63,15 +63,22 @@ class TaskView(Generic[R_co]):
 
     @property
     def returning(self) -> R_co | None:
-        """What the task returned, as annotated; None if it has not, or not yet."""
+        """What the task returned, as annotated; None if it has not, or not yet.
+
+        Raises:
+            ResultTooLargeError: it returned more than ``max_payload`` bytes, which were not kept.
+        """
         data = self.record.result
         if data is None:
             return None
-        value: R_co = decode(data)
+        value: Any = decode(data)
+        if type(value) is Unkept:
+            raise ResultTooLargeError(value.why)
         types = self._types
         if types is not None and types.result is not None:
             value = types.result(value)
-        return value
+        returned: R_co = value
+        return returned
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -141,7 +148,7 @@ class TaskView(Generic[R_co]):
             return None
         try:
             return _decode_progress(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None
 
     @property

@@ -10,7 +10,7 @@ from qtasks.app.view import TaskView
 from qtasks.cli.durations import span_text
 from qtasks.cli.output import Output
 from qtasks.cli.tables import Column, LongTable
-from qtasks.exc import DecodeError
+from qtasks.exc import CodecError
 from qtasks.schemas import HistoryEntry, Progress, Record, TaskStatusEnum
 
 __all__ = ["Listing", "document", "print_one"]
@@ -173,7 +173,7 @@ def _contents(task: TaskView[Any]) -> dict[str, Any]:
     for name, attribute in (("args", "args"), ("kwargs", "kwargs"), ("result", "returning")):
         try:
             contents[name] = getattr(task, attribute)
-        except DecodeError as error:
+        except CodecError as error:
             contents[name] = f"<{error}>"
     return contents
 

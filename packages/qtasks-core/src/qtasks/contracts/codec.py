@@ -37,6 +37,8 @@ __all__ = [
     "REFUSED",
     "SIGNED",
     "TEXTS",
+    "UNREADABLE",
+    "Unkept",
     "decode",
     "decode_arguments",
     "encode",
@@ -66,6 +68,10 @@ TEXTS: Final = (
     IPv6Network,
 )
 
+#: All that a decoder of msgspec raises for bytes that others wrote: no msgpack, another type, text
+#: that is none, a nesting too deep to follow, and what is no bytes at all.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+
 _INT64 = range(-(2**63), 2**64)
 _PLAIN = frozenset({int, str, float, bool, type(None), bytes})
 _SCALARS = frozenset({str, float, bool, type(None), bytes})
@@ -74,6 +80,7 @@ _KEYS = frozenset({str, int, float, bool, type(None), bytes})
 _TUPLE, _SET, _FROZENSET, _UUID, _DECIMAL, _DATETIME, _DATE, _TIME, _DELTA, _BIGINT, _MAP = range(
     1, 12
 )
+_UNKEPT: Final = 12
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -85,6 +92,16 @@ REFUSALS: Final = {
     b"k": "signed with a key that is none of the signing keys here",
     b"f": "the signature does not fit: changed on the way, or made for another task",
 }
+
+
+class Unkept(msgspec.Struct, frozen=True):
+    """Stands where a result would that was too large to be kept.
+
+    Attributes:
+        why: what is said to whoever asks for it.
+    """
+
+    why: str
 
 
 class _UnsupportedValueError(Exception):
@@ -245,10 +262,10 @@ def _bigint(value: int) -> msgspec.msgpack.Ext:
     return _ext(_BIGINT, hex(value).encode())
 
 
-def _read_bigint(data: bytes) -> int:
+def _read_bigint(data: memoryview) -> int:
     if len(data) > _HEX_DIGITS:
         raise ValueError(_TOO_LONG)
-    return int(data, 16)
+    return int(bytes(data), 16)
 
 
 def _text(code: int, convert: Callable[[Any], str]) -> Callable[[Any, int], msgspec.msgpack.Ext]:
@@ -274,6 +291,7 @@ _WRITERS: Final[dict[type, Callable[[Any, int], Any]]] = {
     date: _text(_DATE, date.isoformat),
     time: _text(_TIME, time.isoformat),
     timedelta: _delta,
+    Unkept: _text(_UNKEPT, lambda value: value.why),
 }
 
 #: How an instance of a subclass becomes one of the type itself; the order matters.
@@ -308,23 +326,25 @@ def _read(code: int, data: memoryview) -> Any:
     if reader is None:
         msg = f"unknown extension type {code}"
         raise ValueError(msg)
-    return reader(bytes(data))
+    return reader(data)
 
 
 _decoder = msgspec.msgpack.Decoder(ext_hook=_read)
 
-_READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
+#: They read in place: were each to copy, a message nested in itself would be kept once a level.
+_READERS: Final[Mapping[int, Callable[[memoryview], Any]]] = {
     _TUPLE: lambda data: tuple(_decoder.decode(data)),
     _SET: lambda data: _gathered(set, _decoder.decode(data)),
     _FROZENSET: lambda data: _gathered(frozenset, _decoder.decode(data)),
-    _UUID: lambda data: UUID(bytes=data),
-    _DECIMAL: lambda data: Decimal(data.decode()),
-    _DATETIME: lambda data: datetime.fromisoformat(data.decode()),
-    _DATE: lambda data: date.fromisoformat(data.decode()),
-    _TIME: lambda data: time.fromisoformat(data.decode()),
+    _UUID: lambda data: UUID(bytes=bytes(data)),
+    _DECIMAL: lambda data: Decimal(str(data, "utf-8")),
+    _DATETIME: lambda data: datetime.fromisoformat(str(data, "utf-8")),
+    _DATE: lambda data: date.fromisoformat(str(data, "utf-8")),
+    _TIME: lambda data: time.fromisoformat(str(data, "utf-8")),
     _DELTA: lambda data: timedelta(*_decoder.decode(data)),
     _BIGINT: _read_bigint,
     _MAP: lambda data: dict(_decoder.decode(data)),
+    _UNKEPT: lambda data: Unkept(str(data, "utf-8")),
 }
 
 

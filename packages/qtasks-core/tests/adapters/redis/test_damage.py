@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 import pytest
@@ -32,7 +33,12 @@ FIELDS: Final = (
     "m", "s", "k", "q", "p", "u", "x", "cx", "lo", "w", "wt", "aw", "et", "g", "de", "du", "hh",
     "i", "c", "a", "n", "sn", "h", "hd", "sa", "cn", "f", "rs", "rn", "er", "rq",
 )  # fmt: skip
-VALUES: Final = {"no text": b"\xff\xfe", "empty": b"", "nan": b"nan"}
+VALUES: Final = {
+    "no text": b"\xff\xfe",
+    "empty": b"",
+    "nan": b"nan",
+    "deep": b"\x81\xa1a" + b"\x91" * 10_000 + b"\x01",
+}
 STATES: Final = {
     "waiting": Message("bad", "t", "q", b"p"),
     "delayed": Message("bad", "t", "q", b"p", delay=5.0),
@@ -159,6 +165,54 @@ async def test_a_key_of_another_type_becomes_a_dead_letter(
     assert await statuses(broker) == dict.fromkeys(GOOD, ("success", 0))
     (letter,) = (await broker.storage.list(RecordQuery(dead=True))).records
     assert (letter.id, letter.reason) == ("bad", "malformed")
+
+
+async def test_an_unknown_field_may_be_nested_deeper_than_anybody_can_follow(
+    broker: RedisBroker, clock: FakeClock, client: redis.Redis
+) -> None:
+    await add(broker, STATES["waiting"])
+    fields = msgspec.msgpack.encode(Message("bad", "t", "q", b"p"))
+    client.hset(KEY, "m", b"\x85" + fields[1:] + b"\xa3new" + b"\x91" * 10_000 + b"\x01")
+
+    (record,) = await broker.storage.get(["bad"])
+    (bad,) = await work(broker, clock)
+
+    assert record is not None
+    assert "cannot be read" in (bad.malformed or "")
+    assert await statuses(broker) == dict.fromkeys(GOOD, ("success", 0))
+
+
+@pytest.mark.parametrize("key", ["r:0:q", "z:q", "s:q", "l", "b:q", "x", "f:q", "d:q", "d", "a"])
+@pytest.mark.parametrize("member", [b"\xff\xfe", b"0" * 16 + b"nobody"])
+async def test_an_entry_that_leads_nowhere_is_stepped_over(
+    key: str, member: bytes, broker: RedisBroker, clock: FakeClock, client: redis.Redis
+) -> None:
+    """Somebody writes into a list of tasks what is none."""
+    await add(broker, STATES["waiting"])
+    for score in (-(2.0**60), 0.0, clock.time() * 1e6):
+        client.zadd(f"qtasks:{key}", {member + str(score).encode(): score})
+    client.zadd(f"qtasks:{key}", {member: 0.0})
+
+    await look(broker)
+    await work(broker, clock)
+
+    assert await statuses(broker) == dict.fromkeys(GOOD, ("success", 0))
+
+
+async def test_a_note_that_cannot_be_read_keeps_nobody_from_waiting(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    """Somebody pushes bytes into the list through which ends are told."""
+    await add(broker, STATES["waiting"])
+    waiting = asyncio.create_task(broker.storage.wait(["bad"], 60.0))
+    while not (names := cast("bytes | None", client.hget(KEY, "wt"))):
+        await asyncio.sleep(0)
+
+    client.rpush(f"qtasks:n:{names.decode()}", b"\x91\xa1\xff")
+    for delivery in await claim(broker):
+        await broker.settle([settled(delivery)])
+
+    assert [record.id for record in (await waiting).values() if record] == ["bad"]
 
 
 async def test_a_message_of_another_task_is_malformed(

@@ -72,10 +72,12 @@ def test_every_method_of_the_contract_is_signed_or_passed_on(
     }
     passed_on = {
         "SignedBroker": {
+            "blame",
             "diagnose",
             "expire",
             "extend",
             "flush",
+            "holds",
             "pause",
             "purge",
             "queues",

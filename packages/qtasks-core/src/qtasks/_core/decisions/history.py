@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import HistoryEntry
 
 __all__ = ["append", "read"]
@@ -25,7 +26,7 @@ def read(history: bytes | None) -> list[HistoryEntry]:
         return []
     try:
         return _decoder.decode(history)
-    except (msgspec.DecodeError, TypeError):
+    except UNREADABLE:
         return []
 
 

@@ -17,6 +17,7 @@ from qtasks.adapters.redis.storage import RedisStorage
 from qtasks.adapters.redis.times import micros, seconds
 from qtasks.adapters.redis.waiting import Deadline, pop
 from qtasks.contracts.broker import BaseBroker
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import (
     Claim,
     Delivery,
@@ -254,5 +255,5 @@ def _presence(report: bytes | None) -> Presence | None:
     """Reads a report; None if it is gone, or somebody damaged it."""
     try:
         return None if report is None else _decode_presence(report)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None

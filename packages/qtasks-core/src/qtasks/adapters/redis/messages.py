@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qtasks.adapters.redis.times import micros, seconds, whole
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import Delivery, Message
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _message(
     """Reads a stored message; one that cannot be read is a delivery that only fails."""
     try:
         message = message_of(blob, headers)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return Message(id_, "", queue, b""), f"its stored message cannot be read: {error}"
     if message.id != id_:
         return Message(id_, "", queue, b""), f"its stored message is that of task {message.id!r}"
@@ -117,7 +118,7 @@ def message_of(blob: bytes, headers: bytes | None) -> Message:
     """Reads a stored message, with headers that replace its own if there are any.
 
     Raises:
-        MsgspecError: the bytes are not what was stored.
+        Exception: one of ``UNREADABLE``: the bytes are not what was stored.
     """
     message = _decode_message(blob)
     if headers is None:

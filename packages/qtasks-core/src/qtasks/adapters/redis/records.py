@@ -8,6 +8,7 @@ import msgspec
 
 from qtasks.adapters.redis.messages import decode_headers, message_of
 from qtasks.adapters.redis.times import seconds, whole
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import Message, Record, TaskError, TaskStatusEnum
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def _status(fields: dict[bytes, bytes]) -> TaskStatusEnum:
 def _message(fields: dict[bytes, bytes], id_: str, queue: str) -> Message:
     try:
         message = message_of(fields[b"m"], None)
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError):
+    except (*UNREADABLE, KeyError):
         return Message(id_, "", queue, b"")
     packed = fields.get(b"hd")
     if packed is None:
         return message
     try:
         headers = decode_headers(packed)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         headers = {}
     return msgspec.structs.replace(message, headers=headers)
 
@@ -88,7 +89,7 @@ def _error(fields: dict[bytes, bytes]) -> TaskError | None:
         return None
     try:
         return _decode_error(packed)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return TaskError(_text(fields, b"et"), "its stored error cannot be read")
 
 

@@ -25,6 +25,7 @@ import msgspec
 from qtasks.adapters.redis.links import LONGEST_BLOCK
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.contracts.clock import SystemClock
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.exc import ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -258,9 +259,17 @@ class _OneLoopNews(News):
                 for event in chain.from_iterable(self._waiting.values()):
                     event.set()
                 return
-            for id_ in () if found is None else _decode_ids(found):
+            for id_ in () if found is None else _ids(found):
                 for event in self._waiting.get(id_, ()):
                     event.set()
+
+
+def _ids(note: bytes) -> list[str]:
+    """Reads who has ended; a note that others wrote tells of nobody."""
+    try:
+        return _decode_ids(note)
+    except UNREADABLE:
+        return []
 
 
 async def _patiently(event: asyncio.Event, timeout: float) -> None:

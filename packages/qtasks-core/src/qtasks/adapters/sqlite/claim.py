@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qtasks.adapters.sqlite.damage import DamagedRowError
 from qtasks.adapters.sqlite.states import LEASED, PARKED, READY, SCHEDULED, SUSPECT
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import Claim, Delivery, Message
 
 if TYPE_CHECKING:
@@ -139,8 +141,13 @@ def delivery_of(row: Any, token: int, now: float) -> Delivery:
     if packed is not None:
         try:
             headers = _decode_headers(packed)
-        except (msgspec.MsgspecError, TypeError) as error:  # also what is no bytes at all
+        except UNREADABLE as error:
             malformed = f"its stored headers cannot be read: {error}"
+    numbers = type(priority) is type(attempts) is type(deliveries) is type(lost) is int
+    times = type(created_at) is type(due) is float
+    if not (numbers and times and type(snoozes) is int and type(task) is str):
+        msg = f"the row of task {id_} has values of wrong types"
+        raise DamagedRowError(msg)
     message = Message(
         id_, task, queue, payload, priority, delay or 0.0, eta, expires, unique_key, headers,
         parent_id, root_id,

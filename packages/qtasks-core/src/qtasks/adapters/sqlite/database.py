@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from qtasks.adapters.sqlite import faults, forks, opening, schema
+from qtasks.adapters.sqlite import damage, faults, forks, opening, schema
 from qtasks.adapters.sqlite.checkpoint import Checkpointer
 from qtasks.adapters.sqlite.slot import Slot, close_all
 from qtasks.adapters.sqlite.unit import Unit
@@ -178,6 +178,8 @@ class Database:
             with faults.translated(self.path):
                 conn = self._connection(self._writer)
                 results = self._transact(conn, jobs)
+                if any(map(damage.suspected, results)):
+                    results = self._mended(conn, jobs, results)
         except ServerError as error:
             if len(jobs) > 1 and not error.retriable:
                 # One of them took the others with it; alone, each gets what it deserves.
@@ -186,6 +188,18 @@ class Database:
         if self._checkpointer.due():
             self._checkpoint(conn)
         return results
+
+    def _mended(
+        self, conn: sqlite3.Connection, jobs: Sequence[Write[Any]], results: list[Any]
+    ) -> list[Any]:
+        """Puts damaged rows right and runs the jobs again that met one."""
+        if self._transact(conn, [damage.mend]) != [True]:
+            return results
+        logger.warning("%s had damaged rows; their tasks can only fail now", self.path)
+        return [
+            self._transact(conn, [job])[0] if damage.suspected(result) else result
+            for job, result in zip(jobs, results, strict=False)  # the others had no turn yet
+        ]
 
     def _transact(self, conn: sqlite3.Connection, jobs: Sequence[Write[Any]]) -> list[Any]:
         """Runs jobs between BEGIN and COMMIT until others have waited long; tells about it."""
@@ -238,6 +252,14 @@ class Database:
     def _look(self, slot: Slot, job: Read[T]) -> T:
         """Runs a reading job on the connection of a slot."""
         self._check_process()
+        try:
+            return self._look_once(slot, job)
+        except Exception as error:
+            if not damage.suspected(error) or self.write([damage.mend]) != [True]:
+                raise
+        return self._look_once(slot, job)
+
+    def _look_once(self, slot: Slot, job: Read[T]) -> T:
         with slot.lock, faults.translated(self.path):
             conn = self._connection(slot)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from qtasks.adapters.sqlite import holds
 from qtasks.adapters.sqlite.states import PARKED, READY, SCHEDULED, SUSPECT
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import Presence, QueueStats
 
 if TYPE_CHECKING:
@@ -225,6 +226,14 @@ def report(unit: Unit, presence: Presence, ttl: float) -> None:
 
 
 def workers(conn: sqlite3.Connection, now: float) -> list[Presence]:
-    """Returns the workers whose time has not run out, by name."""
+    """Returns the workers whose time has not run out, by name, if their report can be read."""
     query = "SELECT data FROM presence WHERE expires_at > ? ORDER BY worker"
-    return [_decode_presence(data) for (data,) in conn.execute(query, (now,)).fetchall()]
+    rows = conn.execute(query, (now,)).fetchall()
+    return [presence for (data,) in rows if (presence := _presence(data)) is not None]
+
+
+def _presence(data: bytes) -> Presence | None:
+    try:
+        return _decode_presence(data)
+    except UNREADABLE:
+        return None

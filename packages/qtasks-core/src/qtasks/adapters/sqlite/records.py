@@ -9,6 +9,7 @@ import msgspec
 from qtasks.adapters.sqlite import ending
 from qtasks.adapters.sqlite.lookup import select_in
 from qtasks.adapters.sqlite.states import DONE, LEASED
+from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import (
     CancelAnswer,
     Progressed,
@@ -59,8 +60,9 @@ def record_of(row: Any) -> Record:
     if error_type is not None:
         error = TaskError(error_type, error_message or "", error_traceback or "")
     return Record(
-        id_, task, queue, _STATUS[status], payload, priority, _headers(packed), parent_id, root_id,
-        unique_key, created_at, due, started_at, finished_at, result, error, reason or "",
+        id_, task, queue, _STATUS.get(status, TaskStatusEnum.NEW), payload, priority,
+        _headers(packed), parent_id, root_id, unique_key,
+        created_at, due, started_at, finished_at, result, error, reason or "",
         bool(dead), attempts, deliveries, lost, snoozes, requeues, token, worker or "", history,
         progress,
     )  # fmt: skip
@@ -72,7 +74,7 @@ def _headers(packed: bytes | None) -> dict[str, str]:
         return {}
     try:
         return _decode_headers(packed)
-    except (msgspec.MsgspecError, TypeError):  # also what is no bytes at all
+    except UNREADABLE:
         return {}
 
 
