@@ -90,6 +90,8 @@ def stored(app: qtasks.QueueTasks, task_id: str) -> Record:
         await broker.start()
         await storage.start()
         (record,) = await storage.get([task_id])
+        await storage.stop()
+        await broker.stop()
         assert record is not None
         return record
 
@@ -103,6 +105,7 @@ def publish(app: qtasks.QueueTasks, message: Message) -> None:
         broker = raw(app)
         await broker.start()
         await broker.publish([message])
+        await broker.stop()
 
     asyncio.run(write())
 
@@ -350,6 +353,7 @@ def test_a_forged_result_is_not_believed(make: Make) -> None:
         await broker.start()
         (delivery,) = await broker.claim(Claim(("default",), 1, 60.0, "evil"))
         assert await broker.settle([settlement(delivery, Success(b"\x01"))]) == []
+        await broker.stop()
 
     asyncio.run(forge())
 

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from qtasks.schemas import Message
 
 
+#: Threads of apps that other tests of this process have left to the garbage collector.
+OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _count_from_here() -> None:
+    OTHERS.clear()
+    OTHERS.update(threading.enumerate())
+
+
 def threads() -> list[str]:
-    return sorted(one.name for one in threading.enumerate() if "qtasks-sqlite" in one.name)
+    mine = [one for one in threading.enumerate() if one not in OTHERS]
+    return sorted(one.name for one in mine if "qtasks-sqlite" in one.name)
 
 
 def descriptors(path: Path) -> list[str]:
