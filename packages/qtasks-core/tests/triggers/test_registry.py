@@ -207,7 +207,7 @@ def test_a_plugin_that_wants_a_trigger_without_an_answer_is_left_out(
     task: Callable[[str], TaskDefinition],
 ) -> None:
     class Confused(Recorder):
-        def applies(self, task: TaskDefinition) -> tuple[str, ...]:  # noqa: ARG002 - for all of them
+        def applies(self, task: TaskDefinition) -> tuple[str, ...]:
             return ("worker_start", "worker_strat")
 
     registry = TriggerRegistry()

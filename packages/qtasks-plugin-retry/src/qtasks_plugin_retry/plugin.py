@@ -100,7 +100,8 @@ class RetryPlugin(Plugin):
         Args:
             group: the commands.
         """
-        from qtasks_plugin_retry.commands import add_commands  # noqa: PLC0415 - workers need no typer
+        # Here, because it needs typer, which workers do without.
+        from qtasks_plugin_retry.commands import add_commands
 
         add_commands(group)
 
