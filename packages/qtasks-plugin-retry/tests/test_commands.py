@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qtasks import QueueTasks
 
 APP = """
+from qtasks import QueueTasks
 from qtasks_plugin_retry import Breaker, Budget, Retry
 
 app = QueueTasks(broker_url={url!r})
