@@ -91,10 +91,13 @@ def circuits(request: pytest.FixtureRequest, open_storage: Any) -> Any:
 
     async def make(**fields: Any) -> tuple[Circuit, Circuit]:
         board: Board = LocalBoard()
+        other = board
         if request.param != "local":
-            board = StorageBoard(await open_storage(request.param))
+            one = await open_storage(request.param)
+            two = one if request.param == "memory" else await open_storage(request.param)
+            board, other = StorageBoard(one), StorageBoard(two)
         breaker = Breaker("b", **{"consecutive": 2, "shared": request.param != "local", **fields})
-        return Circuit(breaker, board), Circuit(breaker, board)
+        return Circuit(breaker, board), Circuit(breaker, other)
 
     return make
 

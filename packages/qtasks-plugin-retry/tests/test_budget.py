@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,8 +79,9 @@ def boards(request: pytest.FixtureRequest, open_storage: Any) -> Any:
         if request.param == "local":
             board = LocalBoard()
             return board, board
-        storage = await open_storage(request.param)
-        return StorageBoard(storage), StorageBoard(storage)
+        one = await open_storage(request.param)
+        two = one if request.param == "memory" else await open_storage(request.param)
+        return StorageBoard(one), StorageBoard(two)
 
     return make
 
@@ -129,3 +131,37 @@ async def test_reset_gives_the_tokens_back(boards: Any) -> None:
 
     assert await purse.left(1000.0) == (1, 1)
     assert await purse.postpone(0.0, 1000.0, None) == 0.0
+
+
+def test_threads_that_share_a_board_lose_nothing() -> None:
+    board = LocalBoard()
+
+    def count() -> None:
+        async def many() -> None:
+            for _ in range(500):
+                await board.add("c", 1, 60)
+
+        asyncio.run(many())
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert asyncio.run(board.add("c", 0, 60)) == 4000
+
+
+async def test_a_board_forgets_what_is_over() -> None:
+    now = [0.0]
+    board = LocalBoard(lambda: now[0])
+    assert await board.add("a", 5, 10) == 5
+    now[0] = 9.0
+    assert await board.add("a", 1, 10) == 6
+    now[0] = 10.0
+    assert await board.add("a", 1, 10) == 1
+    for number in range(5000):
+        now[0] += 10
+        await board.add(str(number), 1, 5)
+
+    assert len(board) <= 1001

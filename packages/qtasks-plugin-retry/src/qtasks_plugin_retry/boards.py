@@ -54,6 +54,10 @@ class LocalBoard:
         self._values: dict[str, bytes] = {}
         self._sweep_at = _MANY
 
+    def __len__(self) -> int:
+        """Returns how many counters it keeps."""
+        return len(self._counters)
+
     async def add(self, key: str, amount: int, ttl: float) -> int:
         """Adds to a counter."""
         with self._lock:
