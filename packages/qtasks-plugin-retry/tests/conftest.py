@@ -10,10 +10,11 @@ import pytest
 
 import qtasks
 import qtasks.asyncio
+from qtasks.storages import MemoryStorage, RedisStorage, SqliteStorage
 from qtasks_plugin_retry import RetryPlugin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 
@@ -86,3 +87,27 @@ def make_harness(colour: str, url: str) -> Iterator[Callable[..., Harness]]:
 def harness(make_harness: Callable[..., Harness]) -> Harness:
     """A harness with the plugin as it is installed."""
     return make_harness()
+
+
+@pytest.fixture
+async def open_storage(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Callable[[str], Any]]:
+    """Opens a storage of a kind, and closes it."""
+    opened: list[Any] = []
+
+    async def make(kind: str) -> Any:
+        storage: Any
+        if kind == "redis":
+            storage = RedisStorage(request.getfixturevalue("valkey"))
+        elif kind == "sqlite":
+            storage = SqliteStorage(f"sqlite:///{tmp_path / 'guards.db'}")
+        else:
+            storage = MemoryStorage("memory://")
+        await storage.start()
+        opened.append(storage)
+        return storage
+
+    yield make
+    for storage in opened:
+        await storage.stop()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.exc import RetryLater, TaskFailedError
-from qtasks_plugin_retry import Failure, Retry
+from qtasks_plugin_retry import Breaker, Budget, Failure, Retry
 from qtasks_plugin_retry.testing import no_retry_delay
 
 if TYPE_CHECKING:
@@ -235,3 +235,28 @@ def test_many_that_fail_at_once_are_spread(harness: Harness) -> None:
     assert len({plugin.default.delay(handle.id, 1) for handle in handles}) == 20
     harness.app.run_forever(burst=True)
     assert {harness.do(handle.refresh()).record.attempts for handle in handles} == {2}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_open_breaker_keeps_tasks_of_all_kinds_waiting(
+    harness: Harness, *, shared: bool
+) -> None:
+    runs = []
+    breaker = Breaker("pay", consecutive=2, cooldown=1000, shared=shared)
+    policy = Retry(max_attempts=2, breaker=breaker, budget=Budget("pay", shared=shared))
+
+    @harness.app.task(retry=policy)
+    def blocking() -> None:
+        runs.append("blocking")
+        raise OSError
+
+    @harness.app.task(retry=policy)
+    async def awaiting() -> None:
+        runs.append("awaiting")
+
+    failed = harness.run(blocking)
+    waiting = harness.run(awaiting)
+
+    assert runs == ["blocking", "blocking"]
+    assert (failed.status, failed.reason) == ("error", "exhausted")
+    assert (waiting.status, waiting.record.attempts, waiting.record.snoozes) == ("new", 0, 1)

@@ -190,6 +190,32 @@ def test_a_plugin_may_apply_to_some_tasks_alone(task: Callable[[str], TaskDefini
     assert [s.plugin for s in other.worker_start] == ["all"]
 
 
+def test_a_plugin_may_want_some_triggers_of_a_task(task: Callable[[str], TaskDefinition]) -> None:
+    class Picky(Recorder):
+        def applies(self, task: TaskDefinition) -> bool | tuple[str, ...]:
+            return ("worker_outcome",) if task.name == "mine" else True
+
+    registry = TriggerRegistry()
+    registry.add(Picky("picky"))
+    mine = registry.table_for(task("mine"))
+    assert [s.plugin for s in mine.worker_outcome] == ["picky"]
+    assert mine.worker_start == ()
+    assert registry.table_for(task("other")) is registry.table
+
+
+def test_a_plugin_that_wants_a_trigger_without_an_answer_is_left_out(
+    task: Callable[[str], TaskDefinition],
+) -> None:
+    class Confused(Recorder):
+        def applies(self, task: TaskDefinition) -> tuple[str, ...]:
+            return ("worker_start", "worker_strat")
+
+    registry = TriggerRegistry()
+    registry.add(Confused("confused"))
+    assert registry.table_for(task("mine")).worker_start == ()
+    assert registry.policy.errors["confused", "applies"] == 1
+
+
 @pytest.fixture
 def task() -> Callable[[str], TaskDefinition]:
     from qtasks.app.declare import declare

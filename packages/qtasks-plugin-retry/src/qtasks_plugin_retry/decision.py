@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qtasks_plugin_retry.failure import Failure
     from qtasks_plugin_retry.policy import Retry
 
-__all__ = ["decide"]
+__all__ = ["decide", "within"]
 
 
 def decide(policy: Retry, failure: Failure, complain: Callable[[str], object]) -> Verdict | None:
@@ -41,20 +41,20 @@ def decide(policy: Retry, failure: Failure, complain: Callable[[str], object]) -
     """
     if isinstance(failure.error, RetryLater):
         asked = _asked(failure.error)
-        return None if asked is None else _within(policy, failure, asked)
+        return None if asked is None else within(policy, failure, asked)
     found = match(failure.error, tuple(policy.retry_on_exc), tuple(policy.no_retry_on))
     if found == "refused":
         return Verdict("fail", reason="not_retried")
     said = None if policy.classify is None else _classified(policy, failure, complain)
     if isinstance(said, Verdict):
-        return _within(policy, failure, said) if said.action == "retry" else said
+        return within(policy, failure, said) if said.action == "retry" else said
     if said is None:
         said = _by_class(policy, failure, retried=found == "retried")
     if said is False:
         return Verdict("fail", reason="not_retried")
     if said is True:
         said = _delay(policy, failure)
-    return _within(policy, failure, Verdict("retry", delay=said))
+    return within(policy, failure, Verdict("retry", delay=said))
 
 
 def _by_class(policy: Retry, failure: Failure, *, retried: bool) -> bool:
@@ -72,8 +72,14 @@ def _delay(policy: Retry, failure: Failure) -> float:
     return policy.delay(failure.task_id, failure.attempt)
 
 
-def _within(policy: Retry, failure: Failure, verdict: Verdict) -> Verdict:
-    """Returns the verdict, or the one that a limit makes of it."""
+def within(policy: Retry, failure: Failure, verdict: Verdict) -> Verdict:
+    """Returns the verdict, or the one that a limit makes of it.
+
+    Args:
+        policy: the policy of the task.
+        failure: the attempt that failed.
+        verdict: another run.
+    """
     due = failure.elapsed + verdict.delay
     if failure.attempt >= failure.max_attempts:
         return Verdict("fail", reason="exhausted")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from qtasks_plugin_retry.backoffs import Exponential
-from qtasks_plugin_retry.policy import Retry, check_attempts, check_classes
+from qtasks_plugin_retry.policy import Retry
+from qtasks_plugin_retry.policy_checks import check_attempts, check_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

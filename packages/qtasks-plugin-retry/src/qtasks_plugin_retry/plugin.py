@@ -11,17 +11,19 @@ from uuid import UUID, uuid5
 import msgspec
 
 from qtasks.plugins import Plugin, hookimpl, on
-from qtasks_plugin_retry import options, overrides
+from qtasks.schemas.outcome import Success
+from qtasks_plugin_retry import guarding, options, overrides
 from qtasks_plugin_retry.decision import decide
 from qtasks_plugin_retry.failure import Failure
+from qtasks_plugin_retry.guards import Guards
 from qtasks_plugin_retry.matching import type_name
 from qtasks_plugin_retry.options import check_retry, check_retry_on_exc, policy_of
 from qtasks_plugin_retry.policy import check_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
-    from qtasks.schemas import Delivery, TaskDefinition, Verdict
+    from qtasks.schemas import Delivery, Finding, TaskDefinition, Verdict
     from qtasks_plugin_retry.policy import Retry
 
 __all__ = ["RetryPlugin"]
@@ -45,6 +47,7 @@ class RetryPlugin(Plugin):
 
     Attributes:
         classify_errors: how often ``classify`` failed in this process, by the task's name.
+        guards: the budgets and breakers that its tasks name.
     """
 
     plugin_api = "1.0"
@@ -59,6 +62,7 @@ class RetryPlugin(Plugin):
         super().__init__(name, options)
         self._default = default if default is None else check_policy("default", default)
         self.classify_errors: Counter[str] = Counter()
+        self.guards = Guards()
 
     @property
     def default(self) -> Retry:
@@ -86,28 +90,108 @@ class RetryPlugin(Plugin):
         if policy.on_exhausted == task.name:
             msg = f"retry=Retry(on_exhausted={task.name!r}) would never end: name another task"
             raise ValueError(msg)
+        self.guards.declare(policy, task.name)
         return policy.max_attempts
 
-    def applies(self, task: TaskDefinition) -> bool:
-        """Tells whether a task has a policy.
+    @hookimpl
+    def qtasks_commands(self, group: Any) -> None:
+        """Adds ``qtasks retry``.
+
+        Args:
+            group: the commands.
+        """
+        # Here, because it needs typer, which workers do without.
+        from qtasks_plugin_retry.commands import add_commands
+
+        add_commands(group)
+
+    @hookimpl
+    def qtasks_health_checks(self, app: Any) -> Iterable[Finding]:  # noqa: ARG002 - the hook has it
+        """Says which budgets and breakers there are.
+
+        Args:
+            app: the app.
+        """
+        return self.guards.findings()
+
+    def applies(self, task: TaskDefinition) -> bool | Collection[str]:
+        """Names the triggers that the policy of a task needs; without one it needs none.
 
         Args:
             task: the task.
         """
-        return policy_of(task.extra, self.default) is not None
+        policy = policy_of(task.extra, self.default)
+        if policy is None:
+            return False
+        wanted = ["worker_task_error_retry"]
+        if policy.on_exhausted is not None:
+            wanted.append("worker_dead_letter")
+        if policy.breaker is not None or policy.budget is not None:
+            wanted.append("worker_execute_before")
+        if policy.breaker is not None:
+            wanted.append("worker_outcome")
+        return wanted
+
+    @on("worker_execute_before", order="last")
+    async def guard(self, worker: Any, task_func: TaskDefinition, task_broker: Delivery) -> None:
+        """Keeps a run from starting whose breaker is open.
+
+        Args:
+            worker: the worker.
+            task_func: the task.
+            task_broker: the delivery.
+
+        Raises:
+            Snooze: it is.
+        """
+        policy = policy_of(task_func.extra, self.default)
+        if policy is None:
+            return
+        await guarding.before_start(
+            self.guards,
+            policy,
+            worker.broker.storage,
+            task=task_func.name,
+            now=worker.app.clock.time(),
+            is_first=not task_broker.attempts,
+            memory=self.state(task_broker),
+        )
+
+    @on("worker_outcome")
+    async def hear(self, worker: Any, task_broker: Delivery, outcome: Any) -> None:
+        """Tells the breaker of a run that was no failure.
+
+        Args:
+            worker: the worker.
+            task_broker: the delivery.
+            outcome: what the end of the run meant.
+        """
+        memory = self.state(task_broker)
+        if "given" not in vars(memory):
+            return
+        await guarding.at_the_end(
+            self.guards,
+            worker.broker.storage,
+            now=worker.app.clock.time(),
+            succeeded=isinstance(outcome, Success),
+            memory=memory,
+        )
 
     @on("worker_task_error_retry")
     def judge(
         self,
+        *,
+        broker: Any,
         task_func: TaskDefinition,
         task_broker: Delivery,
         e: BaseException,
         attempt: int,
         elapsed: float,
-    ) -> Verdict | None:
+    ) -> Verdict | Awaitable[Verdict | None] | None:
         """Decides about a failed attempt.
 
         Args:
+            broker: the broker.
             task_func: the task.
             task_broker: the delivery.
             e: the exception.
@@ -130,9 +214,13 @@ class RetryPlugin(Plugin):
             expires=None if until is None else until - task_broker.enqueued_at,
         )
         verdict = decide(policy, failure, lambda what: self._complain(failure, what))
-        if forced.no_delay and verdict is not None and verdict.delay:
-            return msgspec.structs.replace(verdict, delay=0.0)
-        return verdict
+        if policy.breaker is not None or policy.budget is not None:
+            memory, storage = self.state(task_broker), broker.storage
+            told = guarding.after_failure(
+                self.guards, policy, storage, failure, verdict=verdict, memory=memory
+            )
+            return told if not forced.no_delay else _at_once(told)
+        return _without_delay(verdict) if forced.no_delay else verdict
 
     @on("worker_dead_letter")
     async def follow(
@@ -171,3 +259,13 @@ class RetryPlugin(Plugin):
             what,
             failure.error_type,
         )
+
+
+def _without_delay(verdict: Verdict | None) -> Verdict | None:
+    if verdict is None or not verdict.delay:
+        return verdict
+    return msgspec.structs.replace(verdict, delay=0.0)
+
+
+async def _at_once(verdict: Awaitable[Verdict | None]) -> Verdict | None:
+    return _without_delay(await verdict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,10 +20,13 @@ from qtasks_plugin_retry.backoffs import (
     check_number,
     longest,
 )
+from qtasks_plugin_retry.breaker import Breaker
+from qtasks_plugin_retry.budget import Budget
 from qtasks_plugin_retry.chance import Jitter, check_jitter, spread
 from qtasks_plugin_retry.failure import Failure
+from qtasks_plugin_retry.policy_checks import check_attempts, check_classes
 
-__all__ = ["Classified", "Retry", "check_attempts", "check_classes", "check_policy"]
+__all__ = ["Classified", "Retry", "check_policy"]
 
 #: The most seconds of a delay that grows, unless the policy says another number.
 _CAP: Final = 600.0
@@ -53,6 +56,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         classify: decides about a :class:`Failure` instead: True retries, False does not, seconds
             or a timedelta retry after so long, a ``Verdict`` says all; None leaves it to the
             classes. It is not asked about what ``no_retry_on`` refuses.
+        budget: how many retries may run in a period; those beyond are postponed. None for no
+            limit.
+        breaker: keeps the task from starting while runs fail; None for nothing of that kind.
         on_exhausted: the name of a task that is added with the id of one that failed for good.
         seed: makes delays differ from those of another policy for the same task.
 
@@ -71,6 +77,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     no_retry_on: Sequence[type[BaseException]] = ()
     retry_on_timeout: bool | None = None
     classify: Callable[[Failure], Classified] | None = None
+    budget: Budget | None = None
+    breaker: Breaker | None = None
     on_exhausted: str | None = None
     seed: str = ""
 
@@ -85,6 +93,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             msg = f"Retry(retry_on_timeout={self.retry_on_timeout!r}): use True, False or None"
             raise TypeError(msg)
         _check_classify(self.classify)
+        _check_kind("budget", self.budget, Budget)
+        _check_kind("breaker", self.breaker, Breaker)
         self._set("on_exhausted", _task_name(self.on_exhausted))
         _check_seed(self.seed)
 
@@ -139,25 +149,6 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(msg)
 
 
-def check_attempts(what: str, value: Any, least: int = 1) -> None:
-    """Refuses what is no whole number from ``least`` up.
-
-    Args:
-        what: how the message begins: the call, up to the value.
-        value: the value.
-        least: the smallest that is allowed.
-
-    Raises:
-        TypeError: it is no whole number.
-        ValueError: it is too small.
-    """
-    msg = f"{what}{value!r}): use a whole number from {least} up"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(msg)
-    if value < least:
-        raise ValueError(msg)
-
-
 def check_policy(what: str, value: Any) -> Retry:
     """Returns a policy.
 
@@ -172,29 +163,6 @@ def check_policy(what: str, value: Any) -> Retry:
         msg = f"{what}={value!r}: use Retry(...)"
         raise TypeError(msg)
     return value
-
-
-def check_classes(what: str, value: Any) -> tuple[type[BaseException], ...]:
-    """Returns classes of exceptions as a tuple; a single one will do.
-
-    Args:
-        what: how the message begins: the call, up to the value.
-        value: the class, or a list of them.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    classes = (value,) if isinstance(value, type) else value
-    if isinstance(classes, str) or not isinstance(classes, Iterable):
-        msg = f"{what}{value!r}): use a list of exception classes, such as [OSError]"
-        raise TypeError(msg)
-    classes = tuple(classes)
-    for each in classes:
-        if not (isinstance(each, type) and issubclass(each, BaseException)):
-            hint = f"; write {type(each).__name__}" if isinstance(each, BaseException) else ""
-            msg = f"{what}...): {each!r} is no exception class{hint}"
-            raise TypeError(msg)
-    return classes
 
 
 def _backoff(value: Any) -> Backoff:
@@ -222,6 +190,14 @@ def _check_classify(value: Any) -> None:
     if inspect.iscoroutinefunction(value):
         msg = f"Retry(classify={value!r}): it decides at once; use def, not async def"
         raise TypeError(msg)
+
+
+def _check_kind(field: str, value: Any, kind: type[Budget | Breaker]) -> None:
+    if value is None or isinstance(value, kind):
+        return
+    name = f"{value!r}" if isinstance(value, str) else "..."
+    msg = f"Retry({field}={value!r}): use {kind.__name__}({name}), or None"
+    raise TypeError(msg)
 
 
 def _check_seed(value: Any) -> None:

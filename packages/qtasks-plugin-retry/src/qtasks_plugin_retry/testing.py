@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtasks_plugin_retry import overrides
-from qtasks_plugin_retry.policy import check_attempts
+from qtasks_plugin_retry.policy_checks import check_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ from qtasks._triggers.caches import Caches
 from qtasks._triggers.wanted import find_wanted
 from qtasks.contracts.on import Mark, Order
 from qtasks.contracts.plugin import BasePlugin
+from qtasks.exc import RegistrationError
 
 if TYPE_CHECKING:
     from qtasks.contracts.triggers import TriggerSpec
@@ -49,6 +50,23 @@ class Registration(msgspec.Struct, frozen=True):
     def named(self) -> bool:
         """Whether its triggers were asked for one by one."""
         return self.methods is not None or self.trigger_names is not None
+
+    def only(self, wanted: bool | Collection[str]) -> Registration:  # noqa: FBT001 - what applies() says
+        """Returns the same with the triggers that the plugin wants of a task.
+
+        Args:
+            wanted: what ``applies`` said: not False.
+
+        Raises:
+            RegistrationError: it named a trigger that the plugin has no answer to.
+        """
+        if isinstance(wanted, str) or not isinstance(wanted, Collection):
+            return self
+        unknown = sorted(set(wanted) - self.triggers)
+        if unknown:
+            msg = f"applies() names {', '.join(unknown)}, which the plugin does not listen to"
+            raise RegistrationError(msg)
+        return msgspec.structs.replace(self, triggers=self.triggers & frozenset(wanted))
 
     def anew(self, catalogue: Mapping[str, TriggerSpec]) -> Registration:
         """Returns the same with the triggers that there are by now.

@@ -207,8 +207,9 @@ class TriggerRegistry:
         """Returns the table of one task: only plugins that say they apply to it."""
         table = self._tables.get(task.name)
         if table is None:
-            applying = tuple(e for e in self._registrations if self._applies(e, task))
-            same = len(applying) == len(self._registrations)
+            found = [self._for(entry, task) for entry in self._registrations]
+            applying = tuple(entry for entry in found if entry is not None)
+            same = all(a is b for a, b in zip(found, self._registrations, strict=True))
             table = self.table if same else self._compile(applying, self.catalogue)
             self._tables[task.name] = table
         return table
@@ -233,16 +234,18 @@ class TriggerRegistry:
             raise RegistrationError(msg)
         return name
 
-    def _applies(self, entry: Registration, task: TaskDefinition) -> bool:
+    def _for(self, entry: Registration, task: TaskDefinition) -> Registration | None:
+        """Returns what a plugin hears of a task; None if that is nothing."""
         try:
-            return bool(entry.plugin.applies(task))
+            wanted = entry.plugin.applies(task)
+            return entry.only(wanted) if wanted else None
         except BaseException as error:
             if not is_failure(error):
                 raise
             self.policy.note(entry.name, entry.plugin, "applies", error, {"task_name": task.name})
             if self.policy.raises(entry.name):
                 raise
-            return False
+            return None
 
     def _fires_in(self, role: Role, entry: Registration) -> bool:
         return any(role in self.catalogue[name].roles for name in entry.triggers)

@@ -62,11 +62,15 @@ class BasePlugin(ABC):
     def __init__(self, name: str | None = None) -> None:
         self.name = name
 
-    def applies(self, task: TaskDefinition) -> bool:  # noqa: ARG002 - for subclasses
+    def applies(self, task: TaskDefinition) -> bool | Collection[str]:  # noqa: ARG002 - for subclasses
         """Tells whether the plugin wants the triggers of a task; asked once for each task.
 
         Args:
             task: the registered task.
+
+        Returns:
+            True for all of its triggers, False for none, or the names of those that it wants:
+            a trigger that is left out costs the task nothing.
         """
         return True
 

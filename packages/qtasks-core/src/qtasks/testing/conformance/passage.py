@@ -23,7 +23,7 @@ from qtasks.testing.sandbox import plugin_sandbox
 from qtasks.testing.troublemakers import ON_PURPOSE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 
     from qtasks.schemas import TaskDefinition
 
@@ -72,7 +72,7 @@ class Watched(BasePlugin):
         """What it raised, apart from what steers a task on purpose."""
         return [one for one in self.asked if one.error and not isinstance(one.error, TaskControl)]
 
-    def applies(self, task: TaskDefinition) -> bool:
+    def applies(self, task: TaskDefinition) -> bool | Collection[str]:
         """Passes the question on."""
         return self.plugin.applies(task)
 
