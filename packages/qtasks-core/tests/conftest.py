@@ -15,6 +15,7 @@ import qtasks
 import qtasks.asyncio
 from qtasks._discovery import entries
 from qtasks._discovery.entries import forget
+from qtasks.app.twins import AwaitableTwin
 from qtasks.configs import QueueConfig
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Harness:
 
     def close(self) -> None:
         """Closes the app's connections and the loop."""
+        if isinstance(twin := self.app._twin, AwaitableTwin):  # used in loops that are over
+            self._runner.run(twin.close())
         self.do(self.app.close())
         self._runner.close()
 

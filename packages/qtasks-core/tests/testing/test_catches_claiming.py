@@ -221,6 +221,11 @@ class ExpiresNothing(MemoryBroker):
         return 0
 
 
+class ForgivesAll(MemoryBroker):
+    async def blame(self, held: Held, lost: int) -> None:
+        self._server.store.rows[held.id].lost = 0
+
+
 class TellsWhatOthersHold(MemoryBroker):
     async def holds(self, worker: str) -> list[Held]:
         rows = self._server.store.leases.rows()
@@ -271,6 +276,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     NoPause: "a_paused_queue_gives_nothing stats_show_a_pause",
     PauseStopsSettling: "a_pause_lets_running_tasks_settle",
     TellsWhatOthersHold: "what_a_worker_holds_is_told",
+    ForgivesAll: "who_waits_for_its_last_chance_is_not_convicted",
     StartsTheExpired: "an_expired_task_is_not_started what_was_started_in_time_may_finish",
     DropsTheExpired: "a_retry_past_its_time_is_not_started an_expired_task_is_reported",
     ReleasesToTheEnd: "a_request_outlives_a_retry what_was_given_back_comes_first",
