@@ -279,3 +279,19 @@ class Uniqueness(Conformance):
         page = await line.storage.list(RecordQuery())
         unfinished = [record for record in page.records if record.finished_at is None]
         assert len([record for record in unfinished if record.unique_key == "k"]) == 1
+
+    @needs("unique")
+    async def test_of_letters_with_one_key_one_returns(self, line: Line) -> None:
+        """Of several dead letters with one key that one call sends back, the first one returns.
+
+        If this fails: the letters of a call see the keys that those before them took; a letter
+        that returned can be in no worker's hands yet, and still counts as unfinished.
+        """
+        letters = self.messages(3, unique_key="k")
+        for letter in letters:
+            await line.add(letter)
+            await line.end(await line.one(), Fail(BROKEN))
+        first, *others = [letter.id for letter in letters]
+        assert list(await line.storage.requeue([first, *others])) == [first]
+        assert list(await line.storage.requeue(others)) == []
+        assert [delivery.id for delivery in await line.take(10)] == [first]

@@ -2,14 +2,16 @@
 -- Returns the ids that moved. One that would hold its unique key again stays while another does.
 local moved = {}
 local letters = {}
+local taken = {} -- by letters before: these still look dead until they are lined up
 for _, id in ipairs(A[1]) do
   local t = look(id)
   if t and t.de and t.s == 'd' and not letters[id] then
     local key = t.u and not call('HGET', key_of(id), 'us') and t.u
-    local held = key and holder_of(key)
+    local held = key and (taken[key] or holder_of(key))
     if not held or held == id then
       if key then
         call('HSET', P .. 'u', key, id)
+        taken[key] = id
       end
       letters[id] = t
       moved[#moved + 1] = id
