@@ -266,7 +266,9 @@ def test_an_export_to_a_directory_is_refused(shop: Shop, two: list[str], tmp_pat
 
     assert (done.exit_code, nowhere.exit_code) == (2, 2)
     assert "that is a directory; name a file in it" in done.stderr
-    assert "FileNotFoundError" in nowhere.stderr
+    assert f"there is no directory {tmp_path / 'no'}; make it first" in " ".join(
+        nowhere.stderr.split()
+    )
 
 
 def test_nothing_to_export_is_said(shop: Shop) -> None:
@@ -309,3 +311,16 @@ def test_the_doctor_warns_before_letters_are_dropped(shop: Shop) -> None:
     assert finding["level"] == "warning"
     assert finding["message"] == "1 of 1 that are kept: beyond, the oldest go unseen."
     assert "dead list --queue mail" in finding["fix"]
+
+
+@pytest.mark.parametrize("option", ["--task", "--queue", "--error", "--reason"])
+@pytest.mark.parametrize("text", ["", " ", "\udcff"])
+def test_a_filter_that_says_nothing_is_refused(
+    shop: Shop, two: list[str], option: str, text: str
+) -> None:
+    """A variable of the shell that is not set must not stand for all letters."""
+    done = shop.run("dead", "discard", "--all", option, text, "--yes")
+
+    assert done.exit_code == 2
+    assert option in done.stderr
+    assert statuses(shop, *two) == ["error", "error"]

@@ -90,6 +90,9 @@ def _lines(output: Path | None) -> Iterator[Callable[[str], object]]:
     if output.is_dir():
         msg = f"--output {output}: that is a directory; name a file in it"
         raise ConfigError(msg)
+    if not output.parent.is_dir():
+        msg = f"--output {output}: there is no directory {output.parent}; make it first"
+        raise ConfigError(msg)
     # Made by mkstemp, so that nobody else can read it.
     descriptor, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
     try:

@@ -10,7 +10,7 @@ import typer
 from qtasks._core.client import Client
 from qtasks.cli.durations import parse_span
 from qtasks.cli.values import choices
-from qtasks.exc import TaskArgumentsError
+from qtasks.exc import ConfigError, TaskArgumentsError
 from qtasks.schemas import Page, RecordQuery, TaskStatusEnum
 
 __all__ = [
@@ -74,6 +74,9 @@ class Filters:
         reason: only this reason.
         since: the longest age, such as ``1h``.
         until: the shortest age.
+
+    Raises:
+        ConfigError: a text is empty, as of a variable that is not set, or is not Unicode.
     """
 
     status: TaskStatusEnum | None = None
@@ -84,6 +87,10 @@ class Filters:
     reason: str | None = None
     since: str | None = None
     until: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("task", "queue", "error", "reason"):
+            _refuse_blank(f"--{name}", getattr(self, name))
 
     def query(self, now: float) -> RecordQuery:
         """Returns the question for the storage.
@@ -108,6 +115,20 @@ class Filters:
         """The options that narrow the tasks down, as they were written."""
         names = ("task", "queue", "status", "error", "reason", "since", "until")
         return [f"--{name}" for name in names if getattr(self, name) is not None]
+
+
+def _refuse_blank(option: str, text: str | None) -> None:
+    """Refuses what would match everything or nothing, where somebody meant a part."""
+    if text is None:
+        return
+    if not text.strip():
+        msg = f"{option} {text!r} is empty: write what to look for, or leave the option out"
+        raise ConfigError(msg)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        msg = f"{option} {text!r} is no valid UTF-8: write it in the encoding of the terminal"
+        raise ConfigError(msg) from None
 
 
 def _moment(option: str, span: str | None, now: float) -> float | None:
