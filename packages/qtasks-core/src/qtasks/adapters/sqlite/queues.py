@@ -127,7 +127,9 @@ def stats(conn: sqlite3.Connection, now: float, queue: str) -> QueueStats:
     if leased:
         (started,) = conn.execute(_OLDEST_LEASE, (queue,)).fetchone()
     if ready:
-        oldest = min(due for due in (oldest, _oldest_ready(conn, queue)) if due is not None)
+        heads = (oldest, _oldest_ready(conn, queue))
+        # None if somebody has changed rows by hand, so that the count is wrong.
+        oldest = min((due for due in heads if due is not None), default=None)
     return QueueStats(
         queue,
         ready=ready + overdue,
