@@ -142,6 +142,7 @@ def test_id_and_history_stay(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("letters", "filters", "words"),
     [
+        ("all", {"error": ""}, "error='' would match every error"),
         ("all", {"errors": "x"}, "unknown filter 'errors'; did you mean 'error'?"),
         ("all", {"colour": "x"}, "unknown filter 'colour'; filters are task, queue"),
         ("all", {"limit": 0}, "limit=0; use a whole number"),

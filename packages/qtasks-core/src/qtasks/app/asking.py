@@ -64,6 +64,9 @@ def make_query(
         if value is not None and not isinstance(value, str):
             msg = f"{name}={value!r}; use text, or None to leave it open"
             raise TaskArgumentsError(msg)
+    if error is not None and not error.strip():
+        msg = f"error={error!r} would match every error; write a part of one, or leave it out"
+        raise TaskArgumentsError(msg)
     try:
         wanted = None if status is None else TaskStatusEnum(status)
     except ValueError:
