@@ -149,6 +149,9 @@ class Stubborn:
         self._session = session
         self.repeated = 0
         self.ends = session.ends
+        self.watch = session.watch
+        self.unfinished = session.unfinished
+        self.recorded = session.recorded
         self.cancel = session.cancel
         self.close = session.close
 
