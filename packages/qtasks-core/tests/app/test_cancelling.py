@@ -117,10 +117,11 @@ def test_a_thread_hears_of_it_at_its_next_call_and_its_result_is_refused(
 
 
 def test_a_thread_that_asks_nothing_is_left_to_itself(harness: Harness) -> None:
-    gate, over = threading.Event(), threading.Event()
+    begun, gate, over = threading.Event(), threading.Event(), threading.Event()
 
     @harness.app.task
     def deaf(x: int) -> str:
+        begun.set()
         gate.wait(60)
         over.set()
         return "late"
@@ -131,8 +132,8 @@ def test_a_thread_that_asks_nothing_is_left_to_itself(harness: Harness) -> None:
 
     @harness.app.task(echo=True)
     async def canceller(self: AsyncTask, task_id: str) -> None:
-        while await self.app.cancel(task_id, "enough") != "requested":
-            await self.ctx.sleep(0.001)
+        await asyncio.to_thread(begun.wait, 60)
+        assert await self.app.cancel(task_id, "enough") == "requested"
 
     handle = harness.do(deaf.add_task(1))
     harness.do(canceller.add_task(handle.id, priority=1))
