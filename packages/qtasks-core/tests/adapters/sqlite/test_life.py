@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks.adapters.sqlite import SqliteBroker, SqliteStorage
+from qtasks.adapters.sqlite.wake import Ringer, directory_for
 from qtasks.schemas import Retention
 
 if TYPE_CHECKING:
@@ -193,3 +195,20 @@ async def test_a_failed_start_can_be_tried_again(tmp_path: Path) -> None:
     assert await broker.queues() == []
     await broker.stop()
     assert threads() == []
+
+
+def test_who_rings_once_more_after_the_end_leaves_no_socket(path: Path) -> None:
+    """A warning of Python's about an open socket would fail the test."""
+    directory = directory_for(str(path))
+    directory.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(directory / "other-1"))
+        ringer = Ringer(str(path))
+        for _ in range(2):
+            ringer.ring(1)
+            ringer.close()
+        ringer.ring(2)
+        del ringer
+        gc.collect()
+
+        assert [ear.recv(1) for _ in range(3)] == [b"\x01", b"\x01", b"\x02"]

@@ -159,9 +159,10 @@ class Ringer:
     """
 
     def __init__(self, path: str) -> None:
+        self._voice: socket.socket | None = None
+        self._making = threading.Lock()
         self._path = path
         self._directory = str(directory_for(path))
-        self._voice: socket.socket | None = None
 
     def ring(self, what: int) -> None:
         """Tells all who listen, in this and in other processes; never fails and never waits."""
@@ -182,13 +183,21 @@ class Ringer:
         if voice is not None:
             voice.close()
 
-    def _send(self, what: int, place: str) -> None:
-        """Sends one byte to one socket, and removes the socket if nobody owns it any more."""
-        try:
+    def __del__(self) -> None:
+        """Gives up the socket of a broker that nobody has stopped, or that rang once more."""
+        self.close()
+
+    def _open(self) -> socket.socket:
+        with self._making:
             if self._voice is None:
                 self._voice = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._voice.settimeout(0)
-            self._voice.sendto(bytes((what,)), place)
+            return self._voice
+
+    def _send(self, what: int, place: str) -> None:
+        """Sends one byte to one socket, and removes the socket if nobody owns it any more."""
+        try:
+            (self._voice or self._open()).sendto(bytes((what,)), place)
         except BlockingIOError:
             pass  # it has been rung often enough to look
         except ConnectionRefusedError:
