@@ -88,7 +88,7 @@ def full_disk(run: Run) -> Report:
 def share(run: Run, number: int, parts: int) -> list[Job]:
     """Makes the tasks of one part of the run."""
     first, end = (run.tasks * part // parts for part in (number, number + 1))
-    return [Job(task, "work", (0.02,), key=make_id(run)) for task in range(first, end)]
+    return [Job(task, "work", (0.2,), key=make_id(run)) for task in range(first, end)]
 
 
 def takes(run: Run) -> bool:

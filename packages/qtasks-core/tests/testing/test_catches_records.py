@@ -519,7 +519,9 @@ CATCHES: dict[Callable[..., Any], str] = {
     MovesTheFinished: "only_letters_move",
     KeepsLosses: "a_convict_starts_anew",
     KeepsDeadlines: "a_late_letter_still_runs",
-    RequeuesBesideTheHolder: "a_returning_letter_respects_the_key",
+    RequeuesBesideTheHolder: (
+        "a_returning_letter_respects_the_key of_letters_with_one_key_one_returns"
+    ),
     KillsAgain: "a_repeated_failure_does_not_kill_again",
     DiscardsTheLetterAlone: "letters_are_removed",
     DiscardsAnything: "letters_are_removed only_letters_move",
