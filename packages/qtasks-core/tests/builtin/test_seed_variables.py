@@ -262,8 +262,8 @@ def test_s36_a_task_that_returns_nothing_succeeds_with_none(harness: Harness) ->
         return db
 
     @harness.app.task
-    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]
-        depends.execute("SELECT 1")  # type: ignore[attr-defined]
+    async def test_depends(depends: qtasks.Depends(get_db)) -> None:  # type: ignore[valid-type]  # a call, as users write it
+        depends.execute("SELECT 1")  # type: ignore[attr-defined]  # of what the call above gives
 
     record = run(harness, test_depends)
 

@@ -216,10 +216,8 @@ class Keeper:
             try:
                 await self._next()
                 self._note_success()
-            except ServerError as error:
+            except Exception as error:  # noqa: BLE001 - it is told, and the keeper goes on
                 self._note_failure(error)
-            except Exception:
-                log.exception("The keeper failed; it goes on")
             await asyncio.sleep(self._pause)
 
     def _guarded(self, action: Callable[[], None]) -> None:
@@ -227,17 +225,18 @@ class Keeper:
         try:
             action()
             self._note_success()
-        except ServerError as error:
+        except Exception as error:  # noqa: BLE001 - it is told, and the keeper goes on
             self._note_failure(error)
-        except Exception:
-            log.exception("The keeper failed; it goes on")
 
     def _note_success(self) -> None:
         if self._away:
             self._away = False
             log.info("Leases are renewed again")
 
-    def _note_failure(self, error: ServerError) -> None:
+    def _note_failure(self, error: Exception) -> None:
+        if not isinstance(error, ServerError):
+            log.error("The keeper failed; it goes on", exc_info=error)
+            return
         if not error.retriable:
             self._target.doomed(error)
         if not self._away:

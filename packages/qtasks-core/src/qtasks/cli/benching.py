@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qtasks.exc import ConfigError, QTasksError
-from qtasks.schemas import CallOptions, TaskCall, TaskStatusEnum
+from qtasks.schemas import TaskCall, TaskStatusEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,30 +149,45 @@ class Bench:
         return [self._one, self._bulk, self._coroutines, self._functions, self._results]
 
     async def _round(self, client: Client, advance: Callable[[int], None]) -> bool:
-        calls = [self._call("coroutine", number) for number in range(self._tasks)]
         with _Watch(self._one):
-            for call in calls[: self._one.tasks]:
-                await client.submit([call])
-        advance(1)
+            for number in range(self._one.tasks):
+                await client.submit([_call("coroutine", number, self._sleep)])
         await client.purge(QUEUE)
-        for kind, figure in (("coroutine", self._coroutines), ("function", self._functions)):
-            calls = [self._call(kind, number) for number in range(self._tasks)]
-            with _Watch(self._bulk if kind == "coroutine" else Figure("", self._tasks)):
-                added = [
-                    record.id
-                    for start in range(0, self._tasks, _BULK)
-                    for record in await client.submit(calls[start : start + _BULK])
-                ]
-            advance(int(kind == "coroutine"))
-            worker = self._app.worker(queues=QUEUE, burst=True)
-            with _Watch(figure):
-                await worker.run()
-            if worker.settled < self._tasks:
-                return False
-            await _check(client, added)
-            advance(1)
+        advance(1)
+        with _Watch(self._bulk):
+            coroutines = await self._add_all(client, "coroutine")
+        advance(1)
+        if not await self._drain(client, coroutines, self._coroutines):
+            return False
+        advance(1)
+        if not await self._drain(client, await self._add_all(client, "function"), self._functions):
+            return False
+        advance(1)
         await self._wait(client)
         advance(1)
+        return True
+
+    async def _add_all(self, client: Client, kind: str) -> list[str]:
+        """Adds the tasks of a round; returns their ids."""
+        return [
+            record.id
+            for start in range(0, self._tasks, _BULK)
+            for record in await client.submit(
+                [
+                    _call(kind, number, self._sleep)
+                    for number in range(start, min(start + _BULK, self._tasks))
+                ]
+            )
+        ]
+
+    async def _drain(self, client: Client, ids: list[str], figure: Figure) -> bool:
+        """Runs what was added; returns whether all of it has run."""
+        worker = self._app.worker(queues=QUEUE, burst=True)
+        with _Watch(figure):
+            await worker.run()
+        if worker.settled < self._tasks:
+            return False
+        await _check(client, ids)
         return True
 
     async def _wait(self, client: Client) -> None:
@@ -181,13 +196,9 @@ class Bench:
             with _Watch(self._results):
                 for number in range(self._results.tasks):
                     began = time.perf_counter()
-                    (record,) = await client.submit([self._call("coroutine", number)])
+                    (record,) = await client.submit([_call("coroutine", number, self._sleep)])
                     await client.wait([record.id], None)
                     self._results.waits.append(time.perf_counter() - began)
-
-    def _call(self, kind: str, number: int) -> TaskCall:
-        arguments = (number, _TEXT, self._sleep)
-        return TaskCall(f"qtasks_bench_{kind}", arguments, {}, CallOptions())
 
 
 class _Watch:
@@ -203,6 +214,10 @@ class _Watch:
         clock, processor = self._began
         self._figure.clock.append(time.perf_counter() - clock)
         self._figure.processor.append(time.process_time() - processor)
+
+
+def _call(kind: str, number: int, sleep: float) -> TaskCall:
+    return TaskCall(f"qtasks_bench_{kind}", (number, _TEXT, sleep))
 
 
 async def _check(client: Client, ids: list[str]) -> None:
