@@ -120,7 +120,7 @@ async def test_an_idle_worker_sends_less_than_a_command_a_second(
 async def test_who_waits_for_a_result_asks_once_and_is_told(
     server: Server, make_proxy: Callable[..., Proxy], make_app: Callable[..., QueueTasks]
 ) -> None:
-    """A look that leaves a name, a wait, and a look at the end: nobody asks again and again."""
+    """A look that leaves a name, and a wait that ends with the result: nobody asks again."""
     app, other = make_app(), make_proxy(server)
     gate = asyncio.Event()
 
@@ -141,4 +141,4 @@ async def test_who_waits_for_a_result_asks_once_and_is_told(
                 await asyncio.sleep(0.01)
             gate.set()
             assert await waiting == 1
-        assert other.traffic.round_trips <= 3
+        assert other.traffic.round_trips <= 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from qtasks.adapters.redis import messages as packing
 from qtasks.adapters.redis.claiming import Claimer
 from qtasks.adapters.redis.diagnose import diagnose
-from qtasks.adapters.redis.ends import look_for_ends
+from qtasks.adapters.redis.ends import Ends
 from qtasks.adapters.redis.engine import Engine
 from qtasks.adapters.redis.housekeeping import expire, sweep
 from qtasks.adapters.redis.listing import list_records
@@ -119,7 +118,7 @@ class RedisStorage(BaseStorage):
         found: dict[str, Record] = {}
         for shard in await self._engine.shards():
             for step in _steps(ids):
-                _, *answer = await self._engine.run("records", shard, step, False)  # noqa: FBT003 - the arguments of a script have no names
+                _, _, *answer = await self._engine.run("records", shard, step, False)  # noqa: FBT003 - the arguments of a script have no names
                 for id_, fields in zip(answer[::2], answer[1::2], strict=True):
                     task_id = id_.decode()
                     found[task_id] = record_of(task_id, fields)
@@ -137,7 +136,7 @@ class RedisStorage(BaseStorage):
         """Waits until at least one of the tasks ended, at most ``timeout`` seconds."""
         if not ids:
             return {}
-        return await self._news.wait(ids, partial(look_for_ends, self._engine, ids), timeout) or {}
+        return await self._news.wait(ids, Ends(self._engine, ids), timeout) or {}
 
     async def cancel(self, ids: Sequence[str], reason: str) -> dict[str, CancelAnswer]:
         """Cancels waiting tasks, and leaves a request with running ones; the first reason stays."""

@@ -13,9 +13,10 @@ from qtasks.adapters.redis.times import micros
 from qtasks.schemas import Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from qtasks.adapters.redis.engine import Engine
+    from qtasks.adapters.redis.notes import Told
     from qtasks.adapters.redis.waiting import Looked, News
     from qtasks.schemas import Chunk
 
@@ -66,11 +67,11 @@ class Streams:
             timeout: seconds.
             limit: the most values to return.
         """
-        look = partial(self._look, (id_, *seen, limit))
+        values = _Values(partial(self._look, (id_, *seen, limit)))
         if timeout > 0:
-            found = await self._news.wait([id_], look, timeout)
+            found = await self._news.wait([id_], values, timeout)
         else:
-            found, _ = await look("")
+            found, _ = await values.look("")
         return found or Streamed(*seen)
 
     async def _look(self, query: tuple[Any, ...], name: str) -> Looked[Streamed]:
@@ -94,6 +95,21 @@ class Streams:
             if len(self._places) >= _REMEMBERED:
                 self._places = {}
             self._places[id_] = shard
+
+
+class _Values:
+    """What a wait for values looks for.
+
+    Args:
+        look: looks; notes tell only that there is something.
+    """
+
+    def __init__(self, look: Callable[[str], Awaitable[Looked[Streamed]]]) -> None:
+        self.look = look
+
+    def hear(self, told: Iterable[Told]) -> Streamed | None:  # noqa: ARG002 - nothing comes along
+        """Takes a look to know."""
+        return None
 
 
 def _looked(shard: str, answer: Any) -> Looked[Streamed]:

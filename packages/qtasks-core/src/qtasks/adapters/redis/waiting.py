@@ -14,36 +14,31 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from qtasks.adapters.redis.links import LONGEST_BLOCK
 from qtasks.adapters.redis.loops import PerLoop
+from qtasks.adapters.redis.notes import read_note
 from qtasks.contracts.clock import SystemClock
-from qtasks.contracts.codec import UNREADABLE
 from qtasks.exc import ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qtasks.adapters.redis.engine import Engine
+    from qtasks.adapters.redis.notes import Told
 
-__all__ = ["Deadline", "Look", "Looked", "LoopNews", "News", "ThreadNews", "pop"]
+__all__ = ["Deadline", "Looked", "LoopNews", "News", "ThreadNews", "Wanted", "pop"]
 
 T = TypeVar("T")
+W_co = TypeVar("W_co", covariant=True)
 
 #: What a look found, or None, and the shards in which tasks will tell of more.
 Looked: TypeAlias = tuple[T | None, Sequence[str]]
-
-#: Looks, and leaves a name with the tasks that have nothing to tell yet.
-Look: TypeAlias = Callable[[str], Awaitable[Looked[T]]]
-
-_decode_ids: Final = msgspec.msgpack.Decoder(list[str]).decode
 
 #: Seconds of one wait while a test moves the time: it may jump at any moment.
 _GLANCE: Final = 0.02
@@ -53,6 +48,18 @@ _SHORTEST: Final = 0.001
 _PAUSE: Final = 0.2
 #: Seconds at one of several shards, for a thread, which can be at one only.
 _TURN: Final = 0.05
+
+
+class Wanted(Protocol[W_co]):
+    """What somebody waits for."""
+
+    def look(self, name: str) -> Awaitable[Looked[W_co]]:
+        """Looks, and leaves a name with the tasks that have nothing to tell yet."""
+        ...
+
+    def hear(self, told: Iterable[Told]) -> W_co | None:
+        """Returns what came with notes; None if it takes a look to know."""
+        ...
 
 
 class Deadline:
@@ -128,23 +135,23 @@ class News(ABC):
         self._engine = engine
 
     @abstractmethod
-    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+    async def wait(self, ids: Sequence[str], wanted: Wanted[T], timeout: float) -> T | None:
         """Looks until there is something, at most ``timeout`` seconds; then returns None.
 
         Args:
             ids: the tasks.
-            look: looks, and has those that are not ready tell a name when they are.
+            wanted: looks, and has those that are not ready tell a name when they are.
             timeout: seconds.
         """
 
     async def stop(self) -> None:  # noqa: B027 - where nothing is shared there is nothing to end
         """Ends all waits."""
 
-    async def _look_again(self, look: Look[T], name: str, deadline: Deadline) -> Looked[T]:
+    async def _look_again(self, wanted: Wanted[T], name: str, deadline: Deadline) -> Looked[T]:
         """Looks once more; a server that went away meanwhile may come back before time is over."""
         while True:
             try:
-                return await look(name)
+                return await wanted.look(name)
             except ServerUnavailableError:
                 if deadline.over:
                     raise
@@ -162,16 +169,19 @@ class ThreadNews(News):
         self._names: deque[str] = deque()
         self._lock = threading.Lock()
 
-    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:  # noqa: ARG002 - the name is this wait's alone
+    async def wait(self, ids: Sequence[str], wanted: Wanted[T], timeout: float) -> T | None:  # noqa: ARG002 - the name is this wait's alone
         """Looks until there is something."""
         deadline = Deadline(self._engine, timeout)
         with self._name() as name:
-            found, told = await look(name)
+            found, told = await wanted.look(name)
             while found is None and not deadline.over:
                 keys = {shard: [f"{shard}n:{name}"] for shard in told}
+                note = None
                 with suppress(ServerUnavailableError):
-                    await pop(self._engine, keys, deadline.next())
-                found, told = await self._look_again(look, name, deadline)
+                    note = await pop(self._engine, keys, deadline.next())
+                found = None if note is None else wanted.hear(read_note(note))
+                if found is None:
+                    found, told = await self._look_again(wanted, name, deadline)
             return found
 
     @contextmanager
@@ -193,9 +203,9 @@ class LoopNews(News):
         super().__init__(engine)
         self._loops = PerLoop(lambda: _OneLoopNews(engine), _OneLoopNews.stop)
 
-    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+    async def wait(self, ids: Sequence[str], wanted: Wanted[T], timeout: float) -> T | None:
         """Looks until there is something."""
-        return await (await self._loops.here()).wait(ids, look, timeout)
+        return await (await self._loops.here()).wait(ids, wanted, timeout)
 
     async def stop(self) -> None:
         """Ends the waits at the server."""
@@ -208,26 +218,26 @@ class _OneLoopNews(News):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._name = secrets.token_hex(6)
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[_Wait]] = {}
         self._readers: dict[str, asyncio.Task[None]] = {}
 
-    async def wait(self, ids: Sequence[str], look: Look[T], timeout: float) -> T | None:
+    async def wait(self, ids: Sequence[str], wanted: Wanted[T], timeout: float) -> T | None:
         """Looks until there is something."""
         deadline = Deadline(self._engine, timeout)
-        event = asyncio.Event()
+        mine = _Wait()
         for id_ in ids:
-            self._waiting.setdefault(id_, set()).add(event)
+            self._waiting.setdefault(id_, set()).add(mine)
         try:
-            found, told = await look(self._name)
+            found, told = await wanted.look(self._name)
             while found is None and not deadline.over:
                 for shard in told:
                     self._read(shard)
-                await _patiently(event, deadline.next())
-                event.clear()
-                found, told = await self._look_again(look, self._name, deadline)
+                found = wanted.hear(await mine.next(deadline.next()))
+                if found is None:
+                    found, told = await self._look_again(wanted, self._name, deadline)
             return found
         finally:
-            self._forget(ids, event)
+            self._forget(ids, mine)
 
     async def stop(self) -> None:
         """Ends the waits at the server."""
@@ -236,12 +246,12 @@ class _OneLoopNews(News):
             reader.cancel()
         await asyncio.gather(*readers.values(), return_exceptions=True)
 
-    def _forget(self, ids: Sequence[str], event: asyncio.Event) -> None:
+    def _forget(self, ids: Sequence[str], wait: _Wait) -> None:
         for id_ in ids:
-            events = self._waiting.get(id_)
-            if events is not None:
-                events.discard(event)
-                if not events:
+            waits = self._waiting.get(id_)
+            if waits is not None:
+                waits.discard(wait)
+                if not waits:
                     del self._waiting[id_]
 
     def _read(self, shard: str) -> None:
@@ -256,25 +266,35 @@ class _OneLoopNews(News):
             try:
                 found = await pop(self._engine, keys, LONGEST_BLOCK)
             except ServerError:
-                for event in chain.from_iterable(self._waiting.values()):
-                    event.set()
+                for wait in chain.from_iterable(self._waiting.values()):
+                    wait.wake()
                 return
-            for id_ in () if found is None else _ids(found):
-                for event in self._waiting.get(id_, ()):
-                    event.set()
+            for told in () if found is None else read_note(found):
+                for wait in self._waiting.get(told[0], ()):
+                    wait.tell(told)
 
 
-def _ids(note: bytes) -> list[str]:
-    """Reads who has ended; a note that others wrote tells of nobody."""
-    try:
-        return _decode_ids(note)
-    except UNREADABLE:
-        return []
+class _Wait:
+    """One of the waits of a loop."""
 
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._told: list[Told] = []
 
-async def _patiently(event: asyncio.Event, timeout: float) -> None:
-    try:
-        async with asyncio.timeout(timeout):
-            await event.wait()
-    except TimeoutError:
-        return
+    def tell(self, told: Told) -> None:
+        """Gives news."""
+        self._told.append(told)
+        self._event.set()
+
+    def wake(self) -> None:
+        """Has it look again."""
+        self._event.set()
+
+    async def next(self, timeout: float) -> list[Told]:
+        """Waits for news, at most ``timeout`` seconds, and takes them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        self._event.clear()
+        told, self._told = self._told, []
+        return told

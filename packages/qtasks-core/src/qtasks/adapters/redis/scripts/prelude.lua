@@ -134,9 +134,9 @@ local function commit()
   for key, marker in pairs(ready) do
     ring(key, marker)
   end
-  for name, ids in pairs(notes) do
-    local key = P .. 'n:' .. name
-    call('RPUSH', key, cmsgpack.pack(ids))
+  for name, told in pairs(notes) do
+    local key, head = P .. 'n:' .. name, cmsgpack.pack(told.head)
+    call('RPUSH', key, struct.pack('>I4', #head) .. head .. table.concat(told.values))
     call('PEXPIRE', key, 60000)
   end
 end

@@ -2,8 +2,8 @@
 --
 -- Without a waiter it returns id, fields, ... of every task there is. With one it returns only
 -- those that have ended or are not there (fields is nil then), and lets the others tell the waiter.
--- Before them comes how many those are.
-local out = { 0 }
+-- Before them comes how many those are, and when this was.
+local out = { 0, now }
 if A[2] then
   insist()
 end

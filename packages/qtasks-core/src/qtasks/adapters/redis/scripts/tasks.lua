@@ -127,7 +127,8 @@ local function line_up(t, due, rank, fields)
 end
 
 -- Who waits leaves a name with the task, in wt: bare for its end, with ~ before it for its values
--- too. Whoever is told finds the task's id in the list of the name.
+-- too. Whoever is told finds the task's id in the list of the name; and its whole record, if it is
+-- short and success was its end. From a dead letter the task may come back while the note lies there.
 local function leave_name(key, names, name)
   if not names then
     call('HSET', key, 'wt', name)
@@ -136,13 +137,37 @@ local function leave_name(key, names, name)
   end
 end
 local function note(name, id)
-  notes[name] = notes[name] or {}
-  table.insert(notes[name], id)
+  local told = notes[name]
+  if not told then
+    told = { head = {}, values = {} }
+    notes[name] = told
+  end
+  local lengths = {}
+  told.head[#told.head + 1] = { id, lengths }
+  return lengths, told.values
 end
 local function tell(t)
   if t.wt then
     for name in string.gmatch(t.wt, '[^,~]+') do
       note(name, t.id)
+    end
+  end
+end
+local NOTED = 4096 -- bytes of a record that goes with a note
+local function tell_success(t, key)
+  if not t.wt then
+    return
+  end
+  local record, size = call('HGETALL', key), 0
+  for _, value in ipairs(record) do
+    size = size + #value
+  end
+  for mark, name in string.gmatch(t.wt, '(~?)([^,~]+)') do
+    local lengths, values = note(name, t.id)
+    if mark == '' and size <= NOTED then
+      for i, value in ipairs(record) do
+        lengths[i], values[#values + 1] = #value, value
+      end
     end
   end
 end
@@ -219,7 +244,10 @@ local function finish(t, status, ttl, fields)
     zrem(P .. 'x', t.id)
   end
   free_unique_key(t)
-  tell(t)
+  local record_stays = status == 'success' and ttl > 0
+  if not record_stays then
+    tell(t)
+  end
   if ttl <= 0 then
     call('UNLINK', key)
     zrem(P .. 'a', t.id)
@@ -244,6 +272,9 @@ local function finish(t, status, ttl, fields)
   zadd(P .. 'f:' .. t.q, over, t.id)
   if not fake then
     call('PEXPIRE', key, math.ceil(ttl / 1000))
+  end
+  if record_stays then
+    tell_success(t, key)
   end
 end
 
