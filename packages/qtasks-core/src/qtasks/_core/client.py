@@ -153,7 +153,9 @@ class Client:
     ) -> list[Record]:
         """Makes the records of new tasks, and reads those of tasks that were there before."""
         now = self._clock.time()
-        found = dict(zip(known, await self._storage.get(known), strict=True)) if known else {}
+        if not known:  # as nearly always
+            return [new_record(message, now) for message in messages]
+        found = dict(zip(known, await self._storage.get(known), strict=True))
         records = []
         for message, receipt in zip(messages, receipts, strict=True):
             record = found.get(receipt.id) or new_record(message, now)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from servers.proxy import Proxy
 
 EXCHANGE = load("exchange").sha.encode()
+ADD = load("add").sha.encode()
 PUBLISH = load("publish").sha.encode()
 
 
@@ -27,8 +28,11 @@ def claim(limit: int = 100, *, worker: str = "w", suspects: int = 1) -> Claim:
     return Claim(queues=("q",), limit=limit, lease=1000.0, worker=worker, suspects=suspects)
 
 
-def messages(number: int) -> list[Message]:
-    return [Message(f"id-{n}", "task", "q", b"") for n in range(number)]
+def messages(number: int, key: str | None = None) -> list[Message]:
+    return [
+        Message(f"id-{n}", "task", "q", b"", unique_key=None if key is None else f"{key}-{n}")
+        for n in range(number)
+    ]
 
 
 @pytest.fixture
@@ -132,18 +136,20 @@ async def test_outcomes_may_be_sent_again(broker: RedisBroker, proxy: Proxy) -> 
     assert (first.result, second.attempts) == (b"1", 1)
 
 
+@pytest.mark.parametrize("key", [None, "unique"])
 @pytest.mark.parametrize("twin", [False, True])
 async def test_a_publication_is_sent_again_by_itself(
-    twin: bool, broker: RedisBroker, proxy: Proxy
+    twin: bool, key: str | None, broker: RedisBroker, server: Server, proxy: Proxy
 ) -> None:
     """The caller does not notice; the receipt says that it is known by now."""
+    two = messages(2, key)
+    script = load("add" if key is None else "publish")
+    server.execute("SCRIPT", "LOAD", script.text)
     publisher = broker.client() if twin else broker
     if twin:
         complete(publisher.start())
-    proxy.lose_reply(PUBLISH)
-    receipts = (
-        complete(publisher.publish(messages(2))) if twin else await publisher.publish(messages(2))
-    )
+    proxy.lose_reply(script.sha.encode())
+    receipts = complete(publisher.publish(two)) if twin else await publisher.publish(two)
     if twin:
         complete(publisher.stop())
     assert receipts == [Receipt("id-0", created=False), Receipt("id-1", created=False)]
@@ -154,7 +160,7 @@ async def test_a_publication_is_sent_again_by_itself(
 async def test_a_publication_that_fails_twice_may_be_tried_again(
     broker: RedisBroker, proxy: Proxy
 ) -> None:
-    proxy.lose_reply(PUBLISH, times=2)
+    proxy.lose_reply(ADD, times=2)
     with pytest.raises(ServerUnavailableError):
         await broker.publish(messages(2))
     assert [receipt.created for receipt in await broker.publish(messages(3))] == [

@@ -147,7 +147,7 @@ async def patiently(work: Work, number: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("lost", ["request", "reply"])
-@pytest.mark.parametrize("call", ["exchange", "publish", "BLPOP", "extend", "sweep", "report"])
+@pytest.mark.parametrize("call", ["exchange", "add", "BLPOP", "extend", "sweep", "report"])
 async def test_a_connection_may_break_at_any_call(
     call: str,
     lost: str,

@@ -13,12 +13,23 @@ from qtasks.schemas import Delivery, Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["decode_headers", "deliveries", "encode", "ids", "message_of", "messages", "rows"]
+__all__ = [
+    "PLAIN",
+    "decode_headers",
+    "deliveries",
+    "encode",
+    "ids",
+    "message_of",
+    "messages",
+    "rows",
+]
 
 encode: Final = msgspec.msgpack.Encoder().encode
 _decode_message: Final = msgspec.msgpack.Decoder(Message).decode
 _decode_headers: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 
+#: How the row of a message ends that is to run as soon as possible, and is not unique.
+PLAIN: Final = (0, -1, -1, False)
 #: How many values the scripts give for one delivery.
 _WIDTH: Final = 13
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from qtasks.adapters.redis.loops import PerLoop
-from qtasks.adapters.redis.messages import rows
+from qtasks.adapters.redis.messages import PLAIN, rows
 from qtasks.adapters.redis.steps import cut
 from qtasks.schemas import Receipt
 
@@ -81,12 +81,26 @@ class Publisher:
         receipts = [Receipt(message.id, created=True) for message in call.messages]
         for shard, places in self._steps(call):
             described, blobs = _picked(call.rows, places), _picked(call.blobs, places)
-            answers = await engine.repeat("publish", shard, described, False, False, blobs=blobs)  # noqa: FBT003 - the arguments of a script have no names
+            answers = await self._publish(shard, described, blobs)
             for place, answer in zip(places, answers, strict=True):
                 if answer != 1:
                     id_ = answer.decode() if answer else call.messages[place].id
                     receipts[place] = Receipt(id_, created=False)
         return receipts
+
+    async def _publish(
+        self, shard: str, described: list[tuple[Any, ...]], blobs: list[bytes]
+    ) -> Sequence[Any]:
+        """Publishes one step: by the short script if it is enough, as it mostly is."""
+        if all(row[3:] == PLAIN for row in described):
+            answers = await self._engine.repeat("add", shard, described, blobs=blobs)
+            if answers is not None:
+                return cast("Sequence[Any]", answers)
+        beside, scheduled = False, False
+        return cast(
+            "Sequence[Any]",
+            await self._engine.repeat("publish", shard, described, beside, scheduled, blobs=blobs),
+        )
 
     def _steps(self, call: _Call) -> Iterator[tuple[str, Sequence[int]]]:
         """Yields the steps: a shard, and the places of messages in the call."""

@@ -2,7 +2,8 @@
 
 The driver's clients borrow a connection from a pool for every command, behind locks and counters
 of their own, which costs more than the command. Here whoever calls takes the connection that was
-used last, and the pool only makes them and ends them all.
+used last, and the pool only makes them and ends them all. Commands are packed in C, which takes a
+tenth of the time that the driver's own way takes for coroutines.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class BlockingWires:
         """Sends one command and returns its answer, as the server gave it."""
         wire = self._take()
         try:
-            wire.send_command(*command)
+            wire.send_packed_command((hiredis.pack_command(command),), check_health=False)
             answer = wire.read_response()
         except exceptions.ResponseError:  # an answer too
             self._idle.append(wire)
@@ -79,7 +80,6 @@ class LoopWires:
         """Sends one command and returns its answer, as the server gave it."""
         wire = await self._take()
         try:
-            # The driver's own packing for coroutines is in Python; this takes a tenth of its time.
             await wire.send_packed_command(hiredis.pack_command(command), check_health=False)
             answer = await wire.read_response()
         except exceptions.ResponseError:  # an answer too

@@ -14,6 +14,7 @@ __all__ = ["NAMES", "Script", "load"]
 
 #: All scripts, by the names of their files.
 NAMES = (
+    "add",
     "append",
     "begin",
     "blame",
@@ -76,7 +77,7 @@ def load(name: str) -> Script:
 
     The server makes all functions of a script anew for each call, used or not.
     """
-    body = _read(name)
+    body = _COMMENT.sub("", _read(name))
     common = [piece for part in ("prelude", "tasks", *_PARTS.get(name, ())) for piece in _cut(part)]
     text = "\n".join([*_needed(common, body), body])
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -307,12 +307,34 @@ local function take_back(t, limits)
   return 'taken back'
 end
 
+-- Notes that there is a task of a queue; returns its place in the order of creation.
+local index, known_queues -- what every publication appends to
+local function register(id, queue)
+  if not buffers.ZADD[P .. 'a'] then
+    index = collected('ZADD', P .. 'a')
+    known_queues = {}
+  end
+  if not known_queues[queue] then
+    known_queues[queue] = true
+    sadd(P .. 'qs', queue)
+  end
+  local place = string.format('%016.0f', stamp())
+  collect(index, place, id)
+  return place
+end
+
+-- Queues a new message to run as soon as possible, as most are; publish() writes the same fields.
+local function queue_up(id, queue, priority, blob)
+  local place = register(id, queue)
+  call('HSET', key_of(id), 'm', blob, 'q', queue, 'c', now_text, 'i', place, 's', 'w', 'p', priority)
+  collect(lane(queue, priority), now_text, place .. id)
+end
+
 -- Publishes one message unless its id is known or its unique key is held.
 --
 -- m is { id, queue, priority, delay, eta or -1, expires or -1, unique or false }, where unique is
 -- { key, until, window, how long who gives way is kept or false }; blob is its encoded whole.
 -- Returns 1 if it was new, 0 if it was known, or the id that holds the key.
-local index, known_queues -- what every publication appends to
 local function publish(m, blob, beside, scheduled)
   local id, queue, priority, unique = m[1], m[2], m[3], m[7]
   local key = key_of(id)
@@ -344,22 +366,11 @@ local function publish(m, blob, beside, scheduled)
       write()
     end
   end
-  if not buffers.ZADD[P .. 'a'] then
-    index = collected('ZADD', P .. 'a')
-    known_queues = {}
-  end
-  if not known_queues[queue] then
-    known_queues[queue] = true
-    sadd(P .. 'qs', queue)
-  end
-  local place = string.format('%016.0f', stamp())
-  collect(index, place, id)
   if not (unique or beside) and m[4] == 0 and m[5] < 0 and m[6] < 0 then
-    -- The same as below, for most tasks: to run as soon as possible.
-    call('HSET', key, 'm', blob, 'q', queue, 'c', now_text, 'i', place, 's', 'w', 'p', priority)
-    collect(lane(queue, priority), now_text, place .. id)
+    queue_up(id, queue, priority, blob)
     return 1
   end
+  local place = register(id, queue)
   local t = { id = id, q = queue, p = priority, lo = 0, i = place, aw = beside and '1' }
   local fields = { 'm', blob, 'q', queue, 'c', now_text, 'i', place, 'p', priority }
   if unique then
