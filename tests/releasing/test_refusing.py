@@ -107,7 +107,7 @@ def test_a_dirty_tree_is_refused(repository: Repository, path: str) -> None:
 
     (reason,) = repository.refused("1.3.0")
 
-    assert reason == f"the tree has changes that are not committed: {path}"
+    assert reason == f"the tree has changes that are not committed: {path}: commit or stash them"
 
 
 def test_a_release_without_changes_is_refused(repository: Repository) -> None:

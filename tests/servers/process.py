@@ -218,9 +218,15 @@ class Server:
         return self._started
 
     def _replies(self) -> bool:
-        """Whether a stranger's PING is answered, if only with a refusal."""
+        """Whether a stranger's PING is answered, if only with a refusal.
+
+        It goes to the socket, which nobody else has: on the port another server may answer that
+        was quicker to take it. Servers listen on the port first.
+        """
         try:
-            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as probe:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(PATIENCE)
+                probe.connect(str(self.socket))
                 probe.sendall(b"PING\r\n")
                 reply = probe.recv(64)
         except OSError:

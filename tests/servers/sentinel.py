@@ -10,13 +10,16 @@ from servers.process import Server
 if TYPE_CHECKING:
     from servers.programs import Program
 
+#: The settings of a server that a sentinel has as well.
+KEPT = ("bind", "dir", "unixsocket")
+
 
 class Sentinel(Server):
     """A server that holds no data and watches others."""
 
     def __init__(self, program: Program) -> None:
         super().__init__(program, extra=("--sentinel",))
-        self._settings = {name: self._settings[name] for name in ("bind", "dir")}
+        self._settings = {name: self._settings[name] for name in KEPT}
 
 
 class Sentinels:

@@ -190,6 +190,22 @@ def test_ports_that_are_in_use_are_not_free(make_server: Callable[..., Server]) 
     assert free_port() != server.port
 
 
+def test_a_server_does_not_take_another_one_on_its_port_for_itself(
+    make_server: Callable[..., Server],
+) -> None:
+    other = make_server()
+    server = Server(other.program)
+    server.port = other.port
+
+    server.start()
+
+    try:
+        assert server.port != other.port
+        assert server.execute("INFO", "server")["process_id"] == server.pid
+    finally:
+        server.close()
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that nobody has waited for does not."""
     ps = ["ps", "-o", "stat=", "-p", str(pid)]

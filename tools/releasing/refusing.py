@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from releasing.changelog import entries_of, unreleased
 from releasing.deprecations import find_deprecations
 from releasing.fragments import faults, find_fragments
-from releasing.repository import git, packages, tag_exists, tag_of, tree_version
+from releasing.repository import PARTS, git, packages, tag_exists, tag_of, tree_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["refusals"]
 
-PARTS = 3
+#: How many files that are not committed are named.
+SHOWN = 5
 
 
 def refusals(root: Path, name: str, text: str) -> list[str]:
@@ -83,7 +84,10 @@ def _wrong_changes(package: Path) -> Iterator[str]:
         yield f"{package.name}/CHANGELOG.md: {error}"
         return
     if not fragments and not entries:
-        yield f"nothing has changed: {package.name} has no fragments, and nothing is unreleased"
+        yield (
+            f"nothing has changed: write what is new into {package.name}/changes, as"
+            " its README.md says"
+        )
 
 
 def _due(package: Path, version: Version) -> Iterator[str]:
@@ -95,4 +99,6 @@ def _due(package: Path, version: Version) -> Iterator[str]:
 def _dirty(root: Path) -> Iterator[str]:
     lines = git("status", "--porcelain", folder=root).decode().splitlines()
     if lines:
-        yield f"the tree has changes that are not committed: {', '.join(x[3:] for x in lines[:5])}"
+        shown = ", ".join(line[3:] for line in lines[:SHOWN])
+        more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+        yield f"the tree has changes that are not committed: {shown}{more}: commit or stash them"

@@ -8,9 +8,20 @@ from pathlib import Path
 
 from packaging.version import Version
 
-__all__ = ["ROOT", "git", "packages", "tag_exists", "tag_of", "tree_version", "version_file"]
+__all__ = [
+    "PARTS",
+    "ROOT",
+    "git",
+    "packages",
+    "tag_exists",
+    "tag_of",
+    "tree_version",
+    "version_file",
+]
 
 ROOT = Path(__file__).parents[2]
+#: How many numbers the version of a release has.
+PARTS = 3
 
 
 def git(*arguments: str | Path, folder: Path = ROOT) -> bytes:
@@ -48,8 +59,13 @@ def tree_version(package: Path) -> Version:
 
 
 def tag_of(package: str, version: Version) -> str:
-    """Returns the tag of a release, such as ``qtasks-core-v1.2.0``."""
-    return f"{package}-v{version}"
+    """Returns the tag of a release, such as ``qtasks-core-v1.2.0``.
+
+    A version may be written shorter, as in the bound ``>=1.2``; releases have three numbers.
+    """
+    numbers = version.base_version
+    missing = ".0" * (PARTS - len(version.release))
+    return f"{package}-v{numbers}{missing}{str(version).removeprefix(numbers)}"
 
 
 def tag_exists(tag: str, root: Path = ROOT) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nox
 
@@ -17,6 +17,9 @@ from sessions.pythons import FOUND, MAIN, NOT_FOUND, OLDEST
 from sessions.results import FOLDER, read_results
 from sessions.tree import ANY, BESIDE_CORE, EXAMPLE, PACKAGES
 from sessions.versions import SERVERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["matrix"]
 
@@ -61,37 +64,46 @@ def matrix(session: nox.Session) -> None:
         session.error(f"no part is called {', '.join(unknown)}: there are {', '.join(GROUPS)}")
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for group in session.posargs or GROUPS:
-        results[group] = run_group(session, group)
-        RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        main()
+        # Written after each column, so that a run which is ended keeps what it has found.
+        for table in run_group(session, group):
+            results[group] = table
+            RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            main()
     session.log("%s", tables(results))
     rows = [row for group in results.values() for row in group["rows"].values()]
     if any("failed" in row.values() for row in rows):
         session.error("something failed: see the tables")
 
 
-def run_group(session: nox.Session, group: str) -> dict[str, Any]:
-    """Runs the sessions of a table, and returns the table."""
+def run_group(session: nox.Session, group: str) -> Iterator[dict[str, Any]]:
+    """Runs the sessions of a table, and yields the table whenever a column is done."""
     wanted = cells(group)
+    columns = list(dict.fromkeys(cell.column for cell in wanted))
+    absent = NOT_FOUND if group in {"packages", "sets"} else []
+    machine = f"{platform.system()} {platform.machine()}, Python {', '.join(FOUND.values())}"
+    rows: dict[str, dict[str, str]] = {cell.row: {} for cell in wanted if cell.row}
+    for column in columns:
+        for cell, text in run_column(
+            session, group, [one for one in wanted if one.column == column]
+        ):
+            rows.setdefault(cell, {})[column] = text
+        yield {
+            "date": datetime.now(UTC).date().isoformat(),
+            "command": f"nox -s matrix -- {group}",
+            "machine": machine,
+            "columns": columns + absent,
+            "rows": {row: told | dict.fromkeys(absent, ABSENT) for row, told in rows.items()},
+        }
+
+
+def run_column(session: nox.Session, group: str, wanted: list[Cell]) -> Iterator[tuple[str, str]]:
+    """Runs the sessions of a column, and yields its rows and what stands in them."""
     ended = run_sessions(session, [cell.session for cell in wanted])
-    rows: dict[str, dict[str, str]] = {}
     for cell in wanted:
         end = ended.get(cell.session, "failed")
         word = SKIPPED.get(group, "failed") if end == "skipped" else WORDS[end]
         told = read_results(cell.session) if group == "sets" else {cell.row: word}
-        for row, text in told.items():
-            rows.setdefault(row, {})[cell.column] = text
-    columns = list(dict.fromkeys(cell.column for cell in wanted))
-    if group in {"packages", "sets"}:
-        columns += NOT_FOUND
-        rows = {row: told | dict.fromkeys(NOT_FOUND, ABSENT) for row, told in rows.items()}
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "command": f"nox -s matrix -- {group}",
-        "machine": f"{platform.system()} {platform.machine()}, Python {', '.join(FOUND.values())}",
-        "columns": columns,
-        "rows": rows,
-    }
+        yield from told.items()
 
 
 def run_sessions(session: nox.Session, names: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,11 +16,21 @@ __all__ = ["dists", "scaffold", "third_party"]
 
 #: The longest name that a new package may have: its code must fit its own style all the same.
 LONG_NAME = "a-name-of-thirty-characters-ab"
+#: The page that has a reader write a plugin, and where its files belong in the new package.
+PAGE = ROOT / "docs" / "writing-a-plugin.md"
+PLACES = {
+    "stopwatch.py": "src/qtasks_plugin_stopwatch/plugin.py",
+    "test_conformance.py": "tests/test_conformance.py",
+    "test_behaviour.py": "tests/test_behaviour.py",
+}
 
 
 @nox.session(python=MAIN, requires=["build"], reuse_venv=False)
 def scaffold(session: nox.Session) -> None:
-    """Write a new package of each kind and run its checks; what follows ``--`` are its sessions."""
+    """Write a new package of each kind and run its checks; what follows ``--`` are its sessions.
+
+    One more is what the page about plugins makes of a new package.
+    """
     core = wheels()[CORE]
     session.install(f"{core}[testing]", *group("lint"), *group("typing"), *group("build"))
     session.install("--force-reinstall", "--no-deps", str(core))
@@ -31,7 +42,33 @@ def scaffold(session: nox.Session) -> None:
             session.install("--no-build-isolation", "--no-deps", str(made))
             with session.chdir(made):
                 check_new(session, kind)
+        made = Path(folder) / "page"
+        session.run("qtasks", "plugins", "new", "stopwatch", f"--into={made}")
+        follow_page(made)
+        session.install("--no-build-isolation", "--no-deps", str(made))
+        with session.chdir(made):
+            check_new(session, "page")
     session.run("qtasks", "plugins", "doctor")
+
+
+def follow_page(package: Path) -> None:
+    """Puts the files of the page about plugins into a new package, as it tells its readers to.
+
+    Raises:
+        LookupError: the page has one of the files no more.
+    """
+    page = PAGE.read_text("utf-8")
+    for title, place in PLACES.items():
+        block = re.search(
+            rf'^```python title="{title}"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE
+        )
+        if block is None:
+            msg = f"{PAGE.name} has no file {title}: change PLACES as well"
+            raise LookupError(msg)
+        text = block[1].replace(
+            "from stopwatch import", "from qtasks_plugin_stopwatch.plugin import"
+        )
+        (package / place).write_text(text, encoding="utf-8")
 
 
 def check_new(session: nox.Session, kind: str) -> None:

@@ -19,6 +19,7 @@ from sessions.tree import (
     SIDE_BY_SIDE,
     editable,
     group,
+    import_name,
     install_wheels,
 )
 
@@ -68,7 +69,8 @@ def tests(session: nox.Session) -> None:
     shutil.rmtree(data.parent, ignore_errors=True)
     data.parent.mkdir(parents=True)
     session.env["COVERAGE_FILE"] = str(data)
-    session.run("python", "-m", "coverage", "run", *pytest)
+    measured = ",".join(map(import_name, PACKAGES))
+    session.run("python", "-m", "coverage", "run", f"--source={measured}", *pytest)
     session.run("python", "-m", "coverage", "combine", "--quiet")
     session.run("python", "-m", "coverage", "report")
 

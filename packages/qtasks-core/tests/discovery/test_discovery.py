@@ -628,6 +628,22 @@ def test_an_instance_of_another_api_is_refused_at_once(head: Any, message: str) 
         app().add_plugin(mine)
 
 
+def test_an_instance_of_a_newer_minor_api_is_used_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mine, found = Mine(), app()
+    mine.plugin_api = "1.9"  # type: ignore[attr-defined]  # plugins declare it if they like
+
+    found.add_plugin(mine)
+
+    assert mine in found.plugins.values()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "Plugin Mine: it was written for plugin API 1.9, and this core speaks 1.0:"
+        " pip install --upgrade qtasks-core"
+    )
+
+
 # Required ones
 
 

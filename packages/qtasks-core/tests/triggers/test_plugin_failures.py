@@ -478,8 +478,8 @@ async def test_one_that_hangs_in_start_or_stop_keeps_nobody(step: str, colour: s
     async def coroutine(self: Any) -> None:
         await forever()
 
-    class Neighbour(Plugin):
-        def start(self, role: str) -> None:
+    class Neighbour(Plugin):  # on the loop, where it takes no time to begin
+        async def start(self, role: str) -> None:
             life.append(f"start {role}")
 
         async def stop(self) -> None:

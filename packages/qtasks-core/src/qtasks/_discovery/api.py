@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from qtasks.contracts.plugin import PLUGIN_API_VERSION
 
-__all__ = ["api_mismatch", "newer_api", "shown_api"]
+__all__ = ["NEWER_FIX", "api_mismatch", "newer_api", "shown_api"]
 
+#: What to do about a plugin that is newer than this core.
+NEWER_FIX: Final = "pip install --upgrade qtasks-core"
 _VERSION: Final = re.compile(r"(\d+)(?:\.(\d+))?")
 
 
@@ -29,7 +31,7 @@ def api_mismatch(declared: Any) -> tuple[str, str] | None:
         return None
     reason = f"it needs plugin API {theirs[0]}.x, and this core speaks {PLUGIN_API_VERSION}"
     if theirs[0] > major:
-        return reason, "pip install --upgrade qtasks-core"
+        return reason, NEWER_FIX
     return reason, "upgrade the plugin"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qtasks._discovery.api import api_mismatch, newer_api, shown_api
+from qtasks._discovery.api import NEWER_FIX, api_mismatch, newer_api, shown_api
 from qtasks._discovery.making import make_plugin
 from qtasks._discovery.options import OptionSources
 from qtasks._discovery.requirements import unmet
@@ -108,8 +108,8 @@ def _make(entry: Entry, found: Any, settings: PluginSettings, switches: Switches
         fix = f"pip install --upgrade qtasks-core {entry.distribution}".rstrip()
         return _refused(entry, "; ".join(mistakes), fix, api=api)
     if note := newer_api(declared):
-        fix = "pip install --upgrade qtasks-core"
-        return Attempt(report_of(entry, state="active", api=api, reason=note, fix=fix), plugin)
+        report = report_of(entry, state="active", api=api, reason=note, fix=NEWER_FIX)
+        return Attempt(report, plugin)
     return Attempt(report_of(entry, state="active", api=api), plugin)
 
 

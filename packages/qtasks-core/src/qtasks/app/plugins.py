@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtasks._config import read_plugin_settings
-from qtasks._discovery.api import api_mismatch
+from qtasks._discovery.api import NEWER_FIX, api_mismatch, newer_api
 from qtasks._discovery.options import OptionSources, options_class, read_options, retyped
 from qtasks._discovery.requirements import parse_requirement
 from qtasks._discovery.switches import current_switches
@@ -96,12 +96,15 @@ def prepare(plugin: Any, discovery: Discovery) -> bool:
     name = plugin.name or type(plugin).__name__
     if not discovery.wants(plugin, name):
         return False
-    if mismatch := api_mismatch(getattr(plugin, "plugin_api", None)):
+    declared = getattr(plugin, "plugin_api", None)
+    if mismatch := api_mismatch(declared):
         msg = f"plugin {name!r}: {mismatch[0]}: {mismatch[1]}"
         raise RegistrationError(msg)
     if mistakes := hook_mistakes(plugin):
         msg = f"plugin {name!r}: {'; '.join(mistakes)}"
         raise RegistrationError(msg)
+    if note := newer_api(declared):
+        log.warning("Plugin %s: %s: %s", name, note, NEWER_FIX)
     _give_options(plugin, name)
     return True
 

@@ -48,7 +48,8 @@ class BasePlugin(ABC):
             as 1.0.
         TRIGGERS: the only triggers it gets when it is found as an installed plugin; None for all
             that it can answer.
-        Options: the struct that declares its options, or None.
+        Options: the struct that declares its options, or None. The struct itself is called
+            otherwise, or type checkers take the attribute for the type.
         options: its options; read from environment and settings file where the code gives none.
     """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import redis
 
 from qtasks.adapters.redis import RedisBroker
+from qtasks.adapters.redis.waiting import pop
 from qtasks.schemas import Claim, Message
 from qtasks.testing import FakeClock
 
@@ -42,3 +44,30 @@ async def test_a_delayed_task_that_is_not_due_wakes_nobody(valkey: str) -> None:
 
         assert client.exists("qtasks:w:q") == 0
     await broker.stop()
+
+
+class TwoShards:
+    """An engine of two shards: at one the time runs out, while the other has a marker to give."""
+
+    blocking = False
+
+    def __init__(self) -> None:
+        self.given = asyncio.Event()
+
+    async def block(self, command: str, name: str, timeout: str) -> tuple[bytes, bytes] | None:
+        if name == "empty":
+            return None
+        await self.given.wait()
+        return name.encode(), b"1"
+
+
+async def test_a_marker_is_not_lost_when_the_time_runs_out_at_another_shard() -> None:
+    engine: Any = TwoShards()
+    popping = asyncio.ensure_future(pop(engine, {"a": ["empty"], "b": ["full"]}, 1.0))
+    for _ in range(10):
+        await asyncio.sleep(0)  # until the first shard has answered
+
+    engine.given.set()
+
+    async with asyncio.timeout(PATIENCE):
+        assert await popping == b"1"

@@ -102,8 +102,13 @@ async def pop(engine: Engine, keys: dict[str, list[str]], timeout: float) -> byt
         return await _pop_in_turn(engine, keys, timeout)
     pops = [asyncio.ensure_future(_pop_one(engine, names, timeout)) for names in keys.values()]
     try:
-        done, _ = await asyncio.wait(pops, return_when=asyncio.FIRST_COMPLETED)
-        return next((found for task in done if (found := task.result()) is not None), None)
+        # To the end of all if nothing is found: when the first one's time is out the others' is
+        # as good as, and who is cancelled loses what the server gives it at that moment.
+        for ended in asyncio.as_completed(pops):
+            found = await ended
+            if found is not None:
+                return found
+        return None
     finally:
         for task in pops:
             task.cancel()

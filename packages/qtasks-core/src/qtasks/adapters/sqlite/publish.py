@@ -25,10 +25,8 @@ _INTO: Final = """
         expires_at, delay, eta, expires, unique_key, parent_id, root_id, headers
     )
 """
-_VALUES: Final = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18"
-#: A row with a unique key is left out, so that it is looked at by itself: most tasks have none.
-_INSERT_ALL: Final = f"INSERT {_INTO} SELECT {_VALUES} WHERE ?15 IS NULL ON CONFLICT DO NOTHING"
-_INSERT_ONE: Final = f"INSERT {_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING"  # noqa: S608 - all of it is above
+_VALUES: Final = ", ".join("?" * 18)  # without numbers, which Python 3.12.0 to 3.12.3 warns of
+_INSERT: Final = f"INSERT {_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING"  # noqa: S608 - all of it is above
 _UNIQUE: Final = "UPDATE task SET unique_until = ?, unique_window = ? WHERE id = ?"
 _KNOWN: Final = "SELECT seq, queue, dead, state, gc_at FROM task WHERE id = ?"
 
@@ -119,16 +117,9 @@ def _add(
     replaced_ttl: float | None,
 ) -> list[Receipt]:
     """Inserts rows, all at once if none is known and none has a unique key, else one by one."""
-    conn = unit.conn
-    before = conn.total_changes
-    conn.execute("SAVEPOINT add_tasks")
-    conn.executemany(_INSERT_ALL, rows)
-    if conn.total_changes - before == len(rows):
-        conn.execute("RELEASE add_tasks")
+    if all(message.unique_key is None for message in messages) and _add_all(unit.conn, rows):
         receipts = [Receipt(message.id, created=True) for message in messages]
     else:
-        conn.execute("ROLLBACK TO add_tasks")
-        conn.execute("RELEASE add_tasks")
         receipts = [
             _add_one(unit, message, row, replaced_ttl)
             for message, row in zip(messages, rows, strict=True)
@@ -144,6 +135,18 @@ def _add(
         unit.moved(queue, None, state, count)
         unit.ready = True
     return receipts
+
+
+def _add_all(conn: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Inserts all rows, or none of them if one is known, and tells whether it did."""
+    before = conn.total_changes
+    conn.execute("SAVEPOINT add_tasks")
+    conn.executemany(_INSERT, rows)
+    added = conn.total_changes - before == len(rows)
+    if not added:
+        conn.execute("ROLLBACK TO add_tasks")
+    conn.execute("RELEASE add_tasks")
+    return added
 
 
 def _add_one(
@@ -164,7 +167,7 @@ def _add_one(
         held = _hold(unit, message, message.unique_key, replaced_ttl)
         if held is not None:
             return Receipt(held, created=False)
-    if conn.execute(_INSERT_ONE, row).rowcount != 1:
+    if conn.execute(_INSERT, row).rowcount != 1:
         msg = f"the row of task {message.id} was not accepted"
         raise sqlite3.IntegrityError(msg)
     if message.unique_until != "finished" or message.unique_window:
