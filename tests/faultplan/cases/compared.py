@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _RHYTHM = 1.5
 #: Tasks that are added at once.
 _PART = 20
+#: Seconds between two parts, while a worker inside a task is looked for.
+_LOOK = 0.25
 #: Seconds in which a worker that is to be killed must be found inside a task.
 _SEARCH = 2.0
 #: Seconds in which what is not lost must have ended, once nothing is broken any more.
@@ -68,9 +70,13 @@ def _short(run: Run) -> Callable[[], float]:
     return lambda: run.rng.uniform(0.01, 0.02)
 
 
-def _is_busy(crew: Crew, worker: Worker[bytes]) -> bool:
-    """Whether a worker, or a process that it has started, is inside a task."""
-    return any(map(crew.busy, {worker.pid} | children_of(worker.pid)))
+def _busy_ones(crew: Crew) -> list[Worker[bytes]]:
+    """Returns the workers that are inside a task, themselves or in a process they started."""
+    return [
+        worker
+        for worker in crew.workers
+        if any(map(crew.busy, {worker.pid} | children_of(worker.pid)))
+    ]
 
 
 def _settled(run: Run, feed: Feed, report: Report) -> Tally:
@@ -105,8 +111,9 @@ def killed_workers(run: Run) -> Report:
         time.sleep(_RHYTHM)
         run.say(f"kill {kill + 1} of {run.kills}")
         parts = iter([_PART] * (burst // _PART) + [burst % _PART])
-        idle += not _find_inside_a_task(crew, crew.workers[0], feed, parts, seconds)
-        crew.kill_all_of(crew.workers[0])
+        victim = _find_inside_a_task(crew, feed, parts, seconds)
+        idle += victim is None
+        crew.kill_all_of(victim or crew.workers[0])
         crew.start()
         for part in parts:
             feed.add(part, seconds)
@@ -121,18 +128,24 @@ def killed_workers(run: Run) -> Report:
 
 
 def _find_inside_a_task(
-    crew: Crew,
-    worker: Worker[bytes],
-    feed: Feed,
-    parts: Iterator[int],
-    seconds: Callable[[], float],
-) -> bool:
-    """Adds tasks part by part until a worker is inside one of them; False if it never is."""
+    crew: Crew, feed: Feed, parts: Iterator[int], seconds: Callable[[], float]
+) -> Worker[bytes] | None:
+    """Adds tasks part by part until a worker is inside one; of several, returns the oldest.
+
+    Returns:
+        None if there never is one.
+    """
+    found: list[Worker[bytes]] = []
+
+    def search() -> bool:
+        found[:] = _busy_ones(crew)
+        return bool(found)
+
     for part in parts:
         feed.add(part, seconds)
-        if appears(lambda: _is_busy(crew, worker), 0.25):
-            return True
-    return appears(lambda: _is_busy(crew, worker), _SEARCH)
+        if appears(search, _LOOK):
+            return found[0]
+    return found[0] if appears(search, _SEARCH) else None
 
 
 def _all_ran(crew: Crew, feed: Feed, since: float) -> float | None:
