@@ -32,13 +32,17 @@ _SEARCH = 2.0
 #: Seconds in which what is not lost must have ended, once nothing is broken any more.
 _WAIT = 60.0
 #: Seconds in which a result must be stored once its task has ended.
-_STORED = 10.0
+_STORED = 20.0
 #: Seconds that a stale worker gets to tell its result, once its task has ended.
 _STALE = 5.0
 #: Seconds in which others must take up what a halted worker holds.
 _ELSEWHERE = 40.0
 #: Seconds in which workers must be back at work after the server.
 _BACK = 20.0
+#: Seconds of a task that is one of many: at least, and at most.
+_SHORT = (0.01, 0.02)
+#: Seconds of the tasks that a halted worker holds.
+_LONG = 2.0
 #: Seconds that the server is away.
 _AWAY = 0.4
 
@@ -67,7 +71,7 @@ class Feed:
 
 
 def _short(run: Run) -> Callable[[], float]:
-    return lambda: run.rng.uniform(0.01, 0.02)
+    return lambda: run.rng.uniform(*_SHORT)
 
 
 def _busy_ones(crew: Crew) -> list[Worker[bytes]]:
@@ -233,8 +237,9 @@ def paused_worker(run: Run) -> Report:
     """
     report = Report()
     crew = run.crew(lease=SHARED.lease, slots=SHARED.slots)
-    feed, held = Feed(run, crew), {str(number) for number in range(run.tasks)}
-    feed.add(run.tasks, lambda: 2.0)
+    tasks = min(run.tasks, SHARED.slots)
+    feed, held = Feed(run, crew), {str(number) for number in range(tasks)}
+    feed.add(tasks, lambda: _LONG)
     worker = crew.start()
     run.until(lambda: {note.number for note in crew.noted("S")} >= held, "one worker runs all")
     halted = crew.pause_all_of(worker)
@@ -256,8 +261,9 @@ def paused_worker(run: Run) -> Report:
     appears(lambda: ran(by_halted=True) >= held, _STORED)
     appears(lambda: run.tally().overwritten >= elsewhere > 0, _STALE)
     report.tally = run.drained(_STORED)
+    report.figures["halted inside"] = tasks
     report.figures["ran elsewhere"] = elsewhere
     report.figures["ran on after the pause"] = len(ran(by_halted=True))
-    report.must("all is taken up while its worker stands still", elsewhere == run.tasks, elsewhere)
+    report.must("all is taken up while its worker stands still", elsewhere == tasks, elsewhere)
     report.must_lose_nothing()
     return report

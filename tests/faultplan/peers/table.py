@@ -21,6 +21,7 @@ _TABLES: Final = {
             "kills": "kills",
             "did not run": "did not run",
             "no result": "lost",
+            "failed": "dead",
             "repeated": "duplicated",
             "most runs of one task": "most_runs",
             "interrupted runs": "interrupted",
@@ -32,12 +33,14 @@ _TABLES: Final = {
     "F7": (
         "A worker stands still longer than its lease",
         {
-            "its tasks": "tasks",
+            "its tasks": "halted inside",
             "ran elsewhere": "ran elsewhere",
             "ran on after the pause": "ran on after the pause",
             "stale results stored over newer ones": "overwritten",
             "refused": "refused",
             "no result": "lost",
+            "failed": "dead",
+            "repeated": "duplicated",
         },
     ),
     "F3": (
@@ -50,6 +53,7 @@ _TABLES: Final = {
             "back at work after at most, s": "back at work after at most, s",
             "did not run": "did not run",
             "no result": "lost",
+            "failed": "dead",
             "repeated": "duplicated",
         },
     ),
