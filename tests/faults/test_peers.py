@@ -177,7 +177,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short leases and pauses, as ours is quick."""
     monkeypatch.setattr(compared, "SHARED", WorkerSettings(lease=1.0, slots=4))
     monkeypatch.setattr(compared, "_SHORT", (0.05, 0.1))  # a kill surely comes before the end
-    for name, seconds in {"_RHYTHM": 0.2, "_AWAY": 0.1, "_LONG": 0.5, "_STALE": 0.1}.items():
+    for name, seconds in {
+        "_RHYTHM": 0.2,
+        "_DYING": 0.1,
+        "_AWAY": 0.1,
+        "_LONG": 0.5,
+        "_STALE": 0.1,
+    }.items():
         monkeypatch.setattr(compared, name, seconds)
 
 

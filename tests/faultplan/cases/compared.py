@@ -43,6 +43,8 @@ _BACK = 20.0
 _SHORT = (0.01, 0.02)
 #: Seconds of the tasks that a halted worker holds.
 _LONG = 2.0
+#: Seconds that a worker takes at most to end of what has happened to the server.
+_DYING = 1.0
 #: Seconds that the server is away.
 _AWAY = 0.4
 
@@ -178,7 +180,7 @@ def killed_server(run: Run) -> Report:
     crew.start(2)
     run.until(lambda: crew.noted("S"), "work begins")
     for kill in range(run.kills):
-        time.sleep(_RHYTHM)
+        time.sleep(_RHYTHM - _DYING if kill else _RHYTHM)
         run.say(f"kill {kill + 1} of {run.kills}")
         run.fault("server")
         server.kill()
@@ -198,17 +200,23 @@ def killed_server(run: Run) -> Report:
 
 
 def _back_at_work(crew: Crew) -> float | None:
-    """Returns the seconds until a task starts, now that the server answers; None if none does."""
+    """Returns the seconds until a task starts, now that the server answers; None if none does.
+
+    A worker that is about to end may still start what it has fetched before; that is no work.
+    """
     began = time.monotonic()
 
     def starts() -> list[float]:
-        return [note.at for note in crew.noted("S") if note.at > began]
+        lives = {pid for worker in _living(crew) for pid in {worker.pid} | children_of(worker.pid)}
+        return [note.at for note in crew.noted("S") if note.at > began and note.pid in lives]
 
-    def lives() -> bool:
-        return any(worker.poll() is None for worker in crew.workers)
-
-    appears(lambda: starts() or not lives(), _BACK)
+    appears(lambda: starts() or not _living(crew), _BACK)
+    time.sleep(_DYING)
     return min(starts()) - began if starts() else None
+
+
+def _living(crew: Crew) -> list[Worker[bytes]]:
+    return [worker for worker in crew.workers if worker.poll() is None]
 
 
 def _replace_the_dead(crew: Crew) -> int:
