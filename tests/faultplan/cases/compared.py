@@ -32,7 +32,7 @@ _SEARCH = 2.0
 #: Seconds in which what is not lost must have ended, once nothing is broken any more.
 _WAIT = 60.0
 #: Seconds in which a result must be stored once its task has ended.
-_STORED = 20.0
+_STORED = 10.0
 #: Seconds that a stale worker gets to tell its result, once its task has ended.
 _STALE = 5.0
 #: Seconds in which others must take up what a halted worker holds.
@@ -88,9 +88,9 @@ def _busy_ones(crew: Crew) -> list[Worker[bytes]]:
 def _settled(run: Run, feed: Feed, report: Report) -> Tally:
     """Waits until everything ran and its result is stored, or time is over, and counts."""
     run.say("until everything has ended")
+    over = time.monotonic() + _WAIT
     appears(feed.all_ended, _WAIT)
-    ids = list(run.ledger().ids.values())
-    appears(lambda: all(end.final for end in run.session.ends(ids).values()), _STORED)
+    run.drained(max(_STORED, over - time.monotonic()))
     time.sleep(SHARED.lease)  # what ended may still be repeated
     report.figures["did not run"] = feed.added - len(feed.ended())
     return run.tally()
