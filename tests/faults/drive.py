@@ -76,6 +76,8 @@ def plan(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Takes queues through the same cases; one that is not to be had is said to be so."""
+    if (options.broker or "redis").startswith("sqlite"):
+        sys.exit(f"--broker {options.broker}: queues are compared on Redis, which all of them know")
     for case, broker in chosen(COMPARED, options):
         for name in SYSTEMS if "all" in options.system else options.system:
             sys.stderr.write(f"{case.name}, {name} on {broker}: {case.title}\n")

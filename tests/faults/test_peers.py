@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -202,6 +203,52 @@ def run_compared(name: str, tasks: int, folder: Path) -> Report:
         Run(QTasks(), opened, folder, seed=1, tasks=tasks, kills=1) as run,
     ):
         return COMPARED[name].run(run)
+
+
+def load_driver() -> Any:
+    spec = importlib.util.spec_from_file_location("drive", ROOT / "tests/faults/drive.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_queue_that_cannot_be_had_costs_its_own_row_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drive = load_driver()
+
+    def open_system(name: str) -> None:
+        msg = f"{name} needs Python 3.99"
+        raise UnavailableError(msg)
+
+    monkeypatch.setattr(drive, "open_system", open_system)
+    monkeypatch.setattr(sys, "argv", ["drive.py", "F1", "F7", "--system", "arq", "saq"])
+
+    code = drive.main()
+
+    shown, told = capsys.readouterr()
+    assert code == 0
+    assert shown.count("- arq: arq needs Python 3.99") == 2
+    assert shown.count("- saq: saq needs Python 3.99") == 2
+    assert "arq can be driven: arq needs Python 3.99" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["F1", "--broker", "sqlite"], "compared on Redis"),
+        (["F5"], "no case 'F5'; there are F1, F3, F7, and 'all'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    arguments: list[str], answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["drive.py", *arguments, "--system", "arq"])
+
+    with pytest.raises(SystemExit, match=answer):
+        load_driver().main()
 
 
 def test_a_table_shows_who_cannot_be_had_and_why() -> None:
