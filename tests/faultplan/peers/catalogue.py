@@ -67,12 +67,9 @@ PEERS = {
         Peer(
             "celery",
             ("celery[redis]==5.7.0",),
-            (
-                *("celery", "--app=celery_app", "worker", "--pool=prefork"),
-                *("--concurrency={slots}", "--loglevel=WARNING"),
-            ),
+            ("python", "-m", "celery_app"),
             "prefork, acks_late, reject_on_worker_lost, visibility_timeout 5 s, prefetch 1,"
-            " unacked_restore_interval 1 s, unacked_restore_throttle 1",
+            " unacked_restore_interval 1 s, unacked_restore_throttle 1, unacked_mutex_expire 5 s",
         ),
         Peer(
             "dramatiq",

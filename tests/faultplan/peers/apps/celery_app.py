@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
 from celery import Celery
-from witness import KEPT, LEASE, URL, work_in_thread
+from witness import KEPT, LEASE, SLOTS, URL, work_in_thread
 
 app = Celery("celery_app", broker=URL, backend=URL)
 app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": LEASE,
+        "unacked_mutex_expire": round(LEASE),
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
     },
@@ -46,3 +48,11 @@ class Client:
                 return ["dead", repr(found["result"])]
             case _:
                 return None
+
+
+if __name__ == "__main__":
+    # Workers of one machine must have different names, and the command line knows no number.
+    name = f"--hostname={os.getpid()}@%h"
+    app.worker_main(
+        ["worker", "--pool=prefork", f"--concurrency={SLOTS}", "--loglevel=WARNING", name]
+    )
