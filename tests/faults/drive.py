@@ -58,7 +58,8 @@ def main() -> int:
         sys.stderr.write(f"{summary(result)}\n")
         if options.save is not None:  # at once, so that a break costs one case and no more
             options.save.parent.mkdir(parents=True, exist_ok=True)
-            options.save.write_text(f"{json.dumps(results, indent=1)}\n")
+            kept = [one | {"folder": None} for one in results]  # which is on this machine alone
+            options.save.write_text(f"{json.dumps(kept, indent=1)}\n")
     table = as_comparison(results) if options.system else as_table(results)
     sys.stdout.write(f"{json.dumps(results, indent=1) if options.json else table}\n")
     if options.page is not None:
