@@ -12,11 +12,12 @@ from faultplan.crew import Crew
 from faultplan.ledger import Ledger
 from faultplan.oracle import Tally, count
 from faultplan.report import Report
-from faultplan.run import CASES, Run, case
+from faultplan.run import CASES, COMPARED, Run, case
 from faultplan.system import End, Job, Place, Session, System, WorkerSettings
 
 __all__ = [
     "CASES",
+    "COMPARED",
     "Broker",
     "Crew",
     "End",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from faultplan.system import Place, System, WorkerSettings
 
-__all__ = ["Crew", "ImpatienceError", "Worker", "children_of", "until"]
+__all__ = ["Crew", "ImpatienceError", "Worker", "appears", "children_of", "until"]
 
 #: Seconds after which something that should have happened is called a failure.
 PATIENCE: Final = 120.0
@@ -42,6 +42,15 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
             raise ImpatienceError(msg)
         time.sleep(0.01)
     return time.monotonic() - began
+
+
+def appears(condition: Callable[[], object], seconds: float) -> bool:
+    """Waits for something that may well not come; returns whether it did."""
+    try:
+        until(condition, "", seconds)
+    except ImpatienceError:
+        return False
+    return True
 
 
 def children_of(pid: int) -> set[int]:
@@ -101,9 +110,7 @@ class Crew:
         """Kills a worker with all its descendants at once, as when a machine loses its power."""
         pids = {worker.pid} | children_of(worker.pid)
         self._fault("kill", pids)
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _send(signal.SIGKILL, pids)
         self._bury(worker)
         return pids
 
@@ -122,6 +129,17 @@ class Crew:
     def resume(self, worker: Worker[bytes]) -> None:
         """Lets it go on."""
         worker.send_signal(signal.SIGCONT)
+
+    def pause_all_of(self, worker: Worker[bytes]) -> set[int]:
+        """Halts a worker with all its descendants, as when a machine stands still."""
+        pids = {worker.pid} | children_of(worker.pid)
+        self._fault("pause", pids)
+        _send(signal.SIGSTOP, pids)
+        return pids
+
+    def resume_all_of(self, pids: set[int]) -> None:
+        """Lets them go on."""
+        _send(signal.SIGCONT, pids)
 
     def end(self, worker: Worker[bytes], *signals: signal.Signals) -> tuple[int, float]:
         """Sends signals, by default SIGTERM, waits, and returns exit code and seconds."""
@@ -165,3 +183,10 @@ class Crew:
     def _bury(self, worker: Worker[bytes]) -> None:
         worker.wait(PATIENCE)
         self.workers.remove(worker)
+
+
+def _send(number: signal.Signals, pids: set[int]) -> None:
+    """Sends a signal to each process that there still is."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

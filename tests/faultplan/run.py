@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faultplan.report import Report
     from faultplan.system import Job, Session, System
 
-__all__ = ["CASES", "Case", "Run", "case"]
+__all__ = ["CASES", "COMPARED", "Case", "Run", "case"]
 
 #: Seconds until the tasks of a run must have ended, once nothing is broken any more.
 _DRAIN: Final = 180.0
@@ -56,6 +56,8 @@ class Case:
 
 #: The cases by name.
 CASES: dict[str, Case] = {}
+#: Those that queues are compared in, by name; see `faultplan.cases.compared`.
+COMPARED: dict[str, Case] = {}
 
 
 def case(
@@ -66,6 +68,7 @@ def case(
     kills: int,
     brokers: tuple[str, ...] = ("sqlite", "redis"),
     planned: bool = True,
+    compared: bool = False,
 ) -> Callable[[Callable[[Run], Report]], Callable[[Run], Report]]:
     """Registers a case.
 
@@ -76,11 +79,13 @@ def case(
         kills: how often it breaks something by default.
         brokers: on which brokers it makes sense.
         planned: whether it is one of ``all``.
+        compared: whether it is the form of the case in which queues are compared.
     """
+    cases = COMPARED if compared else CASES
 
     def register(function: Callable[[Run], Report]) -> Callable[[Run], Report]:
-        assert name not in CASES, f"two cases are called {name}"
-        CASES[name] = Case(name, title, function, tasks, kills, brokers, planned)
+        assert name not in cases, f"two cases are called {name}"
+        cases[name] = Case(name, title, function, tasks, kills, brokers, planned)
         return function
 
     return register

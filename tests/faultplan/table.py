@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["BEGIN", "END", "as_table", "replace_figures"]
+__all__ = ["BEGIN", "END", "as_table", "replace_figures", "shown"]
 
-BEGIN = "<!-- figures: begin -->"
-END = "<!-- figures: end -->"
+#: The markers, where ``{}`` is the name of the part.
+BEGIN = "<!-- {}: begin -->"
+END = "<!-- {}: end -->"
 #: Headings, and what stands below them: a key of the tally, or of the result itself.
 _COLUMNS = {
     "case": "case",
@@ -41,26 +42,36 @@ def as_table(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
-def replace_figures(page: Path, text: str) -> None:
-    """Puts a text between the markers of a page.
+def replace_figures(page: Path, text: str, part: str = "figures") -> None:
+    """Puts a text between two markers of a page.
+
+    Args:
+        page: the page.
+        text: what is to stand there.
+        part: what the markers call it.
 
     Raises:
         ValueError: the page has no markers.
     """
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    opening, closing = BEGIN.format(part), END.format(part)
+    before, begin, rest = page.read_text().partition(opening)
+    _, end, after = rest.partition(closing)
     if not (begin and end):
-        msg = f"{page} has no line {BEGIN!r} and, below it, {END!r}: put them where figures belong"
+        msg = (
+            f"{page} has no line {opening!r} and, below it, {closing!r}: put them where figures"
+            " belong"
+        )
         raise ValueError(msg)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    page.write_text(f"{before}{opening}\n\n{text}\n\n{closing}{after}")
 
 
 def _cells(result: Mapping[str, Any]) -> list[str]:
     values = {**result, **(result.get("tally") or {})}
-    return [_shown(values.get(key)) for key in _COLUMNS.values()]
+    return [shown(values.get(key)) for key in _COLUMNS.values()]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Returns a value as tables show it."""
     match value:
         case None:
             return "–"
@@ -81,5 +92,5 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         for check in result["checks"]
         if not check["held"]
     ]
-    figures = ", ".join(f"{name} {_shown(value)}" for name, value in result["figures"].items())
+    figures = ", ".join(f"{name} {shown(value)}" for name, value in result["figures"].items())
     return [*([f"- {who}: {figures}"] if figures else []), *failed]

@@ -1,13 +1,16 @@
-"""Drives a queue through the cases of the fault plan and prints what became of its tasks.
+"""Drives queues through the cases of the fault plan and prints what became of their tasks.
 
     python tests/faults/drive.py CASE... [--broker redis] [--seed N] [--tasks N] [--kills N]
+    python tests/faults/drive.py CASE... --system NAME [--tasks N] [--kills N]
 
 CASE is a name such as F1, or ``all``.
 ``--broker`` is a word or the URL of a broker that may be emptied; without it each case runs on
 every broker that it is meant for.
+``--system`` compares: it names queues, or is ``all``, and takes them through F1, F3 and F7 in a
+form that is the same for each, ours included; others are installed when they are first needed.
 The seed is printed, and decides everything that is left to chance in the driver; the environment
 variable QTASKS_TEST_SEED sets it too.
-The exit code is 1 if something did not hold.
+The exit code is 1 if something did not hold; in a comparison only what QTasks did counts.
 """
 
 from __future__ import annotations
@@ -30,17 +33,19 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import faultplan.cases  # noqa: E402, F401 - the path is set first; it registers the cases
-from faultplan.brokers import BROKERS, open_broker  # noqa: E402 - the path is set first
+from faultplan.brokers import BROKERS, Broker, open_broker  # noqa: E402 - the path is set first
 from faultplan.ours import QTasks  # noqa: E402 - the path is set first
+from faultplan.peers.comparison import OURS, SYSTEMS, about, open_system  # noqa: E402 - the path is set first
+from faultplan.peers.environment import UnavailableError  # noqa: E402 - the path is set first
+from faultplan.peers.table import as_comparison  # noqa: E402 - the path is set first
 from faultplan.report import Report  # noqa: E402 - the path is set first
-from faultplan.run import CASES, Case, Run  # noqa: E402 - the path is set first
+from faultplan.run import CASES, COMPARED, Case, Run  # noqa: E402 - the path is set first
 from faultplan.table import as_table, replace_figures  # noqa: E402 - the path is set first
 
 if TYPE_CHECKING:
-    from faultplan.system import System
+    from collections.abc import Iterator
 
-#: The systems by name.
-SYSTEMS = {"qtasks": QTasks}
+    from faultplan.system import System
 
 
 def main() -> int:
@@ -48,32 +53,54 @@ def main() -> int:
     options = parse()
     sys.stderr.write(f"seed {options.seed}\n")
     results = []
-    for case, broker in chosen(options):
-        sys.stderr.write(f"{case.name} on {broker}: {case.title}\n")
-        result = run_case(SYSTEMS[options.system](), case, broker, options)
+    for result in compare(options) if options.system else plan(options):
         results.append(result)
         sys.stderr.write(f"{summary(result)}\n")
-    table = as_table(results)
+        if options.save is not None:  # at once, so that a break costs one case and no more
+            options.save.parent.mkdir(parents=True, exist_ok=True)
+            kept = [one | {"folder": None} for one in results]  # which is on this machine alone
+            options.save.write_text(f"{json.dumps(kept, indent=1)}\n")
+    table = as_comparison(results) if options.system else as_table(results)
     sys.stdout.write(f"{json.dumps(results, indent=1) if options.json else table}\n")
-    if options.save is not None:
-        options.save.parent.mkdir(parents=True, exist_ok=True)
-        options.save.write_text(f"{json.dumps(results, indent=1)}\n")
     if options.page is not None:
-        replace_figures(options.page, f"{where_and_when(options)}\n\n{table}")
-    return 0 if all(result["passed"] for result in results) else 1
+        part = "peers" if options.system else "figures"
+        replace_figures(options.page, f"{where_and_when(options)}\n\n{table}", part)
+    return 0 if all(result["passed"] for result in results if result["system"] == OURS) else 1
 
 
-def chosen(options: argparse.Namespace) -> list[tuple[Case, str]]:
+def plan(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Runs the plan on ours."""
+    for case, broker in chosen(CASES, options):
+        sys.stderr.write(f"{case.name} on {broker}: {case.title}\n")
+        yield run_case(QTasks(), case, broker, options)
+
+
+def compare(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Takes queues through the same cases; one that is not to be had is said to be so."""
+    if (options.broker or "redis").startswith("sqlite"):
+        sys.exit(f"--broker {options.broker}: queues are compared on Redis, which all of them know")
+    for case, broker in chosen(COMPARED, options):
+        for name in SYSTEMS if "all" in options.system else options.system:
+            sys.stderr.write(f"{case.name}, {name} on {broker}: {case.title}\n")
+            try:
+                result = run_case(open_system(name), case, broker, options)
+            except UnavailableError as error:
+                report = Report()
+                report.must(f"{name} can be driven", held=False, found=f"{error}")
+                result = as_result(name, case, broker, options) | report.as_dict()
+            yield about(name) | result
+
+
+def chosen(cases: dict[str, Case], options: argparse.Namespace) -> list[tuple[Case, str]]:
     """Returns the cases to run, each with its broker."""
-    planned = [name for name, case in CASES.items() if case.planned]
+    planned = [name for name, case in cases.items() if case.planned]
     names = planned if "all" in options.cases else options.cases
     for name in names:
-        if name not in CASES:
-            sys.exit(f"no case {name!r}; there are {', '.join(CASES)}, and 'all'")
-    cases = [CASES[name] for name in names]
+        if name not in cases:
+            sys.exit(f"no case {name!r}; there are {', '.join(cases)}, and 'all'")
     return [
         (case, broker)
-        for case in cases
+        for case in map(cases.__getitem__, names)
         for broker in ([options.broker] if options.broker else case.brokers)
     ]
 
@@ -82,43 +109,43 @@ def run_case(
     system: System, case: Case, broker: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Runs one case on one broker, in a folder of its own; that of a failure is kept."""
-    tasks = case.tasks if options.tasks is None else options.tasks
-    kills = case.kills if options.kills is None else options.kills
+    head = as_result(system.name, case, broker, options)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"qtasks-{case.name}-"))
-    with (
-        open_broker(broker, folder) as opened,
-        Run(
-            system,
-            opened,
-            folder,
-            seed=options.seed,
-            tasks=tasks,
-            kills=kills,
-            quiet=not sys.stderr.isatty(),
-        ) as run,
-    ):
-        report = attempt(case, run)
+    with open_broker(broker, folder) as opened:
+        report = attempt(system, case, opened, folder, head)
     if report.passed and not options.keep:
         shutil.rmtree(folder)
-    return {
-        "system": system.name,
-        "case": case.name,
-        "title": case.title,
-        "broker": broker,
-        "seed": options.seed,
-        "tasks": tasks,
-        "kills": kills,
+    return head | {
         "seconds": round(time.monotonic() - began, 1),
         "folder": str(folder) if folder.exists() else None,
         **report.as_dict(),
     }
 
 
-def attempt(case: Case, run: Run) -> Report:
+def as_result(system: str, case: Case, broker: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Returns what is known of a result before the case has run."""
+    return {
+        "system": system,
+        "case": case.name,
+        "title": case.title,
+        "broker": broker,
+        "seed": options.seed,
+        "tasks": case.tasks if options.tasks is None else options.tasks,
+        "kills": case.kills if options.kills is None else options.kills,
+        "seconds": 0.0,
+        "folder": None,
+    }
+
+
+def attempt(
+    system: System, case: Case, broker: Broker, folder: Path, head: dict[str, Any]
+) -> Report:
     """Runs a case; what it waited for in vain is a figure that did not hold."""
+    size = {name: head[name] for name in ("seed", "tasks", "kills")}
     try:
-        return case.run(run)
+        with Run(system, broker, folder, **size, quiet=not sys.stderr.isatty()) as run:
+            return case.run(run)
     except Exception as error:  # noqa: BLE001 - the other cases are to run all the same
         traceback.print_exc()
         report = Report()
@@ -142,7 +169,8 @@ def where_and_when(options: argparse.Namespace) -> str:
     machine = (
         f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
     )
-    how = f"python tests/faults/drive.py {' '.join(options.cases)} --seed {options.seed}"
+    systems = f" --system {' '.join(options.system)}" if options.system else ""
+    how = f"python tests/faults/drive.py {' '.join(options.cases)}{systems} --seed {options.seed}"
     return f"Measured on {today}: {machine}, by `{how}`."
 
 
@@ -152,7 +180,13 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cases", nargs="+", metavar="CASE", help=f"{', '.join(CASES)}, or all")
     parser.add_argument("--broker", help=f"a URL, or {kinds}")
-    parser.add_argument("--system", choices=SYSTEMS, default="qtasks", help="the queue to drive")
+    parser.add_argument(
+        "--system",
+        nargs="+",
+        choices=[*SYSTEMS, "all"],
+        metavar="NAME",
+        help=f"compare queues in {', '.join(COMPARED)}: {', '.join(SYSTEMS)}, or all",
+    )
     parser.add_argument(
         "--seed",
         type=int,

@@ -108,7 +108,8 @@ def test_a_table_says_what_did_not_hold_and_stands_between_the_markers(tmp_path:
     report.must_lose_nothing()
     head = {"case": "F1", "title": "a kill", "broker": "sqlite", "kills": 1200}
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    begin, end = BEGIN.format("figures"), END.format("figures")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
 
     table = as_table([head | report.as_dict()])
     replace_figures(page, table)
@@ -116,7 +117,7 @@ def test_a_table_says_what_did_not_hold_and_stands_between_the_markers(tmp_path:
     assert "| F1 | a kill | sqlite | 1 | 1,200 | 1 | 0 | 0 | 0 | 0 | – | – | **no** |" in table
     assert "- F1 on sqlite: slowest, s 1.25" in table
     assert "- F1 on sqlite did **not** hold: nothing is lost (found 1)" in table
-    assert page.read_text() == f"before\n{BEGIN}\n\n{table}\n\n{END}\nafter\n"
+    assert page.read_text() == f"before\n{begin}\n\n{table}\n\n{end}\nafter\n"
     page.write_text("no markers")
     with pytest.raises(ValueError, match=r"page\.md has no line '<!-- figures: begin -->'"):
         replace_figures(page, table)

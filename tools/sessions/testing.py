@@ -105,6 +105,15 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(python=MAIN, requires=["servers"])
+def faults_peers(session: nox.Session) -> None:
+    """Take other queues and ours through the same faults; what follows ``--`` goes to drive.py."""
+    session.install(*editable(), *group("test"))
+    whole = ("--page=docs/reliability.md", "--save=tests/faults/results/peers.json")
+    drive = ("tests/faults/drive.py", "all", "--system=all")
+    session.run("python", *drive, *(session.posargs or whole))
+
+
+@nox.session(python=MAIN, requires=["servers"])
 def soak(session: nox.Session) -> None:
     """Run many tasks and see that nothing grows; arguments after ``--`` go to drive.py."""
     session.install(*editable(), *group("test"))

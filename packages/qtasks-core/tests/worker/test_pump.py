@@ -73,3 +73,45 @@ async def test_a_suspect_stays_while_an_older_run_of_the_same_task_is_settled() 
 
     # then: it asks for no second suspect
     assert [request.suspects for request in broker.asked[2:3]] == [0]
+
+
+async def test_who_has_ended_its_suspect_waits_for_other_suspects_too() -> None:
+    # given: a worker that began to wait for work while it had a suspect, so not for others
+    class Waits(Scripted):
+        waits = 0
+
+        async def ready(self, queues: Sequence[str], timeout: float) -> bool:
+            self.waits += 1
+            waiting.set()
+            await asyncio.Event().wait()
+            return True
+
+    broker, waiting = Waits(Exchange(deliveries=(delivery("a", 1, lost=1),))), asyncio.Event()
+    begun: list[Delivery] = []
+
+    async def committed(finished: Finished, fenced: bool) -> None:
+        pass
+
+    pump = Pump(
+        broker=broker,
+        worker_id="w",
+        queues=("q",),
+        config=QueueConfig(max_tasks_process=4),
+        start=begun.append,
+        stale=lambda _: None,
+        expired=lambda _, __: None,
+        committed=committed,
+    )
+    pumping = asyncio.create_task(pump.run())
+    async with asyncio.timeout(10):
+        await waiting.wait()
+        waiting.clear()
+
+        # when: the suspect ends
+        pump.finished(begun[0], Finished(begun[0], None, Settlement("a", 1, Success())))
+
+        # then: it begins to wait anew
+        await waiting.wait()
+    pump.drain()
+    await pumping
+    assert broker.waits == 2

@@ -87,14 +87,13 @@ class Pump:
         self._held: dict[str, Delivery] = {}
         self._running = 0
         self._asked_at: float | None = None
-        self._hurry = asyncio.Event()
+        self._hurry, self._wake = asyncio.Event(), asyncio.Event()
         self._look = True
         self._draining = False
-        self._failures = 0
-        self._empty = 0
-        self._wake = asyncio.Event()
+        self._failures = self._empty = 0
         self.rested = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self._watches_less = False  # it waits for all but suspects, because one was here
         # A suspect on its last chance; it runs when nothing else does, so that nobody else's
         # crash is taken for its own.
         self._solo: Delivery | None = None
@@ -357,7 +356,10 @@ class Pump:
         """Has somebody wait at the broker while there is room for work."""
         if self._draining or not self._want() or self._look:
             return
-        if self._watcher is None or self._watcher.done():
+        if self._watches_less and self._watcher and not self._keeps_suspect([]):
+            self._watcher.cancel()
+        if self._watcher is None or self._watcher.done() or self._watcher.cancelling():
+            self._watches_less = self._keeps_suspect([])
             self._watcher = asyncio.get_running_loop().create_task(self._wait_for_work())
 
     async def _wait_for_work(self) -> None:
