@@ -223,14 +223,15 @@ class MetricsPlugin(Plugin):
         self.state(task_executor.task_broker).trace_id = trace_id()
 
     @on("worker_dead_letter")
-    def convicted(self, worker: Any, reason: str) -> None:
+    def convicted(self, worker: Any, reason: str, task_broker: Delivery | None) -> None:
         """Counts a dead letter of which nobody here has seen a run.
 
         Args:
             worker: the worker that found it.
             reason: why it is dead.
+            task_broker: the delivery, if there was a run; that is counted with its outcome.
         """
-        if self._ready and (meter := self._crew.meters.get(worker)):
+        if task_broker is None and self._ready and (meter := self._crew.meters.get(worker)):
             meter.convicted(reason)
 
     @on("worker_exchanged")
