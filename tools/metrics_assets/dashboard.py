@@ -223,8 +223,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "Errors and returns",
             (
                 (
-                    "sum by (broker, error_type)"
-                    f" (increase(qtasks_broker_errors_total{_RATE}))",
+                    f"sum by (broker, error_type) (increase(qtasks_broker_errors_total{_RATE}))",
                     "{{broker}} {{error_type}}",
                 ),
                 (

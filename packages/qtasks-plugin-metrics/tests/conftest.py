@@ -32,11 +32,11 @@ class Measured:
         return self.plugin.registry.get_sample_value(name, labels)
 
     def by(self, name: str, label: str) -> dict[str, float]:
-        """Returns what the samples of a name show, by one of their labels."""
+        """Returns what the samples of a name show that is not 0, by one of their labels."""
         found: dict[str, float] = {}
         for family in self.plugin.registry.collect():
             for sample in family.samples:
-                if sample.name == name:
+                if sample.name == name and sample.value:
                     key = sample.labels[label]
                     found[key] = found.get(key, 0) + sample.value
         return found

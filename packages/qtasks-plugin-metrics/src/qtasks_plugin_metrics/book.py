@@ -65,6 +65,7 @@ class Book(Collector):
         self._before: list[Callable[[], object]] = []
         self._gauges: list[Callable[[], Iterable[Reading]]] = []
         self._totals: dict[str, dict[_Labels, Total]] = {name: {} for name in metrics}
+        self._totals[_DROPPED][()] = Total(0)
         self._room = Room(max_series, self._drop)
 
     def open(self, ledger: Ledger) -> None:
@@ -159,7 +160,7 @@ class Book(Collector):
         series = self._totals[metric.name]
         total = series.get(addition.labels)
         if total is None:
-            if metric.name != _DROPPED and not self._room.take(metric):
+            if not self._room.take(metric):
                 return
             total = series[addition.labels] = Total(len(addition.counts))
         total.amount += addition.amount
@@ -169,7 +170,7 @@ class Book(Collector):
             total.exemplars[index] = Exemplar({"trace_id": seen.trace_id}, seen.value, seen.at)
 
     def _drop(self) -> None:
-        self._totals[_DROPPED].setdefault((), Total(0)).amount += 1
+        self._totals[_DROPPED][()].amount += 1
 
 
 def merged(readings: Iterable[Reading]) -> dict[str, dict[_Labels, float]]:

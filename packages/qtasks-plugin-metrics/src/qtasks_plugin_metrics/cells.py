@@ -48,7 +48,7 @@ class Addition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CounterCell:
-    """Counts.
+    """Counts; is shown with 0 as soon as it is there, so that its first step is seen as one.
 
     Attributes:
         value: what was added so far.
@@ -58,7 +58,7 @@ class CounterCell:
 
     def __init__(self) -> None:
         self.value: float = 0
-        self._taken: float = 0
+        self._taken: float | None = None
         self.exemplar: Exemplar | None = None
 
     def inc(self, amount: float = 1) -> None:
@@ -68,9 +68,9 @@ class CounterCell:
     def take(self, metric: str, labels: tuple[str, ...]) -> Addition | None:
         """Returns what was added since the last time, or None."""
         value = self.value
-        added = value - self._taken
-        if not added:
+        if value == self._taken:
             return None
+        added = value - (self._taken or 0)
         self._taken = value
         exemplar, self.exemplar = self.exemplar, None
         return Addition(metric, labels, added, (), {} if exemplar is None else {0: exemplar})

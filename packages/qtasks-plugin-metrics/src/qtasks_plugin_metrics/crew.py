@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from qtasks_plugin_metrics.gauges import read_info, read_worker
@@ -66,6 +67,7 @@ class Crew:
             return False
         self._pulses.pop(worker, None)
         meter.count_running({})
+        deque(meter.count_figures(), maxlen=0)
         self._book.close(meter.ledger)
         if self.meters or self._pulse is None:
             return False
@@ -85,12 +87,14 @@ class Crew:
         for worker, meter in list(self.meters.items()):
             if worker.started:
                 meter.count_running(worker.health().busy)
+            deque(meter.count_figures(), maxlen=0)
 
     def readings(self) -> Iterator[Reading]:
         """Returns the gauges of the workers."""
         for worker, meter in list(self.meters.items()):
             if worker.started:
                 yield from read_worker(worker, worker.health(), meter.started_at)
+            yield from meter.count_figures()
             yield read_info(worker, self._version)
 
     def probes(self) -> list[Probe]:

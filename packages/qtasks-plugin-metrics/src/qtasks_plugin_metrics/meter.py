@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.schemas import Cancel, Fail, Release, Retry, Success
 from qtasks_plugin_metrics.cells import Exemplar
@@ -14,11 +15,15 @@ from qtasks_plugin_metrics.ledger import Ledger
 from qtasks_plugin_metrics.shared import error_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from qtasks.schemas import Delivery, Finished, Held
+    from qtasks_plugin_metrics.gauges import Reading
 
 __all__ = ["Meter"]
+
+#: Tasks whose series are there from the start; those of others come with their first run.
+_PREPARED: Final = 100
 
 
 class _Busy:
@@ -49,6 +54,11 @@ class _TaskCells:
         self.wait = ledger.histogram("task_wait_seconds", queue)
         self.end_to_end = ledger.histogram("task_end_to_end_seconds", queue)
         self.busy = busy
+        # They are there before they are needed: an increase of what was not there is none.
+        for outcome in ("retry", "fail"):
+            ledger.counter("attempts", queue, task, outcome)
+        ledger.counter("tasks_finished", queue, task, "fail")
+        ledger.counter("dead_letters", queue, task, "exhausted")
 
 
 class Meter:
@@ -77,6 +87,18 @@ class Meter:
         self._away = False
         self._calls = self.ledger.histogram("broker_op_duration_seconds", self._broker, "exchange")
         self.lag = self.ledger.histogram("event_loop_lag_seconds")
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes the series that are to be there before something happens."""
+        self.ledger.counter("broker_reconnects", self._broker)
+        for queue in self.worker.queues:
+            self.ledger.counter("leases_expired", queue)
+            self.ledger.counter("settles_fenced", queue)
+            self.ledger.counter("deliveries", queue, "yes")
+        for name, task in islice(self._tasks.items(), _PREPARED):
+            if task.queue in self.worker.queues:
+                self._open(task.queue, name)
 
     # Runs
 
@@ -120,6 +142,18 @@ class Meter:
             busy = self._busy_of(pool)
             # A run that is over and not settled is in neither, and a counter never falls.
             busy.cell.value = max(busy.cell.value, busy.ended + running.get(pool, 0.0))
+
+    def count_figures(self) -> Iterator[Reading]:
+        """Counts what other plugins tell of themselves; returns what of it is a gauge."""
+        now = self._now()
+        for plugin in list(self.worker.app.plugins.values()):
+            figures = getattr(plugin, "figures", None)
+            for name, label, value in figures(now) if callable(figures) else ():
+                if name == "circuit_state":
+                    yield name, (label,), value
+                elif name == "retry_budget_exhausted":
+                    cell = self.ledger.counter(name, label)
+                    cell.value = max(cell.value, value)
 
     def _busy_of(self, pool: str) -> _Busy:
         busy = self._busy.get(pool)

@@ -308,6 +308,7 @@ class MetricsPlugin(Plugin):
         self._get_ready()
         self._starters.add(starter)
         if hasattr(starter, "on_start"):
+            self._shared.expect_children()
             starter.on_start(self._children.listen)
             self._end_reading = self._book.read(self._children.readings)
         else:

@@ -65,6 +65,12 @@ class SharedLedger:
         """Counts a failure of a plugin."""
         self.count("plugin_hook_errors", self._plugins(plugin), self._hooks(hook))
 
+    def expect_children(self) -> None:
+        """Makes the counters of worker processes that die."""
+        with self._lock:
+            for reason in ("signal", "exit", "failed"):
+                self.ledger.counter("worker_child_exits", reason)
+
     def child_exited(self, reason: str) -> None:
         """Counts a worker process that ended."""
         self.count("worker_child_exits", self._reasons(reason))
