@@ -43,7 +43,7 @@ async def now_and_then(self: Any, *arguments: Any) -> Any:
     return await exchange(self, *arguments)
 
 
-type(app.broker).exchange = now_and_then  # type: ignore[method-assign]  # for this test
+type(app.broker).exchange = now_and_then  # type: ignore[method-assign,assignment]  # for this test
 
 
 @app.task

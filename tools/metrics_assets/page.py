@@ -36,11 +36,13 @@ def filled(page: str) -> str:
     tables = {"metrics": _metrics(), "options": _options(), "alerts": _alerts()}
     for name, lines in tables.items():
         mark = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
-        if not mark.search(page):
+        found = mark.search(page)
+        if found is None:
             msg = f"docs/metrics.md has no marks for {name}"
             raise ValueError(msg)
         text = "\n".join(lines)
-        page = mark.sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
+        begin, end = found.group(1), found.group(2)
+        page = f"{page[: found.start()]}{begin}\n{text}\n\n{end}{page[found.end() :]}"
     return page
 
 

@@ -13,6 +13,8 @@ from qtasks_plugin_metrics import MetricsPlugin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qtasks import QueueTasks
+
 
 class Measured:
     """An app in memory with metrics in a registry.
@@ -25,7 +27,7 @@ class Measured:
     def __init__(self, *plugins: Any, **settings: Any) -> None:
         options = MetricsPlugin.Options(**settings)
         self.plugin = MetricsPlugin(options=options, registry=CollectorRegistry())
-        self.app: Any = make_app("sync", plugins=[self.plugin, *plugins])
+        self.app: QueueTasks = make_app("sync", plugins=[self.plugin, *plugins])
 
     def value(self, name: str, **labels: str) -> float | None:
         """Returns what a sample shows, or None if it is not there."""

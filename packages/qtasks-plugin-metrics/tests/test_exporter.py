@@ -136,7 +136,8 @@ async def test_metrics_answer_while_the_broker_is_away(monkeypatch: pytest.Monke
         raise ConnectionError
 
     monkeypatch.setattr(app.broker, "queues", fail)
-    exporter, urls = Exporter(app, Options(port=0)), []
+    urls: list[str] = []
+    exporter = Exporter(app, Options(port=0))
     running = asyncio.create_task(exporter.run(urls.append, signals=False))
     while not urls:
         await asyncio.sleep(0)

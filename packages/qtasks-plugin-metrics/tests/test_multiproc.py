@@ -49,7 +49,7 @@ def test_the_folder_that_is_named_is_emptied(
 def test_without_a_folder_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     with pytest.raises(ConfigError, match=r"call qtasks_plugin_metrics\.multiproc\.prepare\(\)"):
-        assert MetricsPlugin(options=Options(mode="multiproc")).registry
+        assert MetricsPlugin(options=Options(mode="multiproc")).registry is not None
     import prometheus_client  # noqa: F401 - so that it is there
 
     with pytest.raises(ConfigError, match=r"prepare\(\) comes too late"):

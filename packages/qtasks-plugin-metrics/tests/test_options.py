@@ -53,7 +53,7 @@ def test_a_registry_that_has_these_names_is_refused(tmp_path: Path) -> None:
     Counter("qtasks_retries", "Somebody else's.", registry=registry)
     plugin = MetricsPlugin(registry=registry)
     with pytest.raises(ConfigError, match="metrics of these names already"):
-        assert plugin.registry
+        assert plugin.registry is not None
 
 
 def test_two_plugins_with_registries_of_their_own_live_side_by_side() -> None:
@@ -69,7 +69,7 @@ def test_an_unknown_option_is_refused_with_the_one_that_is_meant(tmp_path: Path)
     try:
         with (
             plugin_sandbox(metrics=MetricsPlugin),
-            pytest.raises(ConfigError, match="'prot'.*'port'"),
+            pytest.raises(ConfigError, match=r"'prot'.*'port'"),
         ):
             assert QueueTasks(broker_url="memory://", strict_plugins=True).plugins
     finally:
@@ -138,6 +138,6 @@ def test_a_doctor_says_where_the_metrics_are_and_who_can_read_them() -> None:
         (finding,) = MetricsPlugin(options=Options(**settings)).qtasks_health_checks(app=None)
         return finding.level, finding.message
 
-    assert look()[0] == "ok"
+    assert MetricsPlugin().qtasks_health_checks(app=None) == []
     assert look(port=9400) == ("ok", "Workers serve them on 127.0.0.1:9400.")
     assert look(port=9400, host="0.0.0.0")[0] == "warning"

@@ -114,7 +114,7 @@ def test_openmetrics_is_written_for_who_wants_it_with_exemplars(
     _, body, headers = served.get(Accept=OPEN)
 
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
-    families = list(parse_open(body.decode()))
+    families = list(parse_open(body.decode()))  # type: ignore[no-untyped-call]  # it has no types
     registry = CollectorRegistry()
     registry.register(served.book)
     assert samples(families) == samples(registry.collect())
@@ -189,7 +189,7 @@ def test_a_taken_port_is_told_with_what_to_do(serve: Callable[..., Served]) -> N
 
 
 def test_an_address_that_is_not_here_is_told(serve: Callable[..., Served]) -> None:
-    with pytest.raises(ServingError, match="192.0.2.1:0: this machine has no such address"):
+    with pytest.raises(ServingError, match=r"192\.0\.2\.1:0: this machine has no such address"):
         MetricsServer(Options(port=0, host="192.0.2.1"), lambda _: (b"", ""), str, str)
 
 

@@ -173,15 +173,13 @@ class MetricsPlugin(Plugin):
         """
         set_up = self.settings
         if set_up.port is None:
-            text = "No port is set, so workers serve no metrics."
-            fix = "Set QTASKS_METRICS_PORT, or run with --metrics-port."
-            return [Finding("ok", "metrics", f"{text} {fix}")]
+            return []
         local = set_up.host in {"127.0.0.1", "::1", "localhost"}
         if local or (set_up.token and set_up.certificate):
-            return [Finding("ok", "metrics", f"Workers serve them on {set_up.host}:{set_up.port}.")]
+            return [Finding("ok", "address", f"Workers serve them on {set_up.host}:{set_up.port}.")]
         text = f"Who reaches {set_up.host}:{set_up.port} can read them."
         fix = "Set token, certificate and key, or keep strangers away from that address."
-        return [Finding("warning", "metrics", text, fix)]
+        return [Finding("warning", "address", text, fix)]
 
     # What it listens to
 
