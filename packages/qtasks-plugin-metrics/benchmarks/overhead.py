@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -29,15 +28,20 @@ from qtasks_plugin_metrics.serving import MetricsServer
 from qtasks_plugin_metrics.writing import of_book
 
 
-async def drain(url: str, tasks: int, plugins: list[Any]) -> tuple[float, float]:
-    """Returns microseconds of the clock and of the CPU for each task."""
+async def drain(url: str, tasks: int, plugins: list[Any]) -> dict[str, float]:
+    """Returns microseconds for each task: to add it, and to run it, of the clock and the CPU."""
     app = QueueTasks(broker_url=url, plugins=plugins)
 
     @app.task
     async def noop(number: int) -> int:
         return number
 
-    for begin in range(0, tasks, 1000):
+    one_by_one = tasks // 10
+    added = time.process_time()
+    for number in range(one_by_one):
+        await noop.add_task(number)
+    added = time.process_time() - added
+    for begin in range(one_by_one, tasks, 1000):
         await app.add_tasks([noop.build(n) for n in range(begin, min(tasks, begin + 1000))])
     worker = app.worker(burst=True)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -45,28 +49,34 @@ async def drain(url: str, tasks: int, plugins: list[Any]) -> tuple[float, float]
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     await app.flush_all()
     await app.close()
-    return wall / tasks * 1e6, cpu / tasks * 1e6
+    return {
+        "add_cpu": added / one_by_one * 1e6,
+        "run_cpu": cpu / tasks * 1e6,
+        "run_wall": wall / tasks * 1e6,
+    }
 
 
 def compare(url: str, tasks: int, rounds: int) -> dict[str, Any]:
-    """Drains in turns, and returns the medians."""
-    figures: dict[str, list[tuple[float, float]]] = {"without": [], "with": []}
+    """Drains in turns, without and with metrics, and returns the least of each figure.
+
+    The least is what the machine can do when nobody else is at work on it.
+    """
+    found: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
     asyncio.run(drain(url, tasks // 4, []))
     for number in range(rounds):
         for kind in ("without", "with") if number % 2 else ("with", "without"):
             plugins = [MetricsPlugin(registry=CollectorRegistry())] if kind == "with" else []
-            figures[kind].append(asyncio.run(drain(url, tasks, plugins)))
-    without, with_all = (
-        [statistics.median(found[index] for found in figures[kind]) for index in (0, 1)]
-        for kind in ("without", "with")
-    )
-    return {
-        "broker": url.partition(":")[0],
-        "us_per_task_without": round(without[0], 2),
-        "us_per_task_with": round(with_all[0], 2),
-        "cpu_us_more_per_task": round(with_all[1] - without[1], 2),
-        "of_the_rate": f"{without[0] / with_all[0]:.3f}",
-    }
+            found[kind].append(asyncio.run(drain(url, tasks, plugins)))
+    answer: dict[str, Any] = {"broker": url.partition(":")[0], "unit": "us per task"}
+    for figure in ("add_cpu", "run_cpu", "run_wall"):
+        without = min(one[figure] for one in found["without"])
+        more = min(one[figure] for one in found["with"])
+        answer[figure] = {
+            "without": round(without, 2),
+            "with": round(more, 2),
+            "more": f"{100 * (more - without) / without:+.1f} %",
+        }
+    return answer
 
 
 def scrape(series: int, times: int) -> dict[str, Any]:

@@ -206,9 +206,10 @@ class MetricsPlugin(Plugin):
             qtasks: the app.
             messages: what is published.
         """
-        if not self.is_used:
-            return None
-        self._get_ready()
+        if not self._ready:
+            if not self.is_used:
+                return None
+            self._get_ready()
         return Publishing(self._tally, qtasks, messages)
 
     @on("task_executor_before_execute")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtasks.schemas import Message
+    from qtasks_plugin_metrics.cells import HistogramCell
 
 __all__ = ["KnownQueues", "SharedLedger", "error_name"]
 
@@ -42,6 +43,17 @@ class KnownQueues:
         return known
 
 
+class _AddingCells:
+    """What is counted of a task that is added to a queue."""
+
+    __slots__ = ("duration", "enqueued", "size")
+
+    def __init__(self, ledger: Ledger, queue: str, task: str) -> None:
+        self.enqueued = ledger.counter("tasks_enqueued", queue, task)
+        self.size = ledger.histogram("enqueue_payload_bytes", queue)
+        self.duration = ledger.histogram("enqueue_duration_seconds", queue)
+
+
 class SharedLedger:
     """Adds up what any thread tells.
 
@@ -55,6 +67,7 @@ class SharedLedger:
         self._errors, self._plugins, self._hooks = Words(), Words(), Words()
         self._reasons = Words()
         self._queues = KnownQueues()
+        self._adding: dict[tuple[str, str], _AddingCells] = {}
 
     def count(self, name: str, *labels: str) -> None:
         """Adds 1 to a counter."""
@@ -83,18 +96,26 @@ class SharedLedger:
             messages: what was added.
             seconds: how long it took.
         """
-        tasks, queues = app.tasks, self._queues(app)
+        durations: set[HistogramCell] = set()
         with self._lock:
-            ledger = self.ledger
             for message in messages:
-                queue = message.queue if message.queue in queues else UNKNOWN
-                task = message.task if message.task in tasks else UNKNOWN
-                ledger.counter("tasks_enqueued", queue, task).inc()
-                size = ledger.histogram("enqueue_payload_bytes", queue)
-                size.observe(len(message.payload))
-            for queue in {message.queue for message in messages}:
-                known = queue if queue in queues else UNKNOWN
-                ledger.histogram("enqueue_duration_seconds", known).observe(seconds)
+                cells = self._adding.get((message.queue, message.task))
+                if cells is None:
+                    cells = self._open(app, message.queue, message.task)
+                cells.enqueued.value += 1
+                cells.size.observe(len(message.payload))
+                durations.add(cells.duration)
+            for duration in durations:
+                duration.observe(seconds)
+
+    def _open(self, app: Any, queue: str, task: str) -> _AddingCells:
+        """Returns the cells of a task in a queue; names that nobody has registered are not kept."""
+        known = queue in self._queues(app), task in app.tasks
+        shown = queue if known[0] else UNKNOWN, task if known[1] else UNKNOWN
+        cells = _AddingCells(self.ledger, *shown)
+        if all(known):
+            self._adding[queue, task] = cells
+        return cells
 
     def not_published(self, app: Any, messages: Sequence[Message], error: BaseException) -> None:
         """Counts messages that could not be added.
