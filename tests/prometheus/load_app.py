@@ -10,7 +10,7 @@ from qtasks import QueueTasks
 from qtasks.configs import QueueConfig
 from qtasks.exc import Reject, ServerUnavailableError
 from qtasks.plugins import Plugin, on
-from qtasks_plugin_retry import Constant, Retry
+from qtasks_plugin_retry import Breaker, Budget, Constant, Retry
 
 app = QueueTasks(
     broker_url=os.environ["LOAD_BROKER"],
@@ -58,7 +58,11 @@ def send(text: str) -> int:
     return len(text)
 
 
-@app.task(retry=Retry(max_attempts=2, backoff=Constant(0.1)))
+SPARE = Budget("spare", ratio=0, min_per_second=0.5, per=4)
+BANK = Breaker("bank", failure_ratio=None, consecutive=1000)
+
+
+@app.task(retry=Retry(max_attempts=2, backoff=Constant(0.1), budget=SPARE, breaker=BANK))
 async def flaky() -> None:
     """Fails, twice."""
     raise OSError

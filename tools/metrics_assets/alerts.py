@@ -64,7 +64,7 @@ RECORDS: Final = {
     ),
     "job:qtasks_utilisation:rate5m": (
         "sum by (job) (rate(qtasks_worker_busy_seconds_total[5m]))"
-        " / sum by (job) (qtasks_worker_slots)"
+        " / sum by (job) (max by (job, instance) (qtasks_worker_slots))"
     ),
 }
 

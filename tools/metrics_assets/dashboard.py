@@ -71,7 +71,8 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         _one(
             "Workers busy",
-            f"sum(rate(qtasks_worker_busy_seconds_total{_RATE})) / sum(qtasks_worker_slots)",
+            f"sum(rate(qtasks_worker_busy_seconds_total{_RATE}))"
+            " / sum(max by (instance) (qtasks_worker_slots))",
             unit="percentunit",
             kind="stat",
             width=4,
@@ -163,6 +164,16 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "New dead letters",
             f"sum by (queue, task, reason) (increase(qtasks_dead_letters_total{{{_Q}}}{_RATE}))",
             "{{task}} {{reason}}",
+        ),
+        _one(
+            "Retries that budgets have postponed",
+            f"sum by (budget) (increase(qtasks_retry_budget_exhausted_total{_RATE}))",
+            "{{budget}}",
+        ),
+        _one(
+            "Breakers: 1 half-open, 2 open",
+            "max by (breaker) (qtasks_circuit_state)",
+            "{{breaker}}",
         ),
     ),
     "Workers": (

@@ -180,7 +180,7 @@ METRICS: Final = (
     ),
     # Workers
     _gauge("tasks_in_progress", "Tasks that run now.", "queue"),
-    _gauge("worker_slots", "How many tasks run at once at most.", "pool"),
+    _gauge("worker_slots", "How many tasks run at once at most; pools share them.", "pool"),
     _counter("worker_busy_seconds", "Time that tasks have been running, added up.", "pool"),
     _gauge("worker_prefetched_tasks", "Tasks that wait in workers for a slot.", "queue"),
     _counter(
