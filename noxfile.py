@@ -21,6 +21,7 @@ from sessions import (
     matrix,
     minimal,
     plugging,
+    prometheus,
     publishing,
     showing,
     testing,
@@ -36,6 +37,7 @@ ROOMS = (
     matrix,
     minimal,
     plugging,
+    prometheus,
     publishing,
     showing,
     testing,
@@ -58,5 +60,6 @@ nox.options.sessions = [
     "dists",
     "third_party",
     f"compat-{NEWEST}",
+    "prometheus",
     "build",
 ]

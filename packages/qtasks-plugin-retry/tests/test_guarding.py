@@ -189,3 +189,25 @@ def test_a_task_pays_for_what_it_has_alone(options: dict[str, Any], triggers: se
     wanted = plugin.applies(task.definition)
 
     assert set(wanted or ()) == triggers  # type: ignore[arg-type]  # it never says True
+
+
+def test_exporters_see_how_budgets_and_breakers_stand() -> None:
+    plugin = RetryPlugin()
+    app = make_app(plugins=[plugin])
+    budget = Budget("spare", ratio=0, min_per_second=0.1, per=10)
+    breaker = Breaker("bank", consecutive=2, cooldown=1000)
+
+    @app.task(retry=Retry(max_attempts=2, backoff=0, budget=budget, breaker=breaker))
+    def work() -> None:
+        raise OSError
+
+    before = list(plugin.figures(app.clock.time()))
+    for _ in range(2):
+        work.add_task()
+    run_queue(app, delays=False)
+
+    assert before == [("retry_budget_exhausted", "spare", 0.0), ("circuit_state", "bank", 0.0)]
+    figures = {name: value for name, _, value in plugin.figures(app.clock.time())}
+    assert figures == {"retry_budget_exhausted": 1.0, "circuit_state": 2.0}
+    later = {name: value for name, _, value in plugin.figures(app.clock.time() + 2000)}
+    assert later["circuit_state"] == 1.0

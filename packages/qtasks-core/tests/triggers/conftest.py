@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -317,6 +318,28 @@ def lose(stage: Stage) -> None:
             await stage.app.broker.expire(self.ctx.get_component("worker").id)
 
     assert stage.run(late).status == "success"
+
+
+@scene("worker_exchanged")
+def exchange(stage: Stage) -> None:
+    """Runs a task."""
+    stage.run()
+
+
+@scene("worker_leases_kept")
+def keep(stage: Stage) -> None:
+    """Runs a task until its lease was renewed, or long enough for that."""
+    heard = [one for one in stage.app.plugins.values() if isinstance(one, Answering)]
+
+    @stage.app.task
+    async def lasting() -> None:
+        for _ in range(100):
+            if any("worker_leases_kept" in plugin.names() for plugin in heard):
+                return
+            await asyncio.sleep(0.01)
+
+    stage.app.config.lease = 0.2
+    assert stage.run(lasting).status == "success"
 
 
 @scene("broker_running_older_tasks", "storage_running_older_tasks")

@@ -4,10 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from qtasks._worker.pump import Pump
-from qtasks._worker.runner import Finished
 from qtasks.adapters.memory import MemoryBroker
 from qtasks.configs import QueueConfig
-from qtasks.schemas import Delivery, Exchange, Message, Settlement, Success
+from qtasks.schemas import Delivery, Exchange, Finished, Message, Settlement, Success
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -56,6 +56,11 @@ class Circuit:
         self._successes = 0
         self._told_at = 0.0
 
+    @property
+    def seen(self) -> Standing:
+        """How it stood when this process last looked."""
+        return self._seen
+
     async def enter(self, now: float) -> Pass | float:
         """Lets a run start, or returns the seconds until it should ask again.
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from qtasks.schemas import Finding
 from qtasks_plugin_retry.boards import Board, LocalBoard, StorageBoard
+from qtasks_plugin_retry.breaker import phase_of
 from qtasks_plugin_retry.circuit import Circuit
 from qtasks_plugin_retry.purse import Purse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qtasks.storages import BaseStorage
     from qtasks_plugin_retry.breaker import Breaker
     from qtasks_plugin_retry.budget import Budget
     from qtasks_plugin_retry.policy import Retry
 
 __all__ = ["Guards"]
+
+#: What a breaker does with the next task, from good to bad.
+_PHASES: Final = ("closed", "half-open", "open")
 
 T = TypeVar("T", "Budget", "Breaker")
 
@@ -75,6 +81,26 @@ class Guards:
         if key not in self._circuits:
             self._circuits[key] = Circuit(breaker, self._board(storage, shared=breaker.shared))
         return self._circuits[key]
+
+    def figures(self, now: float) -> Iterator[tuple[str, str, float]]:
+        """Returns what exporters show, without asking anybody.
+
+        Args:
+            now: seconds since the epoch.
+
+        Yields:
+            What it is, of which budget or breaker, and the number.
+        """
+        spent = dict.fromkeys(self.budgets, 0)
+        for (name, _), purse in list(self._purses.items()):
+            spent[name] += purse.postponed
+        for name, count in spent.items():
+            yield "retry_budget_exhausted", name, float(count)
+        phases = dict.fromkeys(self.breakers, 0)
+        for (name, _), circuit in list(self._circuits.items()):
+            phases[name] = max(phases[name], _PHASES.index(phase_of(circuit.seen, now)))
+        for name, phase in phases.items():
+            yield "circuit_state", name, float(phase)
 
     def findings(self) -> list[Finding]:
         """Says what is configured, for the doctor."""

@@ -114,6 +114,19 @@ class RetryPlugin(Plugin):
         """
         return self.guards.findings()
 
+    def figures(self, now: float) -> Iterable[tuple[str, str, float]]:
+        """Returns how its budgets and breakers stand in this process, for exporters.
+
+        Args:
+            now: seconds since the epoch.
+
+        Returns:
+            Triples: ``retry_budget_exhausted`` with the name of a budget and how many retries it
+            has postponed, and ``circuit_state`` with that of a breaker and 0 if it is closed, 1 if
+            it is half-open, 2 if it is open.
+        """
+        return list(self.guards.figures(now))
+
     def applies(self, task: TaskDefinition) -> bool | Collection[str]:
         """Names the triggers that the policy of a task needs; without one it needs none.
 

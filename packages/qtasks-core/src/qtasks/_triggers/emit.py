@@ -8,7 +8,6 @@ Plain methods are called without a frame in between: three of them take about a 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from qtasks._triggers.answers import read, read_only_cache
@@ -17,7 +16,7 @@ from qtasks._triggers.steering import is_failure, steers
 from qtasks.exc import PluginError, PluginTimeoutError, TaskCancelError, TaskControl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from types import CodeType, TracebackType
 
     from qtasks._triggers.policy import Policy
@@ -111,22 +110,52 @@ async def _single(name: str, subscription: Subscription, arguments: Mapping[str,
     return None
 
 
-@asynccontextmanager
-async def around(
-    name: str, subscribers: Subscribers, arguments: Mapping[str, Any]
-) -> AsyncIterator[None]:
+class around:  # noqa: N801 - it is called as the functions for the other kinds are
     """Enters the context managers that the subscribers return, around the body.
 
     The body runs exactly once, whatever they do. They may watch its exception, not swallow it.
+
+    Args:
+        name: the trigger.
+        subscribers: who listens.
+        arguments: its arguments.
     """
-    async with AsyncExitStack() as stack:
-        for subscription in subscribers:
-            await stack.enter_async_context(_Guard(name, subscription, arguments))
-        yield
+
+    __slots__ = ("_entered", "_guards")
+
+    def __init__(self, name: str, subscribers: Subscribers, arguments: Mapping[str, Any]) -> None:
+        self._guards = [_Guard(name, one, arguments) for one in subscribers]
+        self._entered: list[_Guard] = []
+
+    async def __aenter__(self) -> None:
+        for guard in self._guards:
+            try:
+                await guard.__aenter__()
+            except BaseException as error:
+                await self.__aexit__(type(error), error, error.__traceback__)
+                raise
+            self._entered.append(guard)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        raised: BaseException | None = None
+        while self._entered:
+            try:
+                await self._entered.pop().__aexit__(kind, error, trace)
+            except BaseException as new:  # noqa: BLE001 - those outside see it, then it is raised
+                kind, error, trace, raised = type(new), new, new.__traceback__, new
+        if raised is not None:
+            raise raised
 
 
 class _Guard:
     """Keeps a plugin's failing context manager from the body."""
+
+    __slots__ = ("_arguments", "_manager", "_name", "_subscription")
 
     def __init__(self, name: str, subscription: Subscription, arguments: Mapping[str, Any]) -> None:
         self._name, self._subscription, self._arguments = name, subscription, arguments

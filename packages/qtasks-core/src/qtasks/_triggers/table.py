@@ -83,6 +83,8 @@ class TriggerTable:
     worker_remove_finished_task: Subscribers = ()
     worker_execute_after: Subscribers = ()
     worker_outcome: Subscribers = ()
+    worker_exchanged: Subscribers = ()
+    worker_leases_kept: Subscribers = ()
     worker_lease_lost: Subscribers = ()
     worker_dead_letter: Subscribers = ()
     task_executor_args_replace: Subscribers = ()

@@ -110,6 +110,11 @@ class Keeper:
             self._monotonic = loop.time  # it sleeps by the loop, so it counts by the loop
             self._task = loop.create_task(self._keep_on_loop())
 
+    @property
+    def connected(self) -> bool:
+        """Whether leases could be renewed when that was last tried."""
+        return not self._away
+
     def retain(self, retention: Retention) -> None:
         """Changes how long what a sweep ends is kept."""
         self._broker.retention = retention

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from qtasks._core.decisions.outcomes import releases
 from qtasks._worker.deadlines import Deadlines
-from qtasks._worker.runner import Finished
+from qtasks._worker.outages import pause_after, still_ours
 from qtasks.exc import ServerError
-from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Held, Settlement
+from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Finished, Held, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,14 +31,7 @@ log = logging.getLogger("qtasks.worker")
 
 #: Seconds of one wait for work; the broker is asked again afterwards.
 _READY_WAIT: Final = 5.0
-#: The longest pause between two attempts to reach a broker that is away: work goes on within half
-#: a second of its return.
-_MAX_BACKOFF: Final = 0.4
-#: After so many attempts, half a minute at least, nobody expects it at any moment any more ...
-_MANY_FAILURES: Final = 100
-#: ... and pauses may be longer.
-_MAX_LATE_BACKOFF: Final = 2.0
-#: The longest of these pauses while the worker stops.
+#: The longest pause between two attempts to reach a broker while the worker stops.
 _LAST_PAUSE: Final = 0.2
 #: The longest pause after a broker said "ready" and then gave nothing.
 _MAX_EMPTY_PAUSE: Final = 0.5
@@ -57,9 +49,12 @@ class Pump:
         stale: takes a delivery whose task was handed to this worker anew.
         committed: takes each settled run and whether the broker refused it.
         expired: takes a delivery whose time to start ran out while it waited here, and why it ends.
+        exchanged: takes what each call to the broker brought, as ``worker_exchanged`` has it; None
+            if nobody is to be told.
 
     Attributes:
         rested: set whenever nothing is left to do here.
+        moved_at: when the broker was last asked or has last answered, on the monotonic clock.
     """
 
     def __init__(
@@ -73,6 +68,7 @@ class Pump:
         stale: Callable[[Delivery], object],
         committed: Callable[[Finished, bool], Awaitable[None]],
         expired: Callable[[Delivery, str], None],
+        exchanged: Callable[..., Awaitable[None]] | None = None,
     ) -> None:
         self._broker = broker
         self._worker_id = worker_id
@@ -81,6 +77,8 @@ class Pump:
         self._start = start
         self._stale = stale
         self._committed = committed
+        self._exchanged = exchanged
+        self.moved_at = time.monotonic()
         self._lease = config.lease  # the keeper's, as long as this worker runs
         self._buffer: deque[Delivery] = deque()
         self._outbox: deque[Finished | Settlement] = deque()
@@ -108,6 +106,19 @@ class Pump:
         """Returns for how many seconds an answer is on its way; may be called from any thread."""
         asked_at = self._asked_at
         return 0.0 if asked_at is None else time.monotonic() - asked_at
+
+    def waiting(self) -> list[Delivery]:
+        """Returns what waits here for a slot; may be called from any thread."""
+        return [*self._buffer.copy(), *self._waiting_solo()]
+
+    @property
+    def draining(self) -> bool:
+        """Whether it claims no more."""
+        return self._draining
+
+    def standing(self) -> tuple[bool, bool]:
+        """Returns whether the broker answered last, and whether there is no room for more work."""
+        return not self._failures, not self._want()
 
     @property
     def idle(self) -> bool:
@@ -231,36 +242,26 @@ class Pump:
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
         asked = asyncio.get_running_loop().time()
-        self._asked_at = time.monotonic()
+        self._asked_at = self.moved_at = time.monotonic()
         try:
             answer = await self._broker.exchange(settlements, request)
             if self.waits() > self._lease / 2:
-                answer = await self._still_ours(answer)
+                answer = await still_ours(self._broker, answer, self._lease)
         except ServerError as error:
             self._outbox.extendleft(reversed(batch))
             if not error.retriable:
                 raise
-            self._asked_at = None
+            seconds, self._asked_at = self.waits(), None
+            if self._exchanged is not None:
+                await self._exchanged(Exchange(), batch=batch, seconds=seconds, e=error)
             await self._back_off(error)
             return
-        self._asked_at = None
+        seconds, self._asked_at = self.waits(), None
         self._note_success()
         self._take(answer, want, asked)
+        if self._exchanged is not None:
+            await self._exchanged(answer, batch=batch, seconds=seconds, e=None)
         await self._report(batch, answer)
-
-    async def _still_ours(self, answer: Exchange) -> Exchange:
-        """Leaves out what was taken back before its answer was read.
-
-        That was late: the process stood still, or code blocked its loop.
-        """
-        held = [Held(d.id, d.token, d.message.queue) for d in answer.deliveries]
-        if not held:
-            return answer
-        lost = frozenset((await self._broker.extend(held, self._lease)).lost)
-        if lost:
-            log.warning("%d tasks came too late and are left to other workers", len(lost))
-        ours = tuple(d for d in answer.deliveries if d.id not in lost)
-        return Exchange(answer.refused, ours)
 
     def _keeps_suspect(self, settled: list[Settlement]) -> bool:
         """Whether a suspect stays in this process once ``settled`` is written."""
@@ -368,6 +369,7 @@ class Pump:
         try:
             while not await self._broker.ready(self._queues, _READY_WAIT):
                 self._empty = 0
+                self.moved_at = time.monotonic()
         except ServerError as error:
             if error.retriable:
                 await self._back_off(error)
@@ -380,9 +382,7 @@ class Pump:
         self._failures += 1
         if self._failures == 1:
             log.warning("The broker is away, its work waits: %s", error)
-        longest = _MAX_BACKOFF if self._failures <= _MANY_FAILURES else _MAX_LATE_BACKOFF
-        pause = min(longest, 0.05 * 2 ** min(self._failures, 10))
-        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads workers, no secret
+        pause = pause_after(self._failures)
         if self._draining:  # in a hurry, but not in a frenzy
             await asyncio.sleep(min(pause, _LAST_PAUSE))
         else:
@@ -395,6 +395,7 @@ class Pump:
                 await self._hurry.wait()
 
     def _note_success(self) -> None:
+        self.moved_at = time.monotonic()
         if self._failures:
             log.info("The broker is back after %d attempts", self._failures)
             self._failures = 0

@@ -7,8 +7,6 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from qtasks._core.binding import load_arguments
 from qtasks._core.decisions import outcomes
 from qtasks._core.decisions.history import append
@@ -25,6 +23,7 @@ from qtasks.schemas import (
     Cancel,
     Delivery,
     Fail,
+    Finished,
     HistoryEntry,
     Outcome,
     Retry,
@@ -45,23 +44,9 @@ if TYPE_CHECKING:
     from qtasks.contracts.executor import BaseTaskExecutor
     from qtasks.typing import Clock
 
-__all__ = ["Finished", "Runner"]
+__all__ = ["Runner"]
 
 log = logging.getLogger("qtasks.worker")
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """A run that ended and waits to be settled.
-
-    Attributes:
-        delivery: what was run.
-        task: its registered task, or None if this worker does not know it.
-        settlement: what goes to the broker.
-    """
-
-    delivery: Delivery
-    task: TaskDefinition | None
-    settlement: Settlement
 
 
 class Runner:
@@ -108,7 +93,7 @@ class Runner:
         self._attendance = attendance
         self._on_finished = on_finished
         self._firing = Running(worker, tasks, registry, config)
-        self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._running: dict[tuple[str, int], Passage] = {}
         self._endings: dict[tuple[str, int], Outcome | None] = {}
 
     @property
@@ -116,10 +101,15 @@ class Runner:
         """How many deliveries run now."""
         return len(self._running)
 
+    def passages(self) -> list[Passage]:
+        """Returns what runs now; may be called from any thread."""
+        return list(self._running.values())
+
     def start(self, delivery: Delivery) -> None:
         """Begins to run a delivery."""
-        run = asyncio.get_running_loop().create_task(self._run(delivery))
-        self._running[delivery.id, delivery.token] = run
+        passage = Passage(self._tasks.get(delivery.message.task), delivery)
+        self._running[delivery.id, delivery.token] = passage
+        passage.run = asyncio.get_running_loop().create_task(self._run(passage))
 
     def interrupt(self, task_id: str, token: int, ending: Outcome | None) -> bool:
         """Stops a running delivery; ``ending`` becomes its outcome, None drops it unsettled.
@@ -129,12 +119,12 @@ class Runner:
         Returns:
             False if it is not running (any more).
         """
-        run = self._running.get((task_id, token))
-        if run is None or (task_id, token) in self._endings:
+        passage = self._running.get((task_id, token))
+        if passage is None or passage.run is None or (task_id, token) in self._endings:
             return False
         self._endings[task_id, token] = ending
         self._attendance.end(task_id, token, _why(ending))
-        run.cancel()
+        passage.run.cancel()
         return True
 
     def interrupt_all(self, ending: Outcome | None) -> None:
@@ -149,23 +139,25 @@ class Runner:
     def unrun(self, delivery: Delivery, outcome: Outcome) -> Finished:
         """Ends a delivery without running it."""
         task = self._tasks.get(delivery.message.task)
-        settlement = self._settlement(Passage(task, delivery), outcome, self._clock.time())
-        return Finished(delivery, task, settlement)
+        now = self._clock.time()
+        settlement = self._settlement(Passage(task, delivery), outcome, now)
+        return Finished(delivery, task, settlement, now, now)
 
     async def finish(self, delivery: Delivery) -> Finished | None:
         """Runs a delivery in the calling asyncio task, whose context it changes; tells nobody."""
         current_app.set(self._owner)
         current_delivery.set(delivery)
-        return await self._finished(self._tasks.get(delivery.message.task), delivery)
+        passage = Passage(self._tasks.get(delivery.message.task), delivery)
+        return await self._finished(passage, delivery)
 
-    async def _run(self, delivery: Delivery) -> None:
+    async def _run(self, passage: Passage) -> None:
+        delivery = passage.delivery
         current_app.set(self._owner)
         current_delivery.set(delivery)
         key = (delivery.id, delivery.token)
-        task = self._tasks.get(delivery.message.task)
         finished = None
         try:
-            finished = await self._finished(task, delivery)
+            finished = await self._finished(passage, delivery)
         except BaseException:
             log.exception("The engine failed on %s; its lease will run out", task_text(delivery))
         finally:
@@ -173,11 +165,10 @@ class Runner:
             self._running.pop(key, None)
             self._on_finished(delivery, finished)
 
-    async def _finished(self, task: TaskDefinition | None, delivery: Delivery) -> Finished | None:
+    async def _finished(self, passage: Passage, delivery: Delivery) -> Finished | None:
         """Runs a delivery and makes its settlement; None if it was lost meanwhile."""
         key = (delivery.id, delivery.token)
-        started = self._clock.time()
-        passage = Passage(task, delivery, started=started)
+        passage.started = started = self._clock.time()
         try:
             finished = await self._ended(passage, key, started)
         finally:
@@ -214,7 +205,8 @@ class Runner:
         if debug:
             end = type(settlement.outcome).__name__.lower()
             log.debug("%s ends: %s", task_text(passage.delivery), end)
-        return Finished(passage.delivery, passage.task, settlement)
+        ended = self._clock.time() if self._firing.measured else 0.0
+        return Finished(passage.delivery, passage.task, settlement, started, ended)
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
         table = self._registry.table if task is None else self._registry.table_for(task)

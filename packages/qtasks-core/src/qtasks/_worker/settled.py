@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from qtasks._core.decisions.outcomes import is_final
 from qtasks._runtime.errors import printable
 from qtasks._triggers import emit
-from qtasks.schemas import Delivery, Fail, Outcome, Retry
+from qtasks.schemas import Delivery, Fail, Finished, Outcome, Retry, Settlement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qtasks._triggers.registry import TriggerRegistry
     from qtasks._triggers.table import TriggerTable
-    from qtasks._worker.runner import Finished
+    from qtasks.schemas import Exchange
 
-__all__ = ["tell_settled"]
+__all__ = ["tell_exchanged", "tell_settled"]
 
 log = logging.getLogger("qtasks.worker")
 
@@ -66,7 +68,13 @@ async def _tell(worker: Any, table: TriggerTable, finished: Finished, *, fenced:
         }
         await emit.notify("worker_execute_after", subscribers, after)
     if subscribers := table.worker_outcome:
-        answer = {"outcome": outcome, "final": is_final(outcome), "fenced": fenced}
+        answer = {
+            "outcome": outcome,
+            "final": is_final(outcome),
+            "fenced": fenced,
+            "started": finished.started,
+            "seconds": max(0.0, finished.ended - finished.started),
+        }
         await emit.notify("worker_outcome", subscribers, {**about, **answer})
     if fenced and (subscribers := table.worker_lease_lost):
         await emit.notify("worker_lease_lost", subscribers, about)
@@ -79,6 +87,34 @@ async def _tell(worker: Any, table: TriggerTable, finished: Finished, *, fenced:
             "task_broker": delivery,
         }
         await emit.notify("worker_dead_letter", subscribers, dead)
+
+
+async def tell_exchanged(
+    worker: Any,
+    registry: TriggerRegistry,
+    answer: Exchange,
+    *,
+    batch: Sequence[Finished | Settlement],
+    **measured: Any,
+) -> None:
+    """Tells plugins of a call that settled and claimed.
+
+    Args:
+        worker: the worker.
+        registry: the plugins.
+        answer: what the broker said.
+        batch: what was settled.
+        **measured: what else ``worker_exchanged`` tells.
+    """
+    if subscribers := registry.table.worker_exchanged:
+        about = {
+            "worker": worker,
+            "deliveries": answer.deliveries,
+            "runs": [entry for entry in batch if type(entry) is Finished],
+            "refused": answer.refused,
+            **measured,
+        }
+        await emit.notify("worker_exchanged", subscribers, about)
 
 
 def _log_failure(delivery: Delivery, outcome: Outcome) -> None:

@@ -18,12 +18,12 @@ from qtasks._runtime.logs import mark_handlers
 from qtasks._runtime.signals import handle_signals
 from qtasks._runtime.threads import ThreadPool
 from qtasks._triggers.hangs import HangWatch
-from qtasks._version import __version__
 from qtasks._worker.attendance import Attendance
 from qtasks._worker.burst import until_stopped
 from qtasks._worker.changes import follow
 from qtasks._worker.firing.keeping import Keeping
 from qtasks._worker.firing.working import tell_started, tell_stop_asked, tell_stopped
+from qtasks._worker.health import look_at, presence_of
 from qtasks._worker.keeper import Keeper
 from qtasks._worker.opening import open_patiently
 from qtasks._worker.places import Pools
@@ -31,8 +31,8 @@ from qtasks._worker.plan import Plans
 from qtasks._worker.processes import ProcessPool
 from qtasks._worker.pump import Pump
 from qtasks._worker.reports import Reports
-from qtasks._worker.runner import Finished, Runner
-from qtasks._worker.settled import tell_settled
+from qtasks._worker.runner import Runner
+from qtasks._worker.settled import tell_exchanged, tell_settled
 from qtasks._worker.stopping import shut_down
 from qtasks._worker.streams import Streams
 from qtasks.schemas import (
@@ -44,10 +44,11 @@ from qtasks.schemas import (
     Release,
     Swept,
     TaskDefinition,
+    WorkerHealth,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from qtasks._triggers.registry import TriggerRegistry
     from qtasks._worker.runs import EchoMaker
     from qtasks.exc import ServerError
+    from qtasks.schemas import Finished
     from qtasks.typing import Clock
 
 __all__ = ["Worker"]
@@ -238,6 +240,7 @@ class Worker:
             threads=ThreadPool(self.config.threads, "qtasks-task"),
             processes=ProcessPool(self.config.processes),
         )
+        partial(tell_exchanged, self, self._registry)
         self._pump = Pump(
             broker=self.broker,
             worker_id=self.id,
@@ -247,6 +250,9 @@ class Worker:
             stale=lambda delivery: self._drop(delivery.id, delivery.token),
             committed=self._committed,
             expired=self._cancel_waiting,
+            exchanged=lambda *it, **more: self._told(
+                tell_exchanged(self, self._registry, *it, **more)
+            ),
         )
         self._runner = Runner(
             worker=self,
@@ -312,6 +318,11 @@ class Worker:
         """How many threads run on for nothing, because their task's time was over."""
         return self._pools.threads.abandoned
 
+    def health(self) -> WorkerHealth:
+        """Returns how it does now; may be called from any thread, once it has started."""
+        runs = self._loop is not None and not (self._stopping.is_set() or self._pump.draining)
+        return look_at(self, self._pump, self._runner, self._keeper, runs=runs, clock=self._clock)
+
     # What the keeper asks, from its own thread
 
     def held(self) -> list[Held]:
@@ -320,20 +331,11 @@ class Worker:
 
     def presence(self) -> Presence:
         """Returns how this worker reports itself."""
-        return Presence(
-            worker=self.id,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            queues=self.queues,
-            slots=self.config.max_tasks_process,
-            running=self._runner.running,
-            started_at=self._started_at,
-            version=__version__,
-        )
+        return presence_of(self, self._runner.running, self._started_at)
 
     def kept(self, held: list[Held], extension: Extension, swept: Swept) -> None:
         """Takes the keeper's answers over to the loop."""
-        self._keeping.kept(swept)
+        self._keeping.kept(held, extension.lost, swept)
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
             self._loop.call_soon_threadsafe(self._apply, tokens, extension)
@@ -377,8 +379,11 @@ class Worker:
             self.settled += not back
         if self.on_settled is not None:
             self.on_settled()
+        await self._told(tell_settled(self, self._registry, finished, fenced=fenced))
+
+    async def _told(self, telling: Awaitable[None]) -> None:
         try:
-            await tell_settled(self, self._registry, finished, fenced=fenced)
+            await telling
         except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
             self._raised = self._raised or error
             self._asked_to_stop(hurry=False)

@@ -13,7 +13,7 @@ from qtasks._core.connection import Connection
 from qtasks._worker.attendance import Attendance
 from qtasks._worker.places import Pools
 from qtasks._worker.reports import Reports
-from qtasks._worker.runner import Finished, Runner
+from qtasks._worker.runner import Runner
 from qtasks._worker.settled import tell_settled
 from qtasks._worker.streams import Streams
 from qtasks._worker.worker import Worker
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from qtasks._triggers.table import TriggerTable
     from qtasks._worker.firing.running import Passage
     from qtasks.app.base import BaseQueueTasks
-    from qtasks.schemas import Delivery, Streamed, TaskCall
+    from qtasks.schemas import Delivery, Finished, Streamed, TaskCall
     from qtasks.typing import Clock
 
 __all__ = ["Engine"]

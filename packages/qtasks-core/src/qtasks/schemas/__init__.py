@@ -7,6 +7,8 @@ from qtasks.schemas.definition import TaskDefinition
 from qtasks.schemas.delivery import Begun, Claim, Delivery, Exchange, Extension, Held, Swept
 from qtasks.schemas.error import TaskError
 from qtasks.schemas.finding import Finding
+from qtasks.schemas.finished import Finished
+from qtasks.schemas.health import WorkerHealth
 from qtasks.schemas.history import HistoryEntry
 from qtasks.schemas.message import Message, Receipt
 from qtasks.schemas.options import CallOptions, TaskCall
@@ -38,6 +40,7 @@ __all__ = [
     "Extension",
     "Fail",
     "Finding",
+    "Finished",
     "Held",
     "HistoryEntry",
     "Message",
@@ -67,4 +70,5 @@ __all__ = [
     "Unique",
     "Uniqueness",
     "Verdict",
+    "WorkerHealth",
 ]

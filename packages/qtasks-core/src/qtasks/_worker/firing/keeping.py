@@ -11,9 +11,11 @@ from qtasks._triggers import emit
 from qtasks._worker.firing.beside import Beside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qtasks._triggers.registry import TriggerRegistry
     from qtasks._triggers.table import TriggerTable
-    from qtasks.schemas import Swept
+    from qtasks.schemas import Held, Swept
 
 __all__ = ["Keeping"]
 
@@ -39,8 +41,14 @@ class Keeping:
         self._owner = owner
         self._reported = False
 
-    def kept(self, swept: Swept) -> None:
-        """Logs what a round did, and tells plugins; may be called from any thread."""
+    def kept(self, held: Sequence[Held], lost: Sequence[str], swept: Swept) -> None:
+        """Logs what a round did, and tells plugins; may be called from any thread.
+
+        Args:
+            held: whose leases were renewed.
+            lost: ids of those of them that are somebody else's by now.
+            swept: what was cleared up.
+        """
         if swept.taken_back:
             log.warning("Took back %d tasks of workers that are gone", len(swept.taken_back))
         for task_id in map(printable, swept.convicted):
@@ -50,6 +58,8 @@ class Keeping:
             self._reported = True
             if table.global_config_set_status:
                 self.beside.tell(partial(_tell_reported, table, self._owner))
+        if held and table.worker_leases_kept:
+            self.beside.tell(partial(_tell_kept, table, self._worker, held, lost))
         if _has_news(table, swept):
             self.beside.tell(partial(_tell_swept, table, self._worker, swept))
 
@@ -68,6 +78,14 @@ async def _tell_reported(table: TriggerTable, owner: Any) -> None:
     """Tells plugins that a worker has said that it is alive."""
     about = {"global_config": owner.global_config}
     await emit.notify("global_config_set_status", table.global_config_set_status, about)
+
+
+async def _tell_kept(
+    table: TriggerTable, worker: Any, held: Sequence[Held], lost: Sequence[str]
+) -> None:
+    """Tells plugins of leases that were renewed."""
+    about = {"worker": worker, "held": held, "lost": lost}
+    await emit.notify("worker_leases_kept", table.worker_leases_kept, about)
 
 
 async def _tell_swept(table: TriggerTable, worker: Any, swept: Swept) -> None:

@@ -44,6 +44,7 @@ class Passage(msgspec.Struct):
         headers: what a verdict makes of the message's headers; None leaves them.
         bracket: what stands around the run, if anything does.
         started: when the run began, seconds since the epoch on the worker's clock.
+        run: what runs it, if that can be interrupted.
     """
 
     task: TaskDefinition | None
@@ -51,6 +52,7 @@ class Passage(msgspec.Struct):
     headers: dict[str, str] | None = None
     bracket: Bracket | None = None
     started: float = 0.0
+    run: asyncio.Task[None] | None = None
 
 
 class Running:
@@ -67,6 +69,7 @@ class Running:
         arrives: whether somebody listens when a delivery comes.
         begins: likewise, when it is about to run.
         ends: likewise, when it has ended.
+        measured: likewise, when its outcome is written, so that the time of its end is wanted.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class Running:
         self._registry = registry
         self._config = config
         self.seen: TriggerTable | None = None
-        self.arrives = self.begins = self.ends = False
+        self.arrives = self.begins = self.ends = self.measured = False
 
     def look(self) -> None:
         """Finds out who listens by now."""
@@ -96,6 +99,7 @@ class Running:
             or table.broker_update
             or table.storage_update
         )
+        self.measured = bool(table.worker_outcome or table.worker_exchanged)
 
     async def arrived(self, passage: Passage) -> None:
         """Lets plugins change a delivery that has got its place."""

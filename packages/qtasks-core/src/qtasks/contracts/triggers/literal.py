@@ -62,6 +62,8 @@ TriggerName: TypeAlias = Literal[
     "worker_remove_finished_task",
     "worker_execute_after",
     "worker_outcome",
+    "worker_exchanged",
+    "worker_leases_kept",
     "worker_lease_lost",
     "worker_dead_letter",
     "task_executor_args_replace",

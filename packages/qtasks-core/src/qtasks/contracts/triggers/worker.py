@@ -14,9 +14,9 @@ from qtasks.contracts.triggers.checks import (
 from qtasks.contracts.triggers.spec import Kind, trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from qtasks.schemas import Delivery, Settlement, TaskDefinition
+    from qtasks.schemas import Delivery, Finished, Held, Settlement, TaskDefinition
 
 
 @trigger(
@@ -245,6 +245,8 @@ def worker_outcome(
     outcome: Any,
     final: bool,  # noqa: FBT001 - all arguments come by keyword
     fenced: bool,  # noqa: FBT001 - likewise
+    started: float,
+    seconds: float,
 ) -> None:
     """Fires after the broker's answer to a settlement, also when it was refused.
 
@@ -254,12 +256,62 @@ def worker_outcome(
         outcome: what the end of the run meant.
         final: whether the task is over.
         fenced: whether the broker refused it because another delivery is newer.
+        started: when the run began, seconds since the epoch on the worker's clock.
+        seconds: how long it took until its outcome was known, with what plugins did meanwhile; 0.0
+            for a delivery that ended without a run.
 
     Example:
         class Outcomes(Plugin):
             @on("worker_outcome")
             def count(self, outcome, fenced):
                 print("stale" if fenced else type(outcome).__name__)
+    """
+
+
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",))
+def worker_exchanged(
+    worker: Any,
+    deliveries: Sequence[Delivery],
+    runs: Sequence[Finished],
+    refused: Sequence[str],
+    seconds: float,
+    e: BaseException | None,
+) -> None:
+    """Fires after each call by which a worker settles and claims: once for many tasks.
+
+    It is waited for before the next call, so what it does is to be quick.
+
+    Args:
+        worker: the worker.
+        deliveries: what was claimed.
+        runs: what was settled, but for what was given back without a run:
+            :class:`qtasks.schemas.Finished`.
+        refused: the ids whose outcomes it refused, because another delivery is newer.
+        seconds: how long the answer took.
+        e: why there is none; None if there is.
+
+    Example:
+        class RoundTrips(Plugin):
+            @on("worker_exchanged")
+            def note(self, deliveries, runs, seconds):
+                print(len(runs), "settled,", len(deliveries), "claimed in", seconds, "s")
+    """
+
+
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker",))
+def worker_leases_kept(worker: Any, held: Sequence[Held], lost: Sequence[str]) -> None:
+    """Fires when the leases of what a worker holds were renewed, about every third of a lease.
+
+    Args:
+        worker: the worker.
+        held: the deliveries that were to be kept, with the queue of each.
+        lost: the ids of those that are somebody else's by now.
+
+    Example:
+        class Renewals(Plugin):
+            @on("worker_leases_kept")
+            def note(self, held, lost):
+                print(len(held) - len(lost), "leases renewed")
     """
 
 

@@ -1,0 +1,69 @@
+"""``qtasks metrics-exporter``: how the queues stand, for Prometheus."""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from qtasks.exc import ConfigError
+from qtasks_plugin_metrics.exporter import Exporter
+from qtasks_plugin_metrics.options import Options
+from qtasks_plugin_metrics.plugin import MetricsPlugin
+from qtasks_plugin_metrics.serving import ServingError
+
+__all__ = ["add_commands"]
+
+
+def add_commands(group: Any) -> None:
+    """Adds the command.
+
+    Args:
+        group: what it is added to.
+    """
+    group.command("metrics-exporter")(export)
+
+
+def export(
+    ctx: typer.Context,
+    *,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Where to serve; 0 takes a free port.")
+    ] = 9401,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The address to listen on; default 127.0.0.1."),
+    ] = None,
+) -> None:
+    """Serve how the queues of an app stand: depth, ages, pauses, and living workers.
+
+    Run it once for each broker, beside any number of workers. It asks the broker
+    when it is scraped, at most every 5 s. Token and certificate are those of the
+    plugin's options. It ends on Ctrl-C or SIGTERM.
+
+    Examples:
+    qtasks -A shop:app metrics-exporter
+    qtasks -A shop:app metrics-exporter --port 9500 --host 0.0.0.0
+    """
+    app = ctx.obj.app
+    options = _options(app, port, host)
+
+    async def serve() -> None:
+        exporter = Exporter(app, options)
+        await exporter.run(lambda url: typer.echo(f"metrics are at {url}", err=True))
+
+    try:
+        asyncio.run(serve())
+    except ServingError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _options(app: Any, port: int, host: str | None) -> Options:
+    """Returns the options of the app's plugin, with what was typed."""
+    plugins = [one for one in app.plugins.values() if isinstance(one, MetricsPlugin)]
+    options = plugins[0].settings if plugins else Options()
+    typed = {"port": port} if host is None else {"port": port, "host": host}
+    try:
+        return msgspec.structs.replace(options, **typed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

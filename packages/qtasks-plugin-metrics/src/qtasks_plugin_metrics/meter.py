@@ -1,0 +1,278 @@
+"""What one worker measures; all of it on the worker's own loop."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks.schemas import Cancel, Fail, Release, Retry, Success
+from qtasks_plugin_metrics.cells import Exemplar
+from qtasks_plugin_metrics.declarations import BY_NAME, Metric
+from qtasks_plugin_metrics.gauges import broker_kind
+from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.ledger import Ledger
+from qtasks_plugin_metrics.shared import error_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from qtasks.schemas import Delivery, Finished, Held
+    from qtasks_plugin_metrics.gauges import Reading
+
+__all__ = ["Meter"]
+
+#: Tasks whose series are there from the start; those of others come with their first run.
+_PREPARED: Final = 100
+
+
+class _Busy:
+    """How long tasks of one pool have been running.
+
+    Attributes:
+        ended: seconds of the runs that are over.
+        cell: where all of it is counted, those that still run included.
+    """
+
+    __slots__ = ("cell", "ended")
+
+    def __init__(self, ledger: Ledger, pool: str) -> None:
+        self.ended = 0.0
+        self.cell = ledger.counter("worker_busy_seconds", pool)
+
+
+class _TaskCells:
+    """The cells of one task in one queue that nearly every run needs, looked up once."""
+
+    __slots__ = ("attempts", "busy", "duration", "end_to_end", "finished", "queue", "task", "wait")
+
+    def __init__(self, ledger: Ledger, queue: str, task: str, busy: _Busy) -> None:
+        self.queue, self.task = queue, task
+        self.attempts = ledger.counter("attempts", queue, task, "success")
+        self.finished = ledger.counter("tasks_finished", queue, task, "success")
+        self.duration = ledger.histogram("task_duration_seconds", queue, task, "success")
+        self.wait = ledger.histogram("task_wait_seconds", queue)
+        self.end_to_end = ledger.histogram("task_end_to_end_seconds", queue)
+        self.busy = busy
+        # They are there before they are needed: an increase of what was not there is none.
+        for outcome in ("retry", "fail"):
+            ledger.counter("attempts", queue, task, outcome)
+        ledger.counter("tasks_finished", queue, task, "fail")
+        ledger.counter("dead_letters", queue, task, "exhausted")
+
+
+class Meter:
+    """Measures one worker.
+
+    Args:
+        worker: the worker.
+        metrics: the metrics by name.
+
+    Attributes:
+        ledger: where it adds up.
+        started_at: when it began, seconds since the epoch.
+    """
+
+    def __init__(self, worker: Any, metrics: Mapping[str, Metric] = BY_NAME) -> None:
+        self.worker = worker
+        self.ledger = Ledger(metrics)
+        self.started_at = time.time()
+        self._tasks = worker.app.tasks
+        self._now = worker.app.clock.time
+        self._broker = broker_kind(worker)
+        self._cells: dict[tuple[str, str], _TaskCells] = {}
+        self._busy: dict[str, _Busy] = {}
+        self._errors, self._reasons = Words(), Words()
+        self._skew = 0.0  # how far the worker's clock is ahead of the broker's, in seconds
+        self._away = False
+        self._calls = self.ledger.histogram("broker_op_duration_seconds", self._broker, "exchange")
+        self.lag = self.ledger.histogram("event_loop_lag_seconds")
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes the series that are to be there before something happens."""
+        self.ledger.counter("broker_reconnects", self._broker)
+        for queue in self.worker.queues:
+            self.ledger.counter("leases_expired", queue)
+            self.ledger.counter("settles_fenced", queue)
+            self.ledger.counter("deliveries", queue, "yes")
+        for name, task in islice(self._tasks.items(), _PREPARED):
+            if task.queue in self.worker.queues:
+                self._open(task.queue, name)
+
+    # Runs
+
+    def ended(
+        self, runs: Sequence[Finished], refused: Sequence[str], traces: Mapping[str, str]
+    ) -> None:
+        """Counts runs whose outcomes were sent.
+
+        Args:
+            runs: the runs.
+            refused: ids of those whose outcomes the broker refused.
+            traces: the traces they are from, by id.
+        """
+        known, skew = self._cells, self._skew
+        for run in runs:  # written out, because every task comes here
+            delivery, outcome = run.delivery, run.settlement.outcome
+            message = delivery.message
+            cells = known.get((message.queue, message.task))
+            if cells is None:
+                cells = self._open(message.queue, message.task)
+            started, ended = run.started - skew, run.ended - skew
+            seconds = ended - started
+            cells.busy.ended += seconds
+            cells.wait.observe(started - delivery.due_at)
+            if type(outcome) is Success and not refused and not traces:
+                cells.attempts.value += 1
+                cells.finished.value += 1
+                cells.duration.observe(seconds)
+                cells.end_to_end.observe(ended - delivery.enqueued_at)
+            else:
+                trace = traces.get(delivery.id)
+                self._ended(cells, run, trace, fenced=delivery.id in refused)
+
+    def count_running(self, running: Mapping[str, float]) -> None:
+        """Counts runs that are not over yet, so that long ones are no surprise when they are.
+
+        Args:
+            running: for how many seconds they have been running, added up, by pool.
+        """
+        for pool in {*self._busy, *running}:
+            busy = self._busy_of(pool)
+            # A run that is over and not settled is in neither, and a counter never falls.
+            busy.cell.value = max(busy.cell.value, busy.ended + running.get(pool, 0.0))
+
+    def count_figures(self) -> Iterator[Reading]:
+        """Counts what other plugins tell of themselves; returns what of it is a gauge."""
+        now = self._now()
+        for plugin in list(self.worker.app.plugins.values()):
+            figures = getattr(plugin, "figures", None)
+            for name, label, value in figures(now) if callable(figures) else ():
+                if name == "circuit_state":
+                    yield name, (label,), value
+                elif name == "retry_budget_exhausted":
+                    cell = self.ledger.counter(name, label)
+                    cell.value = max(cell.value, value)
+
+    def _busy_of(self, pool: str) -> _Busy:
+        busy = self._busy.get(pool)
+        if busy is None:
+            busy = self._busy[pool] = _Busy(self.ledger, pool)
+        return busy
+
+    def _open(self, queue: str, task: str) -> _TaskCells:
+        """Returns the cells of a task; all that nobody has registered share theirs."""
+        known = self._tasks.get(task)
+        name, pool = (UNKNOWN, "loop") if known is None else (task, known.pool)
+        key = (queue, name)
+        cells = self._cells.get(key)
+        if cells is None:
+            cells = self._cells[key] = _TaskCells(self.ledger, queue, name, self._busy_of(pool))
+        return cells
+
+    def _ended(self, cells: _TaskCells, run: Finished, trace: str | None, *, fenced: bool) -> None:
+        """Counts a run of which there is more to say than that it returned."""
+        queue, task, counter = cells.queue, cells.task, self.ledger.counter
+        outcome = run.settlement.outcome
+        if fenced:
+            counter("attempts", queue, task, "fenced").inc()
+            counter("settles_fenced", queue).inc()
+            return
+        attempt = counter("attempts", queue, task, _word(outcome))
+        attempt.inc()
+        if trace is not None:
+            attempt.exemplar = Exemplar(trace, 1.0, time.time())
+        error = outcome.error if isinstance(outcome, Fail | Retry) else None
+        if error is not None:
+            counter("task_errors", queue, task, self._errors(_short(error.type))).inc()
+        if error is not None or isinstance(outcome, Success):
+            word = "success" if error is None else "error"
+            duration = self.ledger.histogram("task_duration_seconds", queue, task, word)
+            duration.observe(run.ended - run.started, trace)
+        if isinstance(outcome, Retry):
+            if outcome.counted:
+                counter("retries", queue, task).inc()
+                self.ledger.histogram("retry_delay_seconds", queue).observe(outcome.delay)
+        elif not isinstance(outcome, Release):
+            self._over(cells, run, outcome)
+
+    def _over(self, cells: _TaskCells, run: Finished, outcome: Any) -> None:
+        """Counts a task that is over."""
+        queue, task = cells.queue, cells.task
+        self.ledger.counter("tasks_finished", queue, task, _last_word(outcome)).inc()
+        cells.end_to_end.observe(run.ended - self._skew - run.delivery.enqueued_at)
+        if isinstance(outcome, Fail):
+            self.ledger.counter("dead_letters", queue, task, self._reasons(outcome.reason)).inc()
+
+    def convicted(self, reason: str) -> None:
+        """Counts a dead letter of which nobody here has seen a run.
+
+        Args:
+            reason: why it is dead.
+        """
+        self.ledger.counter("tasks_finished", UNKNOWN, UNKNOWN, "fail").inc()
+        self.ledger.counter("dead_letters", UNKNOWN, UNKNOWN, self._reasons(reason)).inc()
+
+    # Calls to the broker
+
+    def called(self, seconds: float, error: BaseException | None) -> None:
+        """Counts a call that settled and claimed.
+
+        Args:
+            seconds: how long it took.
+            error: why there is no answer, or None.
+        """
+        if error is not None:
+            self._away = True
+            kind = self._errors(error_name(error))
+            self.ledger.counter("broker_errors", self._broker, "exchange", kind).inc()
+            return
+        if self._away:
+            self._away = False
+            self.ledger.counter("broker_reconnects", self._broker).inc()
+        self._calls.observe(seconds)
+
+    def claimed(self, deliveries: Sequence[Delivery]) -> None:
+        """Counts what was handed to the worker."""
+        if not deliveries:
+            return
+        self._skew = self._now() - deliveries[-1].claimed_at
+        counts: dict[tuple[str, bool], int] = {}
+        for delivery in deliveries:
+            key = delivery.message.queue, delivery.deliveries > 1
+            counts[key] = counts.get(key, 0) + 1
+            if delivery.lost:
+                self.ledger.counter("leases_expired", delivery.message.queue).inc()
+        for (queue, again), count in counts.items():
+            self.ledger.counter("deliveries", queue, "yes" if again else "no").inc(count)
+
+    def kept(self, held: Sequence[Held], lost: Sequence[str]) -> None:
+        """Counts leases that were to be renewed.
+
+        Args:
+            held: what they are of.
+            lost: ids of those that are somebody else's.
+        """
+        gone = frozenset(lost)
+        for one in held:
+            result = "lost" if one.id in gone else "renewed"
+            self.ledger.counter("lease_renewals", one.queue, result).inc()
+
+
+def _short(error_type: str) -> str:
+    return error_type.removeprefix("builtins.")
+
+
+def _word(outcome: Any) -> str:
+    """Returns the word for what a run meant."""
+    if isinstance(outcome, Retry):
+        return "retry" if outcome.counted else "snooze"
+    return type(outcome).__name__.lower()
+
+
+def _last_word(outcome: Any) -> str:
+    """Returns the word for how a task is over."""
+    if isinstance(outcome, Cancel) and outcome.reason in {"discarded", "expired"}:
+        return str(outcome.reason)
+    return type(outcome).__name__.lower()

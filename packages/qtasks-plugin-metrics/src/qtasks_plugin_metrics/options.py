@@ -1,0 +1,83 @@
+"""What can be set, in code, environment, settings file and on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+__all__ = ["Options"]
+
+_LAST_PORT: Final = 65535
+#: Fewer series than this hold not even the metrics of one task.
+_FEWEST_SERIES: Final = 100
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin for metrics serves, and where.
+
+    Attributes:
+        port: where ``/metrics`` is served; 0 takes a free one and prints it; None serves nothing.
+        host: the address to listen on; by default only this machine gets an answer.
+        token: what ``/metrics`` asks for as ``Authorization: Bearer ...``; empty for nothing.
+        certificate: file of a TLS certificate with its chain; empty for plain HTTP.
+        key: file of the certificate's key; empty if that is in the same file.
+        mode: ``own`` serves what this process and its children measure; ``multiproc`` is for
+            programs that add tasks from several processes, such as gunicorn.
+        stale_after: seconds after which a worker that does not move counts as stuck.
+        max_series: how many series there may be; what comes later is dropped and counted.
+        exemplars: whether durations carry the id of the trace they are from; None if Sentry or
+            OpenTelemetry is imported when the first task is declared.
+        run_buckets: upper bounds in seconds of ``task_duration_seconds``; empty for the default.
+        push_gateway: address of a Prometheus push gateway, which gets the metrics of a worker
+            that ends; for ``--burst`` and cron jobs.
+        push_job: the job it stands under there.
+
+    Raises:
+        ValueError: a value is not allowed; the message says which, and what is.
+    """
+
+    port: int | None = None
+    host: str = "127.0.0.1"
+    token: str = ""
+    certificate: str = ""
+    key: str = ""
+    mode: Literal["own", "multiproc"] = "own"
+    stale_after: float = 30.0
+    max_series: int = 5000
+    exemplars: bool | None = None
+    run_buckets: tuple[float, ...] = ()
+    push_gateway: str = ""
+    push_job: str = "qtasks"
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 <= self.port <= _LAST_PORT:
+            _refuse("port", self.port, f"0 to {_LAST_PORT}, or None")
+        if not self.host:
+            _refuse("host", self.host, "an address, such as '127.0.0.1', or '0.0.0.0' for all")
+        if self.stale_after <= 0:
+            _refuse("stale_after", self.stale_after, "seconds above 0")
+        if self.max_series < _FEWEST_SERIES:
+            _refuse("max_series", self.max_series, f"at least {_FEWEST_SERIES}")
+        if self.key and not self.certificate:
+            _refuse("certificate", "", "the certificate that key= belongs to")
+        for name in ("certificate", "key"):
+            path = getattr(self, name)
+            if path and not Path(path).is_file():
+                _refuse(name, path, "the path of a file that exists")
+        if self.push_gateway and not self.push_job:
+            _refuse("push_job", self.push_job, "a word")
+        _check_buckets(self.run_buckets)
+
+
+def _check_buckets(bounds: tuple[float, ...]) -> None:
+    if any(bound <= 0 for bound in bounds):
+        _refuse("run_buckets", bounds, "seconds above 0")
+    if list(bounds) != sorted(set(bounds)):
+        _refuse("run_buckets", bounds, "rising numbers, each once")
+
+
+def _refuse(name: str, value: Any, use: str) -> None:
+    msg = f"{name}={value!r}: use {use}"
+    raise ValueError(msg)

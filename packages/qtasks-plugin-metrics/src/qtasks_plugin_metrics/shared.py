@@ -1,0 +1,132 @@
+"""A ledger for what comes from any thread, and seldom enough for a lock."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtasks.schemas import Message
+    from qtasks_plugin_metrics.cells import HistogramCell
+
+__all__ = ["KnownQueues", "SharedLedger", "error_name"]
+
+
+def error_name(error: BaseException) -> str:
+    """Returns what an exception is called in labels: its class, never what it says."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
+
+
+def _qualified(kind: type[BaseException]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class KnownQueues:
+    """Knows the queues that somebody has registered: in the settings, or with a task."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Any, int, frozenset[str]] = (None, 0, frozenset())
+
+    def __call__(self, app: Any) -> frozenset[str]:
+        """Returns those of an app; they are looked up anew when there are other tasks."""
+        owner, count, known = self._known
+        if owner is not app or count != len(app.tasks):
+            known = frozenset({*app.config.queues, *(task.queue for task in app.tasks.values())})
+            self._known = app, len(app.tasks), known
+        return known
+
+
+class _AddingCells:
+    """What is counted of a task that is added to a queue."""
+
+    __slots__ = ("duration", "enqueued", "size")
+
+    def __init__(self, ledger: Ledger, queue: str, task: str) -> None:
+        self.enqueued = ledger.counter("tasks_enqueued", queue, task)
+        self.size = ledger.histogram("enqueue_payload_bytes", queue)
+        self.duration = ledger.histogram("enqueue_duration_seconds", queue)
+
+
+class SharedLedger:
+    """Adds up what any thread tells.
+
+    Attributes:
+        ledger: where it is added up.
+    """
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self._lock = threading.Lock()
+        self._errors, self._plugins, self._hooks = Words(), Words(), Words()
+        self._reasons = Words()
+        self._queues = KnownQueues()
+        self._adding: dict[tuple[str, str], _AddingCells] = {}
+
+    def count(self, name: str, *labels: str) -> None:
+        """Adds 1 to a counter."""
+        with self._lock:
+            self.ledger.counter(name, *labels).inc()
+
+    def plugin_failed(self, plugin: str, hook: str) -> None:
+        """Counts a failure of a plugin."""
+        self.count("plugin_hook_errors", self._plugins(plugin), self._hooks(hook))
+
+    def expect_children(self) -> None:
+        """Makes the counters of worker processes that die."""
+        with self._lock:
+            for reason in ("signal", "exit", "failed"):
+                self.ledger.counter("worker_child_exits", reason)
+
+    def child_exited(self, reason: str) -> None:
+        """Counts a worker process that ended."""
+        self.count("worker_child_exits", self._reasons(reason))
+
+    def published(self, app: Any, messages: Sequence[Message], seconds: float) -> None:
+        """Counts messages that the broker has acknowledged.
+
+        Args:
+            app: the app that added them.
+            messages: what was added.
+            seconds: how long it took.
+        """
+        durations: set[HistogramCell] = set()
+        with self._lock:
+            for message in messages:
+                cells = self._adding.get((message.queue, message.task))
+                if cells is None:
+                    cells = self._open(app, message.queue, message.task)
+                cells.enqueued.value += 1
+                cells.size.observe(len(message.payload))
+                durations.add(cells.duration)
+            for duration in durations:
+                duration.observe(seconds)
+
+    def _open(self, app: Any, queue: str, task: str) -> _AddingCells:
+        """Returns the cells of a task in a queue; names that nobody has registered are not kept."""
+        known = queue in self._queues(app), task in app.tasks
+        shown = queue if known[0] else UNKNOWN, task if known[1] else UNKNOWN
+        cells = _AddingCells(self.ledger, *shown)
+        if all(known):
+            self._adding[queue, task] = cells
+        return cells
+
+    def not_published(self, app: Any, messages: Sequence[Message], error: BaseException) -> None:
+        """Counts messages that could not be added.
+
+        Args:
+            app: the app.
+            messages: what was to be added.
+            error: why not.
+        """
+        queues, kind = self._queues(app), self._errors(error_name(error))
+        with self._lock:
+            for queue, count in Counter(message.queue for message in messages).items():
+                known = queue if queue in queues else UNKNOWN
+                self.ledger.counter("enqueue_errors", known, kind).inc(count)
