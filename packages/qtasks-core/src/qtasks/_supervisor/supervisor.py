@@ -14,9 +14,10 @@ from qtasks._runtime.backoff import Backoff
 from qtasks._runtime.current import refuse_while_main_loads
 from qtasks._runtime.signals import handle_signals
 from qtasks._supervisor.expiry import Expiry
-from qtasks._supervisor.process import MARGIN, ChildProcess
+from qtasks._supervisor.process import ChildProcess
 from qtasks._supervisor.silence import Silence
 from qtasks._supervisor.supervising import Supervising
+from qtasks._worker.stopping import MARGIN
 from qtasks.exc import ConfigError, QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:

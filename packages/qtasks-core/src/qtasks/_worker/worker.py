@@ -33,7 +33,7 @@ from qtasks._worker.pump import Pump
 from qtasks._worker.reports import Reports
 from qtasks._worker.runner import Finished, Runner
 from qtasks._worker.settled import tell_settled
-from qtasks._worker.stopping import shut_down
+from qtasks._worker.stopping import Stopping, shut_down
 from qtasks._worker.streams import Streams
 from qtasks.schemas import (
     Cancel,
@@ -227,7 +227,7 @@ class Worker:
         """Gets ready to be stopped, unless :meth:`run` has done so; returns the running loop."""
         if self._loop is None:
             refuse_while_main_loads()
-            self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
+            self._stopping, self._hurry = Stopping(), asyncio.Event()
             self._doom = self._raised = None
             self._loop = asyncio.get_running_loop()
             self._heed()
@@ -311,6 +311,11 @@ class Worker:
     def abandoned(self) -> int:
         """How many threads run on for nothing, because their task's time was over."""
         return self._pools.threads.abandoned
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until it has to be gone, as :class:`Stopping` says; None if it need not stop."""
+        return self._stopping.left(self.config.shutdown_timeout) if self.started else None
 
     # What the keeper asks, from its own thread
 
