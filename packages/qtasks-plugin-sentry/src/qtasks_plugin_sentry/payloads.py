@@ -8,19 +8,23 @@ from qtasks.plugins import decode
 from qtasks_plugin_sentry.redaction import masked_values, texts_in
 
 if TYPE_CHECKING:
-    from qtasks.schemas import Message
+    from qtasks.schemas import Message, TaskDefinition
 
 __all__ = ["arguments_of", "data_in"]
 
 
-def arguments_of(message: Message) -> dict[str, Any]:
+def arguments_of(message: Message, task: TaskDefinition | None) -> dict[str, Any]:
     """Returns the arguments of a call, without what is secret by its name.
 
     Args:
         message: the message of a task.
+        task: the task, which has names for them; None if it is not known.
     """
     args, kwargs = _decoded(message.payload)
-    return {"args": masked_values(args), "kwargs": masked_values(kwargs)}
+    names = () if task is None else tuple(task.signature.parameters)
+    named = masked_values(dict(zip(names, args, strict=False)))
+    rest = masked_values(list(args[len(named) :]))
+    return {"args": [*named.values(), *rest], "kwargs": masked_values(kwargs)}
 
 
 def data_in(message: Message) -> set[str]:

@@ -80,11 +80,12 @@ class Reporting:
         delivery, message = end.delivery, end.delivery.message
         facts = _facts(end, task, type_of(error))
         if as_it_is:
-            facts["extra"] = arguments_of(message)
+            facts["extra"] = arguments_of(message, task)
         if end.run is not None and end.run.trace is not None:
             facts["contexts"]["trace"] = end.run.trace
         with inside(None if end.run is None else end.run.scope):
             scope = sentry_sdk.get_isolation_scope()
+            scope.set_context("qtasks", _context(end, task))
             add_attempts(scope, delivery.history, as_it_is=as_it_is, data=data_in(message))
             if end.error is not None:
                 self._sender.exception(client, end.error, facts, message, as_it_is=as_it_is)
@@ -97,20 +98,23 @@ def _facts(end: End, task: TaskDefinition | None, kind: str) -> dict[str, Any]:
     delivery, message, final = end.delivery, end.delivery.message, isinstance(end.outcome, Fail)
     attempts = delivery.attempts
     tags = tags_of(message.task, message.queue, message.id, message.headers, attempts)
-    now = end.worker.app.clock.time()
-    context = {**context_of(delivery, task, end.worker, now), "final": final}
-    if end.outcome.reason:
-        context["reason"] = end.outcome.reason
     facts: dict[str, Any] = {
         "level": "error" if final else "warning",
         "transaction": message.task,
         "tags": {**tags, "qtasks.final": "true" if final else "false"},
-        "contexts": {"qtasks": context},
+        "contexts": {},
     }
     fingerprint = _fingerprint(end.outcome.reason, kind, delivery)
     if fingerprint is not None:
         facts["fingerprint"] = fingerprint
     return facts
+
+
+def _context(end: End, task: TaskDefinition | None) -> dict[str, Any]:
+    """Returns the context ``qtasks`` of a run, and how it ended."""
+    now = end.worker.app.clock.time()
+    context = context_of(end.delivery, task, end.worker, now)
+    return {**context, "final": isinstance(end.outcome, Fail), "reason": end.outcome.reason}
 
 
 def _is_wanted(options: Options, end: End) -> bool:
