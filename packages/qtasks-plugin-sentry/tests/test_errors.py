@@ -50,7 +50,8 @@ def test_a_task_that_fails_three_times_of_three_is_one_event(
 
     @harness.app.task
     def fail() -> None:
-        raise ValueError("no such thing")
+        msg = "no such thing"
+        raise ValueError(msg)
 
     handle = harness.run(fail)
 
@@ -89,7 +90,8 @@ def test_a_task_that_succeeds_in_the_end_is_none(
     async def stumble() -> str:
         runs.append(1)
         if len(runs) < 2:
-            raise ValueError("not yet")
+            msg = "not yet"
+            raise ValueError(msg)
         return "fine"
 
     assert harness.run(stumble).returning == "fine"
@@ -103,7 +105,8 @@ def test_every_attempt_is_reported_if_that_is_wanted(
 
     @harness.app.task
     async def fail() -> None:
-        raise ValueError("no such thing")
+        msg = "no such thing"
+        raise ValueError(msg)
 
     harness.run(fail)
 
@@ -157,7 +160,8 @@ def test_what_the_app_ignores_is_no_event(
 
     @harness.app.task
     def fail() -> None:
-        raise KeyError("x")
+        msg = "x"
+        raise KeyError(msg)
 
     harness.run(fail)
 
@@ -170,7 +174,8 @@ def test_what_a_task_ignores_is_no_event_of_it_alone(
     harness = make_harness()
 
     def fail() -> None:
-        raise KeyError("x")
+        msg = "x"
+        raise KeyError(msg)
 
     quiet = harness.app.task(name="quiet", no_report=(LookupError,))(fail)
     loud = harness.app.task(name="loud")(fail)
@@ -261,7 +266,8 @@ def test_the_event_has_what_the_task_told_sentry(
     async def fail() -> None:
         sentry_sdk.set_tag("tenant", "acme")
         sentry_sdk.add_breadcrumb(category="shop", message="the cart was empty")
-        raise ValueError("no such thing")
+        msg = "no such thing"
+        raise ValueError(msg)
 
     harness.run(fail)
 
@@ -303,7 +309,8 @@ def test_a_refused_outcome_is_not_reported(
         runs.append(1)
         if len(runs) < 2:
             await harness.app.broker.expire(self.ctx.get_component("worker").id)
-            raise ValueError("stale")
+            msg = "stale"
+            raise ValueError(msg)
 
     harness.run(fail)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: It stands in no source line that is sent: a traceback shows the lines around.
-CANARY = "-".join(["s3cr3t", "canary"])
+CANARY = "s3cr3t-canary"
 
 TASKS = """
 import sentry_sdk
@@ -109,11 +109,13 @@ def test_frames_of_the_engine_keep_no_variables_in_events_of_the_app(
     @harness.app.task
     async def report(secret: str) -> None:
         try:
-            raise ValueError("caught")
+            msg = "caught"
+            raise ValueError(msg)
         except ValueError as error:
             error.__traceback__ = None
             sentry_sdk.capture_exception(error)
-        raise Reject("enough")
+        msg = "enough"
+        raise Reject(msg)
 
     harness.run(report, CANARY)
 
@@ -138,7 +140,8 @@ def test_arguments_are_sent_if_both_allow_it_but_no_secrets(
 
     @harness.app.task
     def pay(order: str, token: str, card: dict[str, str]) -> None:
-        raise ValueError(f"order-{order} cannot be paid, token={token}")
+        msg = f"order-{order} cannot be paid, token={token}"
+        raise ValueError(msg)
 
     harness.run(pay, "A17", CANARY, {"owner": "Ann", "api_key": CANARY})
 
@@ -163,7 +166,8 @@ def test_arguments_are_not_sent_if_one_of_them_does_not_allow_it(
 
     @harness.app.task
     def fail(word: str) -> None:
-        raise ValueError("no such thing")
+        msg = "no such thing"
+        raise ValueError(msg)
 
     harness.run(fail, CANARY)
 

@@ -120,7 +120,8 @@ def test_a_later_attempt_has_a_trace_of_its_own_that_refers_to_the_first(
 
     @harness.app.task
     def work() -> None:
-        raise ValueError("no such thing")
+        msg = "no such thing"
+        raise ValueError(msg)
 
     with sentry.span("request"):
         harness.add(work)
@@ -252,12 +253,14 @@ def test_two_hundred_tasks_at_once_share_no_scope(
         if len(meeting) == 90:
             everybody.set()
         await everybody.wait()
-        raise ValueError("met")
+        msg = "met"
+        raise ValueError(msg)
 
     @harness.app.task
     def in_thread(number: int) -> None:
         leave_marks(number)
-        raise ValueError("met")
+        msg = "met"
+        raise ValueError(msg)
 
     in_process = harness.app.task(pool="process")(sentry_many_tasks.apart)
     tasks = [on_loop] * 90 + [in_thread] * 100 + [in_process] * 10

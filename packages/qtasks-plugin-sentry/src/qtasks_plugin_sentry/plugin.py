@@ -202,7 +202,7 @@ class SentryPlugin(Watching):
                 task_broker.id,
                 task_broker.message.headers,
                 None if run is None else run.task,
-                ok=_is_fine(outcome),
+                ok=not isinstance(outcome, Fail),  # what is dropped on purpose is no alarm
                 history=task_broker.history,
                 started=getattr(memory, "started", None),
                 now=worker.app.clock.time(),
@@ -249,10 +249,3 @@ def _ending(outcome: Outcome) -> Ending:
     ):
         return "aborted"
     return "error"
-
-
-def _is_fine(outcome: Outcome) -> bool:
-    """Tells whether a scheduled run did what it was there for."""
-    return isinstance(outcome, Success) or (
-        isinstance(outcome, Cancel) and outcome.reason == "discarded"
-    )

@@ -70,6 +70,7 @@ class Supervisor:
         lease: seconds of a lease; who says nothing for longer is killed.
         changes: yields the name of a file when the app's code has changed; None if nobody looks.
         registry: the app's plugins; None if nobody is to be told.
+        owner: the app, as plugins see it.
     """
 
     def __init__(
@@ -82,14 +83,15 @@ class Supervisor:
         lease: float,
         changes: AsyncIterator[str] | None = None,
         registry: TriggerRegistry | None = None,
+        owner: object = None,
     ) -> None:
         refuse_while_main_loads()
         self._order = order
         self._processes = processes
         self._shutdown_timeout = shutdown_timeout
         self._changes = changes
-        self._expiry = Expiry(connection)
-        self._firing = Supervising(self, registry)
+        self._firing = firing = Supervising(self, registry, owner, connection.broker)
+        self._expiry = Expiry(connection, firing.convicted if firing.hears_dead_letters else None)
         self._silence = Silence(lease, lambda: self.children, self._give_up)
         self._children: dict[ChildProcess, asyncio.Task[None]] = {}
         self._started = self._settled = 0
