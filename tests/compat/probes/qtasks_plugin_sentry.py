@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
-from compat.probes import Probe
 from sentry_sdk.transport import Transport
+
+from compat.probes import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from qtasks_plugin_sentry.redaction import FILTERED, masked_values, texts_in
+from qtasks_plugin_sentry.redaction import FILTERED, mask_data, masked_values, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -104,7 +104,22 @@ def data_of(error: BaseException) -> tuple[set[str], set[str]]:
         words |= _words(frame.f_code)
         if frame.f_code.co_name != "<module>" and not _is_ours(frame.f_globals.get("__name__")):
             data |= texts_in(list(frame.f_locals.values()), 3)
-    return {one for one in data if one not in words or not one.isidentifier()}, words
+    # What stands in the code is the program's, unless it looks like a key; and the text itself
+    # often has a name before it is raised.
+    known = {one for one in data if one not in words or mask_data(one) != one}
+    return known - _texts(error), words
+
+
+def _texts(error: BaseException) -> set[str]:
+    """Returns the texts of an exception and of those that led to it."""
+    texts: set[str] = set()
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        seen.append(found)
+        texts.update(one for one in found.args if isinstance(one, str))
+        found = found.__cause__ or found.__context__
+    return texts
 
 
 def _without(line: str, known: Collection[str]) -> str:

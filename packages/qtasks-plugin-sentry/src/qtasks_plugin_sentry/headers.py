@@ -9,7 +9,9 @@ import sentry_sdk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["put_trace", "trace_headers", "trace_id_of", "trace_of"]
+    from qtasks.schemas import Delivery
+
+__all__ = ["origin_of", "put_trace", "trace_headers", "trace_of"]
 
 _TRACE: Final = "sentry-trace"
 _BAGGAGE: Final = "baggage"
@@ -59,11 +61,15 @@ def trace_of(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in (_TRACE, _BAGGAGE) if name in headers}
 
 
-def trace_id_of(headers: Mapping[str, str]) -> str | None:
-    """Returns the id of the trace in which a task was added; None if none is known.
+def origin_of(delivery: Delivery) -> str | None:
+    """Returns the id of the trace in which a task was added, if its run is not part of it.
+
+    The first run is; later ones have traces of their own.
 
     Args:
-        headers: those of its message.
+        delivery: what is run.
     """
-    trace_id = headers.get(_TRACE, "").partition("-")[0].strip()
+    if delivery.deliveries <= 1:
+        return None
+    trace_id = delivery.message.headers.get(_TRACE, "").partition("-")[0].strip()
     return trace_id if len(trace_id) == 32 and trace_id.isalnum() else None  # noqa: PLR2004 - digits of a trace id

@@ -78,7 +78,7 @@ class Reporting:
             return
         as_it_is = options.send_args and may_send_data(client)
         delivery, message = end.delivery, end.delivery.message
-        facts = _facts(end, task, type_of(error))
+        facts = _facts(end, type_of(error))
         if as_it_is:
             facts["extra"] = arguments_of(message, task)
         if end.run is not None and end.run.trace is not None:
@@ -93,7 +93,7 @@ class Reporting:
                 self._sender.described(described, facts, message, as_it_is=as_it_is)
 
 
-def _facts(end: End, task: TaskDefinition | None, kind: str) -> dict[str, Any]:
+def _facts(end: End, kind: str) -> dict[str, Any]:
     """Returns what an event says beside the exception."""
     delivery, message, final = end.delivery, end.delivery.message, isinstance(end.outcome, Fail)
     attempts = delivery.attempts

@@ -9,7 +9,7 @@ import sentry_sdk
 
 from qtasks_plugin_sentry.about import attributes_of, context_of, tags_of
 from qtasks_plugin_sentry.frames import clean_frames
-from qtasks_plugin_sentry.headers import trace_id_of, trace_of
+from qtasks_plugin_sentry.headers import origin_of, trace_of
 from qtasks_plugin_sentry.publishing import ORIGIN
 from qtasks_plugin_sentry.sdk import lifecycle, streams, wants_spans
 
@@ -90,25 +90,28 @@ class Run:
         self._stack.close()
 
     def _describe(self, delivery: Delivery, now: float, *, send_data: bool) -> None:
-        scope, message = self.scope, delivery.message
-        scope.clear_breadcrumbs()
-        headers, attempts = message.headers, delivery.attempts
-        tags = tags_of(message.task, message.queue, message.id, headers, attempts)
-        for name, value in tags.items():
-            scope.set_tag(name, value)
-        scope.set_context("qtasks", context_of(delivery, self.task, self.worker, now))
-        scope.add_event_processor(lambda event, _: clean_frames(event, as_they_are=send_data))
+        def describe(event: Any, _: Any) -> Any:
+            """Says whose event it is; most runs have none, so nothing is said before."""
+            message = delivery.message
+            headers, attempts = message.headers, delivery.attempts
+            tags = tags_of(message.task, message.queue, message.id, headers, attempts)
+            if origin is not None:
+                tags["qtasks.origin_trace_id"] = origin
+            event["tags"] = {**tags, **(event.get("tags") or {})}
+            context = context_of(delivery, self.task, self.worker, now)
+            event.setdefault("contexts", {}).setdefault("qtasks", context)
+            return clean_frames(event, as_they_are=send_data)
+
+        origin = origin_of(delivery)
+        self.scope.clear_breadcrumbs()
+        self.scope.add_event_processor(describe)
 
     def _trace(self, client: Any, delivery: Delivery) -> None:
         """Goes on with the trace of the producer, or begins one that refers to it."""
-        headers = delivery.message.headers
-        goes_on = delivery.deliveries <= 1
-        origin = None if goes_on else trace_id_of(headers)
-        attributes = attributes_of(delivery, self.worker.broker)
-        if origin is not None:
-            attributes["qtasks.origin_trace_id"] = origin
-            self.scope.set_tag("qtasks.origin_trace_id", origin)
-        incoming = trace_of(headers) if goes_on else {}
+        incoming = trace_of(delivery.message.headers) if delivery.deliveries <= 1 else {}
+        if not wants_spans(client):
+            self._link(incoming)
+            return
         sampling = {
             "qtasks": {
                 "task": delivery.message.task,
@@ -117,23 +120,25 @@ class Run:
             }
         }
         begin = self._streamed if self._streams else self._static
-        begin(incoming, attributes, sampling, wanted=wants_spans(client))
+        begin(incoming, delivery, sampling)
+
+    def _link(self, incoming: dict[str, str]) -> None:
+        """Has errors belong to the trace of the producer, or to one of their own."""
+        if self._streams:
+            traces = streams()
+            if incoming:
+                traces.continue_trace(incoming)
+            else:
+                traces.new_trace()
+        elif incoming:
+            self.scope.generate_propagation_context(incoming)
+        else:
+            self.scope.set_new_propagation_context()  # the worker has one, which is no task's
 
     def _streamed(
-        self,
-        incoming: dict[str, str],
-        attributes: dict[str, Any],
-        sampling: dict[str, Any],
-        *,
-        wanted: bool,
+        self, incoming: dict[str, str], delivery: Delivery, sampling: dict[str, Any]
     ) -> None:
-        traces = streams()
-        if incoming:
-            traces.continue_trace(incoming)
-        else:
-            traces.new_trace()
-        if not wanted:
-            return  # errors are linked to the trace all the same
+        self._link(incoming)
         self.scope.set_custom_sampling_context(sampling)
         own = {
             "sentry.op": _OP,
@@ -141,31 +146,31 @@ class Run:
             "sentry.segment.name.source": _SOURCE,
             "sentry.span.source": _SOURCE,
         }
+        attributes = {**self._attributes(delivery), **own}
         self._enter(
-            traces.start_span(
-                name=self.task.name, attributes={**attributes, **own}, parent_span=None
-            )
+            streams().start_span(name=self.task.name, attributes=attributes, parent_span=None)
         )
 
     def _static(
-        self,
-        incoming: dict[str, str],
-        attributes: dict[str, Any],
-        sampling: dict[str, Any],
-        *,
-        wanted: bool,
+        self, incoming: dict[str, str], delivery: Delivery, sampling: dict[str, Any]
     ) -> None:
         if not incoming:
-            self.scope.set_new_propagation_context()  # the worker has one, which is no task's
+            self._link(incoming)
         transaction = sentry_sdk.continue_trace(
             incoming, op=_OP, name=self.task.name, source=_SOURCE, origin=ORIGIN
         )
-        if not wanted:
-            return
         span = sentry_sdk.start_transaction(transaction, custom_sampling_context=sampling)
-        for key, value in attributes.items():
-            span.set_data(key, value)
+        if span.sampled:
+            for key, value in self._attributes(delivery).items():
+                span.set_data(key, value)
         self._enter(span)
+
+    def _attributes(self, delivery: Delivery) -> dict[str, Any]:
+        attributes = attributes_of(delivery, self.worker.broker)
+        origin = origin_of(delivery)
+        if origin is not None:
+            attributes["qtasks.origin_trace_id"] = origin
+        return attributes
 
     def _enter(self, span: Any) -> None:
         self._span = span
