@@ -57,6 +57,7 @@ class Watching(Plugin):
         self._check_ins = CheckIns(monitor)
         #: Whether tasks were told of while there was no client, so that they are to be asked anew.
         self._idle = False
+        self._hanging: set[int] = set()
 
     @property
     def _now(self) -> options.Options:
@@ -116,7 +117,9 @@ class Watching(Plugin):
             code: its exit code.
             reason: why it ended, in one word.
         """
-        if active_client() is not None and reason in ("signal", "exit"):
+        was_killed = pid in self._hanging
+        self._hanging.discard(pid)
+        if active_client() is not None and reason in ("signal", "exit") and not was_killed:
             self._survivors.process_ended(child, worker_id, pid, code)
 
     @on("worker_before_kill")
@@ -130,7 +133,9 @@ class Watching(Plugin):
         """
         if active_client() is None:
             return None
-        self._survivors.process_hangs(child, worker_id, pid)
+        if pid not in self._hanging:  # it may be asked about again until it is gone
+            self._hanging.add(pid)
+            self._survivors.process_hangs(child, worker_id, pid)
         return ask_to_flush(child.channel)
 
     # The life of a process
