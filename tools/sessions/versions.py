@@ -27,12 +27,14 @@ from sessions.tree import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["core_versions", "server"]
+__all__ = ["core_versions", "sentry_versions", "server"]
 
 #: The packages that require core.
 OTHERS = [path.name for path in BESIDE_CORE]
 #: The servers that QTasks is tested with, as tests/servers/programs.py calls them.
 SERVERS = ("valkey-9", "redis-7.0", "redis-6.2")
+#: The releases of sentry-sdk that the plugin is tested with.
+SDKS = ("2.40.0", "2.75.0", "3.0.0b2")
 
 
 @nox.session(python=MAIN, requires=["build", "servers"])
@@ -83,3 +85,13 @@ def server(session: nox.Session, name: str) -> None:
     if name not in str(found).split():
         session.skip(f"{name} was not found; CONTRIBUTING.md says where to get it.")
     session.run("python", "-m", "pytest", "-q", "-k", name, *side_by_side(session))
+
+
+@nox.session(python=MAIN, requires=["build", "servers"])
+@nox.parametrize("sdk", SDKS, ids=SDKS)
+def sentry_versions(session: nox.Session, sdk: str) -> None:
+    """Test qtasks-plugin-sentry with one release of the SDK."""
+    package = NAMED["qtasks-plugin-sentry"]
+    install_wheels(session, CORE, package)
+    session.install(f"sentry-sdk=={sdk}")
+    run_tests(session, package)

@@ -13,7 +13,7 @@ from qtasks._supervisor import expiry
 from qtasks._supervisor.expiry import Expiry
 from qtasks.brokers import MemoryBroker
 from qtasks.exc import ServerError, ServerUnavailableError
-from qtasks.schemas import Presence
+from qtasks.schemas import Claim, Message, Presence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -111,3 +111,30 @@ async def test_the_end_does_not_wait_for_a_broker_that_stays_away(
     await dead.close()
 
     assert broker.expired == []
+
+
+async def test_whose_tasks_are_set_aside_with_it_is_told(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, list[str]]] = []
+    heard = asyncio.Event()
+
+    def tell(worker: str, ids: list[str]) -> None:
+        told.append((worker, ids))
+        heard.set()
+
+    ids = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
+    await broker.start()
+    await broker.publish([Message(ids[0], "crash", "default", b""), Message(ids[1], "b", "b", b"")])
+    for worker in ("here-1", "here-2"):
+        await broker.claim(Claim(("default",), 1, 60.0, worker))
+        await broker.expire(worker)
+    await broker.claim(Claim(("default", "b"), 2, 60.0, "here-3"))
+    made = Expiry(Connection(broker), tell)
+
+    made.expire("here-3", 1)
+    await heard.wait()
+
+    await made.close()
+    await broker.stop()
+    assert told == [("here-3", ids[:1])]

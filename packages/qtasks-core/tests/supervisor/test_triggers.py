@@ -24,6 +24,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those o
 
 #: The triggers that fire in supervisors.
 HERE = {name for name, spec in CATALOGUE.items() if "supervisor" in spec.roles}
+#: Those that fire whenever one is stopped: no task has been convicted, and no plugin failed.
+ALWAYS = HERE - {"plugin_error", "worker_dead_letter"}
 
 
 class Recorder(BasePlugin):
@@ -112,7 +114,7 @@ async def test_a_stop_and_a_kill_are_told_before_they_happen(
     await running
 
     names = recorder.names()
-    assert set(names) == HERE - {"plugin_error"}
+    assert set(names) == ALWAYS
     assert names.index("worker_before_kill") < names.index("worker_child_exit")
     for name, arguments in recorder.calls:
         assert tuple(arguments) == CATALOGUE[name].arguments
@@ -137,7 +139,36 @@ async def test_a_child_that_is_killed_by_somebody_else_is_told(
     assert "worker_before_kill" not in recorder.names()
 
 
-@pytest.mark.parametrize("hangs_in", ["", *sorted(HERE - {"plugin_error"})])
+async def test_a_task_that_took_down_its_workers_is_told_of(
+    tmp_path: Path, module: Any, recorder: Recorder
+) -> None:
+    (tmp_path / "told.py").write_text(
+        "import os, signal\n"
+        "from qtasks import QueueTasks\n\n"
+        "app = QueueTasks(broker_url='sqlite:///told.db')\n\n"
+        "@app.task\n"
+        "def crash():\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n",
+        "utf-8",
+    )
+    handle = await asyncio.to_thread(module.app.add_task, "crash")
+    made = make_supervisor(module.app, 1)
+    running = asyncio.ensure_future(made.run())
+
+    while "worker_dead_letter" not in recorder.names():
+        await asyncio.sleep(0.001)
+    made.stop()
+    await running
+
+    [told] = [told for name, told in recorder.calls if name == "worker_dead_letter"]
+    assert set(told) == set(CATALOGUE["worker_dead_letter"].arguments)
+    assert (told["uuid"], told["reason"]) == (str(handle.uuid), "worker_lost")
+    assert (told["worker"].app, told["worker"].broker) == (module.app, module.app.broker)
+    exits = [told for name, told in recorder.calls if name == "worker_child_exit"]
+    assert told["worker"].id in {end["worker_id"] for end in exits}
+
+
+@pytest.mark.parametrize("hangs_in", ["", *sorted(ALWAYS)])
 async def test_a_plugin_that_does_harm_changes_nothing(
     module: Any, recorder: Recorder, caplog: pytest.LogCaptureFixture, hangs_in: str
 ) -> None:
@@ -153,8 +184,8 @@ async def test_a_plugin_that_does_harm_changes_nothing(
     made.stop()
     await running
 
-    assert set(recorder.names()) - {"plugin_error"} == HERE - {"plugin_error"}
-    for name in [hangs_in] if hangs_in else HERE:
+    assert set(recorder.names()) - {"plugin_error"} == ALWAYS
+    for name in [hangs_in] if hangs_in else {*ALWAYS, "plugin_error"}:
         assert re.search(rf"Plugin Recorder \(.*\) failed in {name}\b", caplog.text)
     assert not made.children
 

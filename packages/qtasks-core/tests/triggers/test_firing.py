@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,8 +11,11 @@ import pytest
 
 from qtasks.brokers import BaseBroker
 from qtasks.contracts.triggers import CATALOGUE, Kind
+from qtasks.plugins import Plugin, on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Answering, Stage
 
 #: Triggers of processes that look after workers: ``tests/supervisor/test_triggers.py`` has them.
@@ -237,3 +241,19 @@ def test_a_plugin_that_came_late_hears_of_the_end_and_may_wait(
     stage.do(stage.app.close())
 
     assert plugin.names() == ["broker_stop"]
+
+
+def test_headers_may_be_set_while_messages_are_published(stage: Stage) -> None:
+    class Traced(Plugin):
+        @on("qtasks_publish")
+        @contextmanager
+        def put(self, messages: Any) -> Iterator[None]:
+            for message in messages:
+                message.headers["trace"] = message.id
+            yield
+
+    stage.app.add_plugin(Traced())
+
+    handle = stage.run(stage.same, "x")
+
+    assert stage.do(stage.app.get(handle.id)).record.headers == {"trace": handle.id}

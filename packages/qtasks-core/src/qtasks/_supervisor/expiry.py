@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from qtasks._runtime.backoff import Backoff
 from qtasks._version import __version__
 from qtasks.exc import ServerError
-from qtasks.schemas import Presence
+from qtasks.schemas import Presence, RecordQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtasks._core.connection import Connection
 
 __all__ = ["Expiry"]
@@ -25,6 +27,8 @@ log = logging.getLogger("qtasks.supervisor")
 _PAUSES: Final = (0.05, 5.0)
 #: Seconds until it is done once more: the last claim of a dead child may still be under way.
 _AGAIN: Final = 1.0
+#: The newest dead letters among which are those of a worker that has just died.
+_MANY: Final = 100
 #: Seconds that are left for it when everything ends.
 _LAST: Final = 2.0
 
@@ -34,10 +38,15 @@ class Expiry:
 
     Args:
         connection: the broker and its storage; opened when it is needed.
+        tell: takes the id of a dead worker, and the ids of tasks that are dead letters because it
+            was the last of those that they took down; None if nobody wants to know.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, tell: Callable[[str, list[str]], None] | None = None
+    ) -> None:
         self._connection = connection
+        self._tell = tell
         self._first: set[asyncio.Task[None]] = set()
         self._second: set[asyncio.Task[None]] = set()
 
@@ -81,9 +90,23 @@ class Expiry:
                 break
         if count:
             log.info("[%d] Took back %d of its tasks", number, count)
+            await self._tell_convicted(worker)
         task = asyncio.get_running_loop().create_task(self._expire_again(worker))
         self._second.add(task)
         task.add_done_callback(self._second.discard)
+
+    async def _tell_convicted(self, worker: str) -> None:
+        """Looks which of them are set aside instead of waiting again."""
+        if self._tell is None:
+            return
+        query = RecordQuery(dead=True, reason="worker_lost", limit=_MANY)
+        with contextlib.suppress(
+            ServerError
+        ):  # they are told of nowhere, and are there all the same
+            found = (await self._connection.storage.list(query)).records
+            ids = [record.id for record in found if record.worker == worker]
+            if ids:
+                self._tell(worker, ids)
 
     async def _expire_again(self, worker: str) -> None:
         await asyncio.sleep(_AGAIN)

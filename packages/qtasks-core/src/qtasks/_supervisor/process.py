@@ -28,17 +28,16 @@ from qtasks._supervisor.messages import (
     Stop,
 )
 from qtasks._worker.processes import APART
+from qtasks._worker.stopping import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-__all__ = ["MARGIN", "ChildProcess"]
+__all__ = ["ChildProcess"]
 
 log = logging.getLogger("qtasks.supervisor")
 
-#: Seconds a child gets to end by itself when nothing runs in it any more.
-MARGIN: Final = 10.0
 #: Seconds until what a dead child wrote last is read, if something it started keeps its pipes.
 _LAST_WORDS: Final = 1.0
 #: Chunks of 64 KiB that were read and are not dealt with: who prints more than can be shown waits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._triggers import emit
@@ -27,10 +28,16 @@ class Supervising:
     Args:
         supervisor: the supervisor.
         registry: the plugins; None if nobody is to be told.
+        owner: the app, as plugins see it.
+        broker: its broker.
     """
 
-    def __init__(self, supervisor: object, registry: TriggerRegistry | None) -> None:
+    def __init__(
+        self, supervisor: object, registry: TriggerRegistry | None, owner: object, broker: object
+    ) -> None:
         self._supervisor = supervisor
+        self._owner = owner
+        self._broker = broker
         self._registry = registry if registry is not None and registry.plugins else None
         self._beside: Beside | None = None
 
@@ -70,6 +77,28 @@ class Supervising:
         if subscribers := self._registry.table.worker_child_exit:
             about = {**self._about(child), "code": child.code, "reason": reason}
             self._beside.tell(lambda: emit.notify("worker_child_exit", subscribers, about))
+
+    @property
+    def hears_dead_letters(self) -> bool:
+        """Whether somebody wants to know of tasks that took down a worker once too often."""
+        return self._registry is not None and bool(self._registry.table.worker_dead_letter)
+
+    def convicted(self, worker: str, ids: list[str]) -> None:
+        """Tells that tasks are dead letters because they took their workers down.
+
+        Args:
+            worker: the id of the last one, which is dead.
+            ids: the ids of the tasks.
+        """
+        if self._registry is None or self._beside is None:
+            return
+        subscribers = self._registry.table.worker_dead_letter
+        gone = SimpleNamespace(id=worker, app=self._owner, broker=self._broker)
+        about = {"worker": gone, "reason": "worker_lost", "task_func": None, "task_broker": None}
+        for task_id in ids:
+            each = {**about, "uuid": task_id}
+            tell = partial(emit.notify, "worker_dead_letter", subscribers, each)
+            self._beside.tell(tell)
 
     def kill(self, child: Any, kill: Callable[[], object]) -> None:
         """Kills a worker process, once plugins have had a look at it.

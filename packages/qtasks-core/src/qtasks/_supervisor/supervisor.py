@@ -14,9 +14,10 @@ from qtasks._runtime.backoff import Backoff
 from qtasks._runtime.current import refuse_while_main_loads
 from qtasks._runtime.signals import handle_signals
 from qtasks._supervisor.expiry import Expiry
-from qtasks._supervisor.process import MARGIN, ChildProcess
+from qtasks._supervisor.process import ChildProcess
 from qtasks._supervisor.silence import Silence
 from qtasks._supervisor.supervising import Supervising
+from qtasks._worker.stopping import MARGIN
 from qtasks.exc import ConfigError, QTasksError, ServerError, ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Supervisor:
         lease: seconds of a lease; who says nothing for longer is killed.
         changes: yields the name of a file when the app's code has changed; None if nobody looks.
         registry: the app's plugins; None if nobody is to be told.
+        owner: the app, as plugins see it.
     """
 
     def __init__(
@@ -81,14 +83,15 @@ class Supervisor:
         lease: float,
         changes: AsyncIterator[str] | None = None,
         registry: TriggerRegistry | None = None,
+        owner: object = None,
     ) -> None:
         refuse_while_main_loads()
         self._order = order
         self._processes = processes
         self._shutdown_timeout = shutdown_timeout
         self._changes = changes
-        self._expiry = Expiry(connection)
-        self._firing = Supervising(self, registry)
+        self._firing = firing = Supervising(self, registry, owner, connection.broker)
+        self._expiry = Expiry(connection, firing.convicted if firing.hears_dead_letters else None)
         self._silence = Silence(lease, lambda: self.children, self._give_up)
         self._children: dict[ChildProcess, asyncio.Task[None]] = {}
         self._started = self._settled = 0

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TriggerTable"]
 
+#: What may change a delivery before its run, and what may change what is written after it.
+_STARTS: Final = (
+    "broker_add_worker",
+    "worker_add",
+    "storage_add_process",
+    "worker_run_task_before",
+    "worker_execute_before",
+)
+_SETTLING: Final = (
+    "worker_remove_finished_task",
+    "broker_remove_finished_task",
+    "broker_update",
+    "storage_update",
+)
 #: What is told of a run when its outcome has been written.
 _ENDS: Final = (
     "storage_remove_finished_task",
@@ -29,6 +43,8 @@ class TriggerTable:
 
     Attributes:
         hears_runs: whether somebody listens to a step of a run; most runs need one look.
+        hears_starts: whether somebody listens when a delivery comes, or is about to run.
+        hears_settling: whether somebody listens when it has ended and is about to be settled.
         hears_ends: whether somebody listens to what is told when an outcome has been written.
     """
 
@@ -100,11 +116,15 @@ class TriggerTable:
     task_executor_decode: Subscribers = ()
     task_executor_task_close: Subscribers = ()
     hears_runs: bool = field(init=False)
+    hears_starts: bool = field(init=False)
+    hears_settling: bool = field(init=False)
     hears_ends: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Sums up."""
         # Of this class: one with triggers of others has slots of its own.
         steps = [name for name in TriggerTable.__slots__ if name.startswith("task_executor_")]
-        object.__setattr__(self, "hears_runs", any(getattr(self, name) for name in steps))
-        object.__setattr__(self, "hears_ends", any(getattr(self, name) for name in _ENDS))
+        sums = {"runs": steps, "starts": _STARTS, "settling": _SETTLING, "ends": _ENDS}
+        for name, triggers in sums.items():
+            heard = any(getattr(self, trigger) for trigger in triggers)
+            object.__setattr__(self, f"hears_{name}", heard)

@@ -193,7 +193,7 @@ class Runner:
             await self._tell_lost(passage.task, passage.delivery)
             return None
         settlement = self._settlement(passage, outcome, started)
-        if self._firing.ends:
+        if self._firing.ends and self._firing.concerns_end(passage.task):
             try:
                 settlement = await self._firing.ended(passage, settlement)
             except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
@@ -218,7 +218,7 @@ class Runner:
         firing = self._firing
         if firing.seen is not self._registry.table:
             firing.look()
-        if firing.arrives or firing.begins:
+        if (firing.arrives or firing.begins) and firing.concerns_start(passage.task):
             early = await self._early(passage)
             if early is not None:
                 return early

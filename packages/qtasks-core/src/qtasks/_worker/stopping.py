@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from qtasks.exc import ServerError
@@ -13,12 +14,38 @@ if TYPE_CHECKING:
     from qtasks._worker.pump import Pump
     from qtasks._worker.runner import Runner
 
-__all__ = ["shut_down"]
+__all__ = ["MARGIN", "Stopping", "shut_down"]
 
 log = logging.getLogger("qtasks.worker")
 
+#: Seconds a worker gets to end by itself when its tasks have had their time.
+MARGIN: Final = 10.0
 #: Seconds a stopping worker may take to settle what it has stopped, beyond ``shutdown_timeout``.
 _LAST_COMMIT: Final = 5.0
+
+
+class Stopping(asyncio.Event):
+    """Is set when a worker was asked to stop, and knows since when."""
+
+    _since: float | None = None
+
+    def set(self) -> None:
+        """Notes that it was asked; the first time counts."""
+        if self._since is None:
+            self._since = time.monotonic()
+        super().set()
+
+    def left(self, patience: float) -> float | None:
+        """Returns the seconds until the worker has to be gone; None if it was not asked to stop.
+
+        That is the time of its tasks and ten seconds for all the rest; then a supervisor kills it.
+
+        Args:
+            patience: seconds its tasks get.
+        """
+        if self._since is None:
+            return None
+        return max(0.0, self._since + patience + MARGIN - time.monotonic())
 
 
 async def shut_down(

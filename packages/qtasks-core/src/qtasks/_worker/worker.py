@@ -33,7 +33,7 @@ from qtasks._worker.pump import Pump
 from qtasks._worker.reports import Reports
 from qtasks._worker.runner import Runner
 from qtasks._worker.settled import tell_exchanged, tell_settled
-from qtasks._worker.stopping import shut_down
+from qtasks._worker.stopping import Stopping, shut_down
 from qtasks._worker.streams import Streams
 from qtasks.schemas import (
     Cancel,
@@ -229,7 +229,7 @@ class Worker:
         """Gets ready to be stopped, unless :meth:`run` has done so; returns the running loop."""
         if self._loop is None:
             refuse_while_main_loads()
-            self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
+            self._stopping, self._hurry = Stopping(), asyncio.Event()
             self._doom = self._raised = None
             self._loop = asyncio.get_running_loop()
             self._heed()
@@ -322,6 +322,11 @@ class Worker:
         """Returns how it does now; may be called from any thread, once it has started."""
         runs = self._loop is not None and not (self._stopping.is_set() or self._pump.draining)
         return look_at(self, self._pump, self._runner, self._keeper, runs=runs, clock=self._clock)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until it has to be gone, as :class:`Stopping` says; None if it need not stop."""
+        return self._stopping.left(self.config.shutdown_timeout) if self.started else None
 
     # What the keeper asks, from its own thread
 

@@ -101,6 +101,7 @@ def make_supervisor(
         lease=app.config.lease,
         changes=changed_files(app_directories()) if reload else None,
         registry=app._registry,  # noqa: SLF001 - as above
+        owner=app,
     )
     app._workers.add(supervisor)  # noqa: SLF001 - as above
     return supervisor

@@ -17,6 +17,7 @@ from qtasks.schemas.plugin_report import PluginReport, PluginState
 from qtasks.schemas.progress import Progress, Progressed
 from qtasks.schemas.record import CancelAnswer, Page, Record, RecordQuery
 from qtasks.schemas.retention import MAX_LOST, Retention
+from qtasks.schemas.schedule import Schedule
 from qtasks.schemas.stats import Presence, QueueStats
 from qtasks.schemas.status import TERMINAL, TaskStatusEnum
 from qtasks.schemas.stream import Chunk, Streamed
@@ -59,6 +60,7 @@ __all__ = [
     "Release",
     "Retention",
     "Retry",
+    "Schedule",
     "Settlement",
     "Streamed",
     "Success",

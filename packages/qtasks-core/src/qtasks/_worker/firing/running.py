@@ -101,6 +101,14 @@ class Running:
         )
         self.measured = bool(table.worker_outcome or table.worker_exchanged)
 
+    def concerns_start(self, task: TaskDefinition | None) -> bool:
+        """Tells whether somebody listens to the start of a task, where somebody does of some."""
+        return self._table(task).hears_starts
+
+    def concerns_end(self, task: TaskDefinition | None) -> bool:
+        """Likewise, to its end."""
+        return self._table(task).hears_settling
+
     async def arrived(self, passage: Passage) -> None:
         """Lets plugins change a delivery that has got its place."""
         if passage.delivery.malformed is not None:

@@ -98,7 +98,9 @@ def qtasks_publish(qtasks: Any, broker: Any, messages: Sequence[Message]) -> Any
     Args:
         qtasks: the app.
         broker: the broker.
-        messages: what is published.
+        messages: what is published. They are fixed, but for ``headers``: a subscriber may put
+            text values of its own into those of each message before the step begins, 16 KiB
+            with those that are there.
 
     Example:
         class Timing(Plugin):

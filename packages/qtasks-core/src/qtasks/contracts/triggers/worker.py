@@ -331,7 +331,7 @@ def worker_lease_lost(worker: Any, task_broker: Delivery) -> None:
     """
 
 
-@trigger(Kind.NOTIFY, since="1.0", roles=("worker",), per_task=True)
+@trigger(Kind.NOTIFY, since="1.0", roles=("worker", "supervisor"), per_task=True)
 def worker_dead_letter(
     worker: Any,
     uuid: str,
@@ -342,7 +342,8 @@ def worker_dead_letter(
     """Fires when a task has failed for good and is listed among the dead letters.
 
     Args:
-        worker: the worker that ran it, or found that it takes workers down.
+        worker: the worker that ran it, or found that it takes workers down; in a supervisor, which
+            finds this out first, what is left of the dead one: its ``id``, ``app`` and ``broker``.
         uuid: the task's id.
         reason: one word: ``exhausted``, ``rejected``, ``worker_lost``, ``malformed``,
             ``unknown_task`` or a plugin's own.

@@ -1,0 +1,163 @@
+"""Stack frames: what of them is sent, and how they are read from a traceback that is text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from qtasks_plugin_sentry.redaction import FILTERED, mask_data, masked_values, texts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from types import CodeType, FrameType, TracebackType
+
+__all__ = ["clean_frames", "clean_lines", "data_of", "frames_of_text", "hide_engine"]
+
+_FILE: Final = re.compile(r'  File "(.+)", line (\d+)(?:, in (.+))?\Z')
+_BEGIN: Final = "Traceback (most recent call last):"
+#: Frames of one traceback that are looked at, from the last one on.
+_MANY: Final = 50
+
+
+def hide_engine(event: Any, _hint: Any = None) -> Any:
+    """Takes the variables out of frames of QTasks, which hold payloads, headers and results.
+
+    Args:
+        event: the event; it is changed.
+        _hint: not used; the SDK gives it.
+    """
+    for frame in _frames(event):
+        if _is_engine(frame):
+            frame.pop("vars", None)
+            frame["in_app"] = False
+    return event
+
+
+def clean_frames(event: Any, *, as_they_are: bool) -> Any:
+    """Takes the values of variables out of all frames, or those that are secret by their names.
+
+    Args:
+        event: the event; it is changed.
+        as_they_are: whether values may be sent.
+    """
+    hide_engine(event)
+    for frame in _frames(event):
+        values = frame.get("vars")
+        if values:
+            frame["vars"] = (
+                masked_values(values) if as_they_are else dict.fromkeys(values, FILTERED)
+            )
+    return event
+
+
+def clean_lines(event: Any, data: Collection[str]) -> None:
+    """Takes data out of the lines of source that frames show.
+
+    Args:
+        event: the event; it is changed.
+        data: what is known to be data, as far as it cannot be a word of the program.
+    """
+    known = [one for one in data if not one.isidentifier()]
+    for frame in _frames(event):
+        if isinstance(line := frame.get("context_line"), str):
+            frame["context_line"] = _without(line, known)
+        for key in ("pre_context", "post_context"):
+            if lines := frame.get(key):
+                frame[key] = [_without(line, known) for line in lines]
+
+
+def frames_of_text(text: str) -> list[dict[str, Any]]:
+    """Reads the frames of a formatted traceback, the outermost first.
+
+    Args:
+        text: the traceback; of several that led to each other the last one counts.
+    """
+    frames: list[dict[str, Any]] = []
+    for line in text.rpartition(_BEGIN)[2].splitlines():
+        found = _FILE.match(line)
+        if found:
+            frames.append(
+                {
+                    "filename": found[1].rpartition("/")[2],
+                    "abs_path": found[1],
+                    "lineno": int(found[2]),
+                    "function": found[3] or "<module>",
+                }
+            )
+        elif frames and line.startswith("    ") and "context_line" not in frames[-1]:
+            frames[-1]["context_line"] = line.strip()
+    return frames
+
+
+def data_of(error: BaseException) -> tuple[set[str], set[str]]:
+    """Returns what the frames of an exception say about its text.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        The texts that are values of variables; and the texts that stand in the code.
+    """
+    data: set[str] = set()
+    words: set[str] = set()
+    for frame in _raised_in(error.__traceback__):
+        words |= _words(frame.f_code)
+        if frame.f_code.co_name != "<module>" and not _is_ours(frame.f_globals.get("__name__")):
+            data |= texts_in(list(frame.f_locals.values()), 3)
+    # What stands in the code is the program's, unless it looks like a key; and the text itself
+    # often has a name before it is raised.
+    known = {one for one in data if one not in words or mask_data(one) != one}
+    return known - _texts(error), words
+
+
+def _texts(error: BaseException) -> set[str]:
+    """Returns the texts of an exception and of those that led to it."""
+    texts: set[str] = set()
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        seen.append(found)
+        texts.update(one for one in found.args if isinstance(one, str))
+        found = found.__cause__ or found.__context__
+    return texts
+
+
+def _without(line: str, known: Collection[str]) -> str:
+    for one in known:
+        line = line.replace(one, FILTERED)
+    return line
+
+
+def _raised_in(trace: TracebackType | None) -> list[FrameType]:
+    frames = []
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    return frames[-_MANY:]
+
+
+def _words(code: CodeType) -> set[str]:
+    constants = {one for one in code.co_consts if isinstance(one, str)}
+    return {*constants, *code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars}
+
+
+def _frames(event: Any) -> Iterator[dict[str, Any]]:
+    holders = [event]
+    for kind in ("exception", "threads"):
+        found = event.get(kind)
+        values = found.get("values") if isinstance(found, dict) else found
+        holders.extend(values or ())
+    for holder in holders:
+        stack = holder.get("stacktrace") if isinstance(holder, dict) else None
+        yield from (frame for frame in (stack or {}).get("frames") or () if frame)
+
+
+def _is_engine(frame: dict[str, Any]) -> bool:
+    return _is_ours(frame.get("module"))
+
+
+def _is_ours(module: Any) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] in (
+        "qtasks",
+        "qtasks_plugin_sentry",
+    )

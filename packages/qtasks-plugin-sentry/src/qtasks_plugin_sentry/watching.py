@@ -1,0 +1,220 @@
+"""The cold half of the plugin: processes that begin and end, and what they leave behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+from sentry_sdk.scope import add_global_event_processor
+
+from qtasks.plugins import Plugin, on
+from qtasks_plugin_sentry import options
+from qtasks_plugin_sentry.checkins import CheckIns
+from qtasks_plugin_sentry.events import Sender
+from qtasks_plugin_sentry.flushing import ask_to_flush, flush, listen
+from qtasks_plugin_sentry.frames import hide_engine
+from qtasks_plugin_sentry.sdk import active_client, ignore_logger
+from qtasks_plugin_sentry.survivors import Survivors, find_records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from qtasks.schemas import Delivery
+
+__all__ = ["Watching"]
+
+#: Loggers whose records repeat what the plugin says better, with texts that it would filter.
+_LOGGERS: Final = ("qtasks.worker", "qtasks.supervisor")
+
+
+class Watching(Plugin):
+    """Looks after processes, and reports what those cannot report that are gone.
+
+    Args:
+        name: the name of the plugin.
+        given: its options; None to have them read.
+        before: the application's ``before_report``, or None.
+        monitor: what monitors are told beside the schedule.
+        init: what ``sentry_sdk.init`` is called with, or None.
+    """
+
+    plugin_api = "1.0"
+    Options = options.Options
+
+    def __init__(
+        self,
+        name: str,
+        given: options.Options | None,
+        *,
+        before: Callable[[Any, dict[str, Any]], Any] | None,
+        monitor: Mapping[str, Any],
+        init: Mapping[str, Any] | None,
+    ) -> None:
+        super().__init__(name, given)
+        self._init = init
+        self._sender = Sender(before)
+        self._survivors = Survivors(self._sender)
+        self._check_ins = CheckIns(monitor)
+        #: Whether tasks were told of while there was no client, so that they are to be asked anew.
+        self._idle = False
+        self._hanging: set[int] = set()
+
+    @property
+    def _now(self) -> options.Options:
+        """The options as they are."""
+        return self.options or self.Options()
+
+    def start(self, *_: Any, **__: Any) -> None:
+        """Makes a client if that was asked for, and silences what would be said twice."""
+        if self._init is not None and active_client() is None:
+            sentry_sdk.init(**self._init)
+        _prepare_sdk()
+
+    # What others left behind
+
+    @on("worker_dead_letter")
+    def convicted(
+        self, worker: Any, uuid: str, task_broker: Delivery | None
+    ) -> Awaitable[None] | None:
+        """Reports a task that took its workers down, which none of them could.
+
+        Args:
+            worker: the worker that found it.
+            uuid: the task's id.
+            task_broker: its last delivery; None if it was convicted without a run.
+        """
+        if task_broker is not None or active_client() is None:
+            return None
+        return self._convicted(worker, uuid)
+
+    @on("broker_running_older_tasks")
+    def taken_back(self, worker: Any, uuids: Collection[str]) -> Awaitable[None] | None:
+        """Reports tasks whose leases ran out.
+
+        Args:
+            worker: the worker that found them.
+            uuids: their ids.
+        """
+        if active_client() is None:
+            return None
+        return self._taken_back(worker, list(uuids))
+
+    @on("worker_child_exit")
+    def child_ended(
+        self,
+        child: Any,
+        worker_id: str | None,
+        pid: int,
+        code: int | None,
+        reason: str,
+    ) -> None:
+        """Reports a worker process that died.
+
+        Args:
+            child: the process.
+            worker_id: the id of its worker.
+            pid: its process id.
+            code: its exit code.
+            reason: why it ended, in one word.
+        """
+        was_killed = pid in self._hanging
+        self._hanging.discard(pid)
+        if active_client() is not None and reason in ("signal", "exit") and not was_killed:
+            self._survivors.process_ended(child, worker_id, pid, code)
+
+    @on("worker_before_kill")
+    def before_kill(self, child: Any, worker_id: str | None, pid: int) -> Awaitable[None] | None:
+        """Has a worker process that hangs send what it has, before it is killed.
+
+        Args:
+            child: the process.
+            worker_id: the id of its worker.
+            pid: its process id.
+        """
+        if active_client() is None:
+            return None
+        if pid not in self._hanging:  # it may be asked about again until it is gone
+            self._hanging.add(pid)
+            self._survivors.process_hangs(child, worker_id, pid)
+        return ask_to_flush(child.channel)
+
+    # The life of a process
+
+    @on("worker_start", order="last")
+    def started(self, worker: Any) -> None:
+        """Gets ready to be asked by the supervisor, and looks whether there is a client by now.
+
+        Args:
+            worker: the worker.
+        """
+        if worker.channel is not None:
+            listen(worker.channel)
+        self._look(worker.app)
+
+    @on("broker_listen_start", order="last")
+    def listening(self, worker: Any) -> None:
+        """Looks once more: handlers of events may have made a client.
+
+        Args:
+            worker: the worker.
+        """
+        self._look(worker.app)
+
+    @on("worker_stop", order="last")
+    def stopped(self, worker: Any) -> Awaitable[None] | None:
+        """Sends what is still to be sent, when everything is settled.
+
+        Args:
+            worker: the worker.
+        """
+        if active_client() is None:
+            return None
+        return flush(self._now.flush_timeout, worker.time_left)
+
+    @on("starter_stop", order="last")
+    def supervisor_stopped(self, starter: Any) -> Awaitable[None] | None:
+        """Sends what a supervisor has to send; a worker has done so before.
+
+        Args:
+            starter: what has stopped.
+        """
+        if active_client() is None or hasattr(starter, "broker"):
+            return None
+        return flush(self._now.flush_timeout)
+
+    def _look(self, app: Any) -> None:
+        """Has tasks asked anew what the plugin wants, if there is a client since they were."""
+        if self._idle and active_client() is not None:
+            self._idle = False
+            _prepare_sdk()
+            app.add_plugin(self, trigger_names=["worker_start"])
+
+    async def _convicted(self, worker: Any, task_id: str) -> None:
+        for record in await find_records(worker, [task_id]):
+            self._survivors.convicted(record)
+            if self._now.crons:
+                now = worker.app.clock.time()
+                self._check_ins.close(
+                    record.id,
+                    record.headers,
+                    None,
+                    ok=False,
+                    history=record.history,
+                    started=record.started_at,
+                    now=now,
+                )
+
+    async def _taken_back(self, worker: Any, ids: list[str]) -> None:
+        self._survivors.taken_back(await find_records(worker, ids))
+
+
+_prepared: list[bool] = []
+
+
+def _prepare_sdk() -> None:
+    """Silences loggers, and hides what frames of QTasks hold; once in a process."""
+    if not _prepared:
+        _prepared.append(True)
+        for name in _LOGGERS:
+            ignore_logger(name)
+        add_global_event_processor(hide_engine)

@@ -1,0 +1,221 @@
+"""What never leaves the house, looked for in the bytes of the envelopes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sentry_sdk
+
+from qtasks.exc import Reject
+from qtasks_plugin_sentry import SentryPlugin
+from qtasks_plugin_sentry.redaction import FILTERED, mask_data, mask_secrets, masked_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: It stands in no source line that is sent: a traceback shows the lines around.
+CANARY = "s3cr3t-canary"
+
+TASKS = """
+import sentry_sdk
+
+
+
+
+
+
+
+def leak(first, *rest, token):
+    local = [first, {"deep": token}]
+
+
+
+
+
+
+
+    try:
+        {}[token]
+    except KeyError:
+        raise ValueError(f"cannot use {first} and {local}")
+"""
+
+
+@pytest.fixture
+def leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that has a secret wherever it can be."""
+    (tmp_path / "sentry_leaky_tasks.py").write_text(TASKS, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("sentry_leaky_tasks", None)
+    import sentry_leaky_tasks  # type: ignore[import-not-found]  # it was just written
+
+    return sentry_leaky_tasks.leak
+
+
+def plant(sentry: Any, harness: Any, task: Any) -> None:
+    """Adds a call with the secret in its arguments and headers, and runs it."""
+    bound = task.options(headers={"authorization": CANARY, "tenant": CANARY})
+    with sentry.span("request"):
+        harness.do(bound.add_task(CANARY, [CANARY], token=CANARY))
+    harness.app.run_forever(burst=True)
+
+
+@pytest.mark.parametrize("pool", ["loop", "thread", "process"])
+def test_a_canary_is_nowhere_in_the_bytes(
+    sentry: Any, make_harness: Callable[..., Any], leak: Any, pool: str, url: str
+) -> None:
+    harness = make_harness(SentryPlugin(report="every"), attempts=3, url=url)
+    plant(sentry, harness, harness.app.task(pool=pool, max_time=60)(leak))
+    sentry.flush()
+
+    assert len(sentry.events) == 3
+    value = sentry.events[-1]["exception"]["values"][-1]
+    assert value["type"] == "ValueError"
+    assert value["value"].startswith(f"cannot use {FILTERED} and")
+    frame = value["stacktrace"]["frames"][-1]
+    assert frame["function"] == "leak"
+    if pool != "process":
+        assert frame["vars"]["first"] == FILTERED
+    assert sentry.spans("queue.process")
+    assert CANARY.encode() not in b"".join(sentry.raw)
+
+
+def test_a_canary_is_in_none_of_the_events_about_others(
+    plain_sentry: Any, make_harness: Callable[..., Any], leak: Any
+) -> None:
+    harness = make_harness(SentryPlugin(send_args=True))
+    runs: list[int] = []
+
+    @harness.app.task(echo=True)
+    async def lose(self: Any, secret: str) -> None:
+        runs.append(1)
+        if len(runs) < 2:
+            await harness.app.broker.expire(self.ctx.get_component("worker").id)
+
+    harness.run(lose, CANARY)
+
+    assert [event["level"] for event in plain_sentry.events] == ["warning"]
+    assert CANARY.encode() not in b"".join(plain_sentry.raw)
+
+
+def test_frames_of_the_engine_keep_no_variables_in_events_of_the_app(
+    plain_sentry: Any, make_harness: Callable[..., Any]
+) -> None:
+    harness = make_harness()
+
+    @harness.app.task
+    async def report(secret: str) -> None:
+        sentry_sdk.capture_message("the task's own")
+        sentry_sdk.capture_exception(ValueError("made by hand"))
+        msg = "enough"
+        raise Reject(msg)
+
+    harness.run(report, CANARY)
+
+    assert len(plain_sentry.events) == 2
+    assert CANARY.encode() not in b"".join(plain_sentry.raw)
+
+
+def allowing() -> dict[str, Any]:
+    """Returns options by which the SDK allows to send what queues transport."""
+    from sentry_sdk.consts import DEFAULT_OPTIONS
+
+    if "data_collection" in DEFAULT_OPTIONS:
+        return {"data_collection": {"queues": True}}
+    return {"send_default_pii": True}
+
+
+def test_arguments_are_sent_if_both_allow_it_but_no_secrets(
+    plain_sentry: Any, make_harness: Callable[..., Any]
+) -> None:
+    plain_sentry.init(traces_sample_rate=None, **allowing())
+    harness = make_harness(SentryPlugin(send_args=True))
+
+    @harness.app.task
+    def pay(order: str, token: str, card: dict[str, str]) -> None:
+        msg = f"order-{order} cannot be paid, token={token}"
+        raise ValueError(msg)
+
+    harness.run(pay, "A17", CANARY, {"owner": "Ann", "api_key": CANARY})
+
+    [event] = plain_sentry.events
+    value = event["exception"]["values"][-1]
+    assert value["value"] == f"order-A17 cannot be paid, token={FILTERED}"
+    assert event["extra"]["args"] == ["A17", FILTERED, {"owner": "Ann", "api_key": FILTERED}]
+    shown = value["stacktrace"]["frames"][-1]["vars"]
+    assert shown["order"] == "'A17'"
+    assert shown["token"] == FILTERED
+
+
+@pytest.mark.parametrize("send_args", [True, False])
+def test_arguments_are_not_sent_if_one_of_them_does_not_allow_it(
+    plain_sentry: Any, make_harness: Callable[..., Any], send_args: bool
+) -> None:
+    refusing: dict[str, Any] = {}
+    if "data_collection" in sentry_sdk.get_client().options:
+        refusing = {"data_collection": {"queues": False}}
+    plain_sentry.init(traces_sample_rate=None, **(allowing() if not send_args else refusing))
+    harness = make_harness(SentryPlugin(send_args=send_args))
+
+    @harness.app.task
+    def fail(word: str) -> None:
+        msg = "no such thing"
+        raise ValueError(msg)
+
+    harness.run(fail, CANARY)
+
+    [event] = plain_sentry.events
+    assert "args" not in event.get("extra", {})
+    assert CANARY.encode() not in b"".join(plain_sentry.raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("division by zero", "division by zero"),
+        ("'user_id'", "'user_id'"),
+        ("'NoneType' object has no attribute 'name'",) * 2,
+        ("timeout after 30 s", "timeout after 30 s"),
+        ("no order 4711-22", f"no order {FILTERED}"),
+        ("mail to ann@example.com failed.", f"mail to {FILTERED} failed."),
+        ("key AKIA99XYZ is bad", f"key {FILTERED} is bad"),
+        ("invalid literal: 'two words'", f"invalid literal: '{FILTERED}'"),
+        ("redis://:hunter@h:6379/0 is away", f"{FILTERED} is away"),
+        ("Bearer abc", f"Bearer {FILTERED}"),
+        ("password=hunter", f"password={FILTERED}"),
+    ],
+)
+def test_texts_keep_their_words_and_lose_their_data(text: str, shown: str) -> None:
+    found = mask_data(text)
+
+    assert found == shown or ("redis" in text and "hunter" not in found)
+
+
+def test_what_is_known_to_be_data_is_found_everywhere() -> None:
+    assert mask_data("Ann Smith is not Annabel", {"Ann Smith"}) == f"{FILTERED} is not Annabel"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://u:hunter@h/0", f"redis://u:{FILTERED}@h/0"),
+        ('{"password": "hunter"}', f'{{"password": "{FILTERED}"}}'),
+        ("order 17 of ann@example.com", "order 17 of ann@example.com"),
+    ],
+)
+def test_secrets_are_found_by_their_names(text: str, shown: str) -> None:
+    assert mask_secrets(text) == shown
+
+
+def test_values_are_looked_into_as_deep_as_is_sensible() -> None:
+    deep: Any = "bottom"
+    for _ in range(20):
+        deep = [deep]
+
+    assert masked_values({"a": {"session_id": 1, "n": 2}}) == {
+        "a": {"session_id": FILTERED, "n": 2}
+    }
+    assert "bottom" not in repr(masked_values(deep))
