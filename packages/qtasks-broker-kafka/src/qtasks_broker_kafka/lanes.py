@@ -45,12 +45,10 @@ class Record:
         line: what it is in line with, or None if it is in no line.
         malformed: why it cannot be read, or None.
         handed: how often it was handed out.
-        out: whether it is handed out now.
     """
 
     __slots__ = (
-        "handed", "line", "malformed", "message", "offset", "out", "place", "size", "timestamp",
-        "tracker",
+        "handed", "line", "malformed", "message", "offset", "place", "size", "timestamp", "tracker",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +73,6 @@ class Record:
         self.line = place if order == "partition" else key if order == "key" else None
         self.malformed = malformed
         self.handed = 0
-        self.out = False
 
 
 class _Lane:
@@ -166,7 +163,7 @@ class Lanes:
                 full = full or self._is_full(record.place)
                 self._uncount(record)
                 record.handed += 1
-                record.out = True
+                record.tracker.begin(record.offset)
         if full:
             self.hungry()
         return taken
@@ -177,15 +174,16 @@ class Lanes:
         with self.lock:
             for record in records:
                 record.tracker.done(record.offset)
-                record.out = False
-                rings |= self._lanes[record.message.queue].advance(record)
+                if (lane := self._lanes.get(record.message.queue)) is not None:
+                    rings |= lane.advance(record)
         if rings:
             self.bell.ring()
 
     def give_back(self, record: Record, delay: float) -> None:
         """Takes a record back that is not done, to be handed out again after ``delay`` seconds."""
         with self.lock:
-            record.out = False
+            if record.message.queue not in self._lanes:  # handed out before the last stop
+                return
             self._count(record)
             self._parked.append((self._monotonic() + delay, record))
         self.bell.ring()

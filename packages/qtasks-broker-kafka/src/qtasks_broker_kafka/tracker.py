@@ -7,12 +7,8 @@ commit is the offset of the first record that is not, in the order in which they
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from qtasks_broker_kafka.offset_map import OffsetMap, encode_map
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Tracker"]
 
@@ -36,6 +32,7 @@ class Tracker:
         self._known = known or OffsetMap(committed or 0)
         self._order: deque[int] = deque()
         self._open: set[int] = set()
+        self._begun: set[int] = set()
         self._closed = False
         self._map = ""
 
@@ -55,8 +52,13 @@ class Tracker:
         self._open.add(offset)
         return True
 
+    def begin(self, offset: int) -> None:
+        """Notes that somebody began with a record."""
+        self._begun.add(offset)
+
     def done(self, offset: int) -> bool:
         """Notes that a record is done; returns False if that is no longer this tracker's."""
+        self._begun.discard(offset)
         if self._closed or offset not in self._open:
             return False
         self._open.remove(offset)
@@ -92,16 +94,12 @@ class Tracker:
         """How many records came from the first unfinished one on."""
         return len(self._order) if self.base is not None else 0
 
-    def commit(self, waits: Callable[[int], bool] = lambda _: False) -> tuple[int, str] | None:
-        """Returns offset and map to commit, or None if that is no news.
-
-        Args:
-            waits: tells of a record whether nobody began with it; then the map may end there.
-        """
+    def commit(self) -> tuple[int, str] | None:
+        """Returns offset and map to commit, or None if that is no news."""
         base = self.base
         if self._closed or base is None:
             return None
-        text = self._text(base, waits)
+        text = self._text(base)
         if base == self._committed and text == self._map:
             return None
         return base, text
@@ -110,11 +108,11 @@ class Tracker:
         """Notes what was committed."""
         self._committed, self._map = offset, text
 
-    def _text(self, base: int, waits: Callable[[int], bool]) -> str:
+    def _text(self, base: int) -> str:
         if not self._order or self.next is None or len(self._order) == len(self._open):
             return ""
         still_open = sorted(self._open)
         end = self.next
-        while still_open and waits(still_open[-1]):
+        while still_open and still_open[-1] not in self._begun:  # the map may as well end there
             end = still_open.pop()
         return encode_map(base, end, still_open)
