@@ -103,7 +103,8 @@ class Consuming:
         """Is a member of the group until it fails or is cancelled."""
         topics = await self._subscribed(frozenset())
         consumer = self._consumer = AIOKafkaConsumer(
-            **self._options.connection(),
+            # A request to join is answered when all have joined.
+            **self._options.connection(at_least=self._options.rebalance_timeout + 5),
             group_id=self._options.group,
             group_instance_id=self._options.instance,
             enable_auto_commit=False,

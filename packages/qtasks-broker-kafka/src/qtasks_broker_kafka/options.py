@@ -100,8 +100,11 @@ class Options(msgspec.Struct, frozen=True):
         """Shows where they are, and nothing that is secret."""
         return f"Options({self.place!r}, prefix={self.prefix!r})"
 
-    def connection(self) -> dict[str, Any]:
+    def connection(self, at_least: float = 0.0) -> dict[str, Any]:
         """Returns what every client of the driver is told.
+
+        Args:
+            at_least: seconds that a request must be allowed to take.
 
         Raises:
             ConfigError: a certificate cannot be read.
@@ -110,7 +113,7 @@ class Options(msgspec.Struct, frozen=True):
         return {
             "bootstrap_servers": self.place.split(","),
             "client_id": self.client_id,
-            "request_timeout_ms": int(self.timeout * _MS),
+            "request_timeout_ms": int(max(self.timeout, at_least) * _MS),
             "security_protocol": protocol,
             "ssl_context": self._ssl_context() if self.tls else None,
             "sasl_mechanism": self.mechanism,

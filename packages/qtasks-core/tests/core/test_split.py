@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 import pytest
 
 from qtasks._core.split import SplitBroker
@@ -90,7 +91,8 @@ class Log(MemoryBroker):
         self.coming.append(Delivery(MESSAGE, 0, receipt=receipt, **fields))
 
     async def claim(self, request: Claim) -> list[Delivery]:
-        coming, self.coming = self.coming, []
+        coming = self.coming[: request.limit]
+        del self.coming[: request.limit]
         return coming
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
@@ -185,3 +187,16 @@ async def test_what_runs_elsewhere_is_not_ready(
     await storage.begin([Delivery(MESSAGE, 0)], "elsewhere", 60.0)
     stats = await split.stats("q")
     assert (stats.ready, stats.leased) == (0, 1)
+
+
+async def test_what_is_done_is_passed_over_at_once(
+    split: SplitBroker, journal: Log, storage: MemoryStorage
+) -> None:
+    done = msgspec.structs.replace(MESSAGE, id="00000000-0000-7000-8000-000000000002")
+    journal.coming = [Delivery(done, 0)]
+    (delivery,) = await claimed(split)
+    await split.settle([settlement(delivery, Success())])
+    journal.coming = [Delivery(done, 0, receipt=number) for number in range(30)]
+    journal.copy("last")
+    one = msgspec.structs.replace(CLAIM, limit=1)
+    assert [delivery.id for delivery in await split.claim(one)] == [MESSAGE.id]

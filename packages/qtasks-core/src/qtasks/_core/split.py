@@ -51,6 +51,8 @@ _DUE_LEASE: Final = 30.0
 #: Seconds for which what has ended is known at least: a broker that has not heard of the end, as
 #: its worker died, delivers the task once more.
 _REMEMBERED: Final = 600.0
+#: Seconds for which one claim passes over what is done already; outcomes wait meanwhile.
+_PASSING_OVER: Final = 1.0
 #: How many records are cancelled at a time.
 _PAGE: Final = 1000
 
@@ -129,29 +131,40 @@ class SplitBroker(BaseBroker):
         return [receipts[message.id] for message in messages]
 
     async def claim(self, request: Claim) -> list[Delivery]:
-        """Claims from the broker and begins in the storage."""
+        """Claims from the broker and begins in the storage.
+
+        A log that is read anew has much that is done already; it is passed over at once.
+        """
         await self._publish_due()
-        found = await self._broker.claim(request)
-        if not found:
-            return []
+        until = self._clock.monotonic() + _PASSING_OVER
+        while found := await self._broker.claim(request):
+            deliveries, passed_over = await self._begin(found, request)
+            if deliveries or not passed_over or self._clock.monotonic() >= until:
+                return deliveries
+        return []
+
+    async def _begin(
+        self, found: Sequence[Delivery], request: Claim
+    ) -> tuple[list[Delivery], bool]:
+        """Begins what the broker delivered; returns what is to run, and whether some is over."""
         by_id: dict[str, Delivery] = {}
         copies = [d for d in found if by_id.setdefault(d.id, d) is not d]
         begun = await self._records.begin([*by_id.values()], request.worker, request.lease)
         await self._acknowledge([by_id[task_id] for task_id in begun.skip])
+        if busy := [*(by_id[task_id] for task_id in begun.busy), *copies]:
+            again = Retry(request.lease, counted=False) if self._broker.capabilities.delay else None
+            await self._broker.settle([_settlement(d, again or Release()) for d in busy])
         deliveries = begun.deliveries
         if any(delivery.malformed is not None for delivery in found):
             # What cannot be read got a record from what stands in for it; it only fails.
             deliveries = tuple(
                 msgspec.structs.replace(d, malformed=by_id[d.id].malformed) for d in deliveries
             )
-        if busy := [*(by_id[task_id] for task_id in begun.busy), *copies]:
-            again = Retry(request.lease, counted=False) if self._broker.capabilities.delay else None
-            await self._broker.settle([_settlement(d, again or Release()) for d in busy])
         stale = [self._held.pop(d.id)[1] for d in deliveries if d.id in self._held]
         for delivery in deliveries:
             self._held[delivery.id] = delivery.token, by_id[delivery.id]
         await self._acknowledge(stale)  # taken back, and begun anew from another copy
-        return list(deliveries)
+        return list(deliveries), bool(begun.skip)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes the outcomes, then acknowledges the broker's messages."""
