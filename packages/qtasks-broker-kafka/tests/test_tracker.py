@@ -14,6 +14,7 @@ from qtasks_broker_kafka.tracker import Tracker
 def test_only_the_done_prefix_is_committed() -> None:
     tracker = Tracker(10)
     assert [tracker.add(offset) for offset in (10, 11, 13)] == [True, True, True]
+    tracker.begin(10)
     assert tracker.done(13)
     assert tracker.done(11)
     base, _ = tracker.commit() or (None, "")
@@ -68,6 +69,7 @@ def test_a_task_at_the_head_leaves_the_others_in_the_map() -> None:
     tracker = Tracker(0)
     for offset in range(100_000):
         tracker.add(offset)
+    tracker.begin(0)
     for offset in range(1, 100_000):
         tracker.done(offset)
     base, text = tracker.commit() or (None, "")

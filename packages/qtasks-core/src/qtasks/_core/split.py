@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from qtasks.contracts.broker import BaseBroker
+from qtasks.exc import UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -114,6 +115,8 @@ class SplitBroker(BaseBroker):
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Writes the records, then publishes; a repeated call publishes again, and is skipped."""
+        if not self.capabilities.priority:
+            self._refuse_priorities(messages)
         now = self._clock.time()
         later = [self._waits(message, now) for message in messages]
         receipts: dict[str, Receipt] = {}
@@ -271,6 +274,16 @@ class SplitBroker(BaseBroker):
             for whose, server in (("broker", self._broker), ("storage", self._records))
             for finding in await server.diagnose()
         ]
+
+    def _refuse_priorities(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.priority:
+                msg = (
+                    f"priority={message.priority} of task {message.task!r}:"
+                    f" {type(self._broker).__name__} knows no priorities; leave it out, and add"
+                    " urgent tasks to a queue of their own, such as queue='urgent'"
+                )
+                raise UnsupportedError(msg)
 
     async def _let_go(self, held: Sequence[Held], lost: frozenset[str]) -> None:
         """Acknowledges what was taken back: the schedule brings it again, and nobody settles it."""
