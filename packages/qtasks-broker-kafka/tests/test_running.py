@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NO_FILE = "no such file"
+
 
 @pytest.fixture(params=["sqlite", "redis"])
 def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -29,9 +31,7 @@ def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def app(kafka: str, storage_url: str) -> Iterator[qtasks.QueueTasks]:
-    app = qtasks.QueueTasks(
-        broker_url=f"{kafka}?partitions=3", storage_url=storage_url, plugins=[]
-    )
+    app = qtasks.QueueTasks(broker_url=f"{kafka}?partitions=3", storage_url=storage_url, plugins=[])
     yield app
     app.close()
 
@@ -45,7 +45,7 @@ def test_a_task_has_its_whole_life(app: qtasks.QueueTasks, kafka: str) -> None:
 
     @app.task
     def broken() -> None:
-        raise ValueError("no such file")
+        raise ValueError(NO_FILE)
 
     @app.task
     def again() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,7 +115,9 @@ def test_a_map_says_what_was_put_into_it(base: int, offsets: set[int], beyond: i
     still_open = sorted(base + offset for offset in offsets)
     end = max([base, *(offset + 1 for offset in still_open)]) + beyond
     found = decode_map(base, encode_map(base, end, still_open))
-    assert all(found.done(offset) is (offset not in still_open) for offset in range(base, found.end))
+    assert all(
+        found.done(offset) is (offset not in still_open) for offset in range(base, found.end)
+    )
     assert {*range(found.end, end)} <= {*still_open} or found.end == base
 
 
@@ -127,7 +130,6 @@ class Log:
         self.position: int | None = None
         self.text = ""
         self.done: set[int] = set()
-        self.runs: dict[int, int] = {}
 
     def assign(self) -> Tracker:
         base = self.position
@@ -144,47 +146,71 @@ class Log:
         self.position, self.text = base, text if self.keeps_maps else ""
 
 
-@given(st.data())
-def test_nothing_is_lost_whatever_happens(data: st.DataObject) -> None:
-    offsets = sorted(data.draw(st.sets(st.integers(0, 60), min_size=1, max_size=25)))
-    log = Log(offsets, keeps_maps=data.draw(st.booleans()))
-    tracker = log.assign()
-    running: list[tuple[Tracker, int]] = []
-    for _ in range(data.draw(st.integers(0, 80))):
-        step = data.draw(st.sampled_from(["fetch", "end", "end", "commit", "move", "back", "die"]))
-        if step == "fetch":
-            here = [o for o in offsets if tracker.next is None or o >= tracker.next]
-            for offset in here[:3]:
-                if tracker.add(offset):
-                    running.append((tracker, offset))
-                    tracker.begin(offset)
-                    log.runs[offset] = log.runs.get(offset, 0) + 1
-        elif step == "end" and running:
-            owner, offset = running.pop(data.draw(st.integers(0, len(running) - 1)))
-            log.done.add(offset)
+class Story:
+    """What happens to a log, one step after the other."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.tracker = log.assign()
+        self.running: list[tuple[Tracker, int]] = []
+
+    def fetch(self, _: int) -> None:
+        after = self.tracker.next
+        here = [offset for offset in self.log.offsets if after is None or offset >= after]
+        for offset in here[:3]:
+            if self.tracker.add(offset):
+                self.tracker.begin(offset)
+                self.running.append((self.tracker, offset))
+
+    def end(self, which: int) -> None:
+        if self.running:
+            owner, offset = self.running.pop(which % len(self.running))
+            self.log.done.add(offset)
             owner.done(offset)
-        elif step == "commit":
-            log.commit(tracker)
-        elif step == "move":  # to another process; what runs here goes on
-            if data.draw(st.booleans()):
-                log.commit(tracker)
-            tracker.close()
-            tracker = log.assign()
-        elif step == "back":  # it was away, and came back to who had it
-            tracker.forward(log.position or 0)
-        elif step == "die":
-            tracker = log.assign()
-            running.clear()
-    for owner, offset in running:
-        log.done.add(offset)
-        owner.done(offset)
-    for offset in offsets:  # who is left works it off
-        if tracker.add(offset):
+
+    def commit(self, _: int) -> None:
+        self.log.commit(self.tracker)
+
+    def move(self, which: int) -> None:
+        """Another process gets the partition; what runs here goes on."""
+        if which % 2:
+            self.log.commit(self.tracker)
+        self.tracker.close()
+        self.tracker = self.log.assign()
+
+    def back(self, _: int) -> None:
+        """The partition was away, and came back to who had it."""
+        self.tracker.forward(self.log.position or 0)
+
+    def die(self, _: int) -> None:
+        self.tracker = self.log.assign()
+        self.running.clear()
+
+
+STEPS = [Story.fetch, Story.end, Story.end, Story.commit, Story.move, Story.back, Story.die]
+
+
+@given(
+    offsets=st.sets(st.integers(0, 60), min_size=1, max_size=25),
+    steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 30)), max_size=80),
+    keeps_maps=st.booleans(),
+)
+def test_nothing_is_lost_whatever_happens(
+    offsets: set[int], steps: list[tuple[Any, int]], *, keeps_maps: bool
+) -> None:
+    log = Log(sorted(offsets), keeps_maps=keeps_maps)
+    story = Story(log)
+    for step, which in steps:
+        step(story, which)
+    while story.running:
+        story.end(0)
+    for offset in log.offsets:  # who is left works it off
+        if story.tracker.add(offset):
             log.done.add(offset)
-            tracker.done(offset)
-    log.commit(tracker)
-    assert log.done == set(offsets)
-    assert log.position == offsets[-1] + 1
+            story.tracker.done(offset)
+    log.commit(story.tracker)
+    assert log.done == offsets
+    assert log.position == log.offsets[-1] + 1
 
 
 def test_an_empty_map_knows_nothing() -> None:

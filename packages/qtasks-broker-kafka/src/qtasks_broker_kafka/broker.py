@@ -7,10 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
-import msgspec
-
-from qtasks.contracts.broker import BaseBroker
-from qtasks.exc import ServerError, UnsupportedError
+from qtasks.brokers import BaseBroker
+from qtasks.exc import UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Delivery,

@@ -22,7 +22,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Message)
 _STRANGE: Final = UUID("6f3a5d0e-2f54-4d0b-9c57-3d2b7f1f9a11")
 
 
-def key(value: str) -> dict[str, str]:
+def key(value: object) -> dict[str, str]:
     """Returns the headers of a task that runs in line with the others of the same key.
 
     They go into one partition; in a queue with ``order=key`` one of them runs at a time.

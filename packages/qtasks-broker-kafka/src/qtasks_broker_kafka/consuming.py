@@ -19,7 +19,7 @@ from qtasks_broker_kafka.names import queue_of, topic_of
 from qtasks_broker_kafka.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
@@ -155,28 +155,21 @@ class Consuming:
                 return frozenset(there)
             await self._changed.wait()
 
-    async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, Sequence[Any]]:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[Any]]:
         """Fetches from the partitions of which not enough waits here."""
         places = consumer.assignment()
         hungry = [place for place in places if self._has_room(place)]
-        if not places or len(hungry) == len(places):
-            found: dict[TopicPartition, Sequence[Any]] = await consumer.getmany(
-                timeout_ms=_POLL_MS, max_records=_POLL
-            )
-            return found
-        if hungry:
-            found = await consumer.getmany(*hungry, timeout_ms=_POLL_MS, max_records=_POLL)
-            return found
+        if hungry or not places:
+            only = [] if len(hungry) == len(places) else hungry
+            return await _fetch(consumer, *only)
         self._room.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FULL):
                 await self._room.wait()
-        idle: float = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - see below
-        if idle < _ALIVE:
+        if consumer._subscription.fetcher_idle_time < _ALIVE:  # noqa: SLF001 - no public way to ask
             return {}
         # Who does not poll is taken for dead: a single record fits in however much waits here.
-        found = await consumer.getmany(timeout_ms=0, max_records=1)
-        return found
+        return await _fetch(consumer, timeout_ms=0, max_records=1)
 
     def _has_room(self, place: TopicPartition) -> bool:
         tracker = self.trackers.get(place)
@@ -243,9 +236,9 @@ class Consuming:
         if news:
             await consumer.commit(news)
             with self._lanes.lock:
-                for place, found in news.items():
-                    if (tracker := self.trackers.get(place)) is not None:
-                        tracker.committed(found.offset, found.metadata)
+                for place, sent in news.items():
+                    if place in self.trackers:
+                        self.trackers[place].committed(sent.offset, sent.metadata)
 
     # Rebalances
 
@@ -269,7 +262,7 @@ class Consuming:
                 consumer.seek(TopicPartition(*place), tracker.next)
 
     def assigned(self, found: dict[TopicPartition, Any]) -> None:
-        """Keeps the trackers of these partitions, makes those that are new, and drops the others."""
+        """Keeps the trackers of these partitions, makes new ones, and drops those of others."""
         lost = frozenset(self.trackers) - frozenset(found)
         with self._lanes.lock:
             for place in lost:
@@ -303,6 +296,19 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the driver 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """These partitions are ours now."""
         await self._consuming.dealt(assigned)
+
+
+async def _fetch(
+    consumer: AIOKafkaConsumer,
+    *places: TopicPartition,
+    timeout_ms: int = _POLL_MS,
+    max_records: int = _POLL,
+) -> Mapping[TopicPartition, Sequence[Any]]:
+    """Polls: returns the records of these partitions, or of all."""
+    found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
+        *places, timeout_ms=timeout_ms, max_records=max_records
+    )
+    return found
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Any) -> None:

@@ -91,9 +91,7 @@ class Counting:
         ends = await consumer.end_offsets(places)
         begins = await consumer.beginning_offsets(places)
         commits = await committed_with_maps(consumer, places)
-        found = [
-            self._count(place, begins[place], ends[place], commits[place]) for place in places
-        ]
+        found = [self._count(place, begins[place], ends[place], commits[place]) for place in places]
         if not ages:
             return found
         firsts = {
@@ -108,9 +106,7 @@ class Counting:
             for one in found
         ]
 
-    def _count(
-        self, place: TopicPartition, begin: int, end: int, commit: Any
-    ) -> PartitionStats:
+    def _count(self, place: TopicPartition, begin: int, end: int, commit: Any) -> PartitionStats:
         committed, known = commit
         first = max(begin, committed or 0)
         tracker = self._consuming.trackers.get(place)
@@ -120,7 +116,12 @@ class Counting:
                 done = (known.end - first - len(known.open)) if known and known.end > first else 0
                 lag = max(0, end - first)
                 return PartitionStats(
-                    place.partition, end, committed, lag, max(0, lag - done), ours=tracker is not None
+                    place.partition,
+                    end,
+                    committed,
+                    lag,
+                    max(0, lag - done),
+                    ours=tracker is not None,
                 )
             unfinished, fetched = tracker.unfinished, tracker.next
         waits = self._lanes.waiting_of(place)

@@ -27,7 +27,9 @@ async def diagnose(engine: Engine) -> list[Finding]:
     """Returns findings about servers, topics and lag; it only reads."""
     cluster = await engine.admin.describe_cluster()
     servers = len(cluster["brokers"])
-    topics = {topic_of(engine.options.prefix, queue): queue for queue in await engine.topics.queues()}
+    topics = {
+        topic_of(engine.options.prefix, queue): queue for queue in await engine.topics.queues()
+    }
     described = await engine.admin.describe_topics(sorted(topics)) if topics else []
     configs = await _configs(engine, topics)
     return [

@@ -64,7 +64,7 @@ class Engine:
         try:
             async with asyncio.timeout(self.options.timeout):
                 await admin.start()
-        except DRIVER_ERRORS as error:
+        except (*DRIVER_ERRORS, KeyError, ValueError) as error:  # see find_out for the last two
             await admin.close()
             raise await find_out(error, self.options) from None
         self.admin = admin

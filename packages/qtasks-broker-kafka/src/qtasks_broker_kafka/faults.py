@@ -53,7 +53,11 @@ def translate(error: BaseException, options: Options) -> ServerError:
     where = f"Kafka at {options.place}"
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, _REFUSED):
-        who = f"user {options.username!r}" if options.username is not None else "a client without a user"
+        who = (
+            f"user {options.username!r}"
+            if options.username is not None
+            else "a client without a user"
+        )
         return ServerError(
             f"{where} refused {who} with {options.mechanism}: {_without(text, options)}; correct"
             " user, password or mechanism= in the URL"
@@ -102,10 +106,16 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
             conn = await asyncio.wait_for(create_conn(host, port, **settings), options.timeout)
         except _REFUSED as refusal:
             return translate(refusal, options)
+        except (KeyError, ValueError) as answer:  # the driver does not expect a refusal by SCRAM
+            return translate(errors.SaslAuthenticationFailed(repr(answer)), options)
         except DRIVER_ERRORS as failure:
             error = failure
         else:
             conn.close()
+    hint = ""
+    if isinstance(error, errors.KafkaError | TimeoutError):
+        way = "plain connections (kafka://)" if options.tls else "TLS (kafkas://)"
+        hint = f"; if it runs, see whether it wants {way}, and another user or mechanism="
     return ServerUnavailableError(
-        f"Kafka at {options.place} cannot be reached: {type(error).__name__}: {error}"
+        f"Kafka at {options.place} cannot be reached: {type(error).__name__}: {error}{hint}"
     )

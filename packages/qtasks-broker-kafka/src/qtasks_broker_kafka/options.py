@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
-from typing import Any, Final, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from qtasks.exc import ConfigError
 from qtasks_broker_kafka.lanes import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Options", "parse_url"]
 
@@ -90,7 +92,9 @@ class Options(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """Where the servers are, for messages: without user and password."""
-        return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        return ",".join(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts
+        )
 
     def order_of(self, queue: str) -> Order:
         """Returns how the tasks of a queue are ordered."""
@@ -109,7 +113,9 @@ class Options(msgspec.Struct, frozen=True):
         Raises:
             ConfigError: a certificate cannot be read.
         """
-        protocol = ("SASL_" if self.username is not None else "") + ("SSL" if self.tls else "PLAINTEXT")
+        protocol = ("SASL_" if self.username is not None else "") + (
+            "SSL" if self.tls else "PLAINTEXT"
+        )
         return {
             "bootstrap_servers": self.place.split(","),
             "client_id": self.client_id,

@@ -207,7 +207,8 @@ class _Batches:
                     numbers.add(number)
                     return
             await self._send(place)
-        raise errors.MessageSizeTooLargeError(f"{len(record.value or b'')} bytes")
+        msg = f"{len(record.value or b'')} bytes"
+        raise errors.MessageSizeTooLargeError(msg)
 
     async def finish(self, options: Options) -> dict[int, BaseException]:
         """Sends the rest and waits for all; returns what failed, by the request's number."""

@@ -92,7 +92,7 @@ class Topics:
             if code not in {0, _EXISTS}:
                 reason = errors.for_code(code)(*[part for part in text if part])
                 raise self._cannot_make(name, copies, servers, reason)
-        while not names <= await self.refresh():  # the servers tell each other
+        while not names <= await self.refresh():  # noqa: ASYNC110 - the servers tell each other
             await asyncio.sleep(0.05)
 
     def _cannot_make(

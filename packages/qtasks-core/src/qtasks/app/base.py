@@ -18,8 +18,8 @@ from qtasks._worker.worker import Worker
 from qtasks.app.events import Events
 from qtasks.app.groups import SHARED, Adoption
 from qtasks.app.middleware_checks import check_middleware
-from qtasks.app.priorities import check_priorities
 from qtasks.app.plugins import named_plugins, prepare, required_plugins
+from qtasks.app.priorities import check_priorities
 from qtasks.app.tasks import TaskHolder
 from qtasks.app.wiring import check_place, wire
 from qtasks.contracts.clock import SystemClock
