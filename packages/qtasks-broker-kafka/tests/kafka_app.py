@@ -5,6 +5,7 @@ Every run leaves a line in the file that RUNS names, so that the tests see what 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -45,5 +46,6 @@ def stuck(name: str, until: str) -> str:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level="INFO")
     note(f"worker {os.getpid()}")
     app.run_forever()

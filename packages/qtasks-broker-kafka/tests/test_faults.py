@@ -44,10 +44,20 @@ class Fleet:
             "RUNS": str(self.runs),
             "SLOTS": str(SLOTS),
         }
-        self.app = qtasks.QueueTasks(
-            broker_url=url, storage_url=self._environment["STORAGE"], plugins=[]
-        )
+        self.app = self._open()
         self._workers: list[subprocess.Popen[bytes]] = []
+
+    def _open(self) -> qtasks.QueueTasks:
+        return qtasks.QueueTasks(
+            broker_url=self._environment["KAFKA"],
+            storage_url=self._environment["STORAGE"],
+            plugins=[],
+        )
+
+    def reopen(self) -> None:
+        """Forgets what is known of the server."""
+        self.app.close()
+        self.app = self._open()
 
     def start(self) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
@@ -157,14 +167,15 @@ def test_a_worker_outlives_its_server(
     make_fleet: Callable[[str], Fleet], make_kafka: Callable[[], KafkaServer]
 ) -> None:
     server = make_kafka()
-    fleet = make_fleet(f"kafka://{server.address}?partitions=2&timeout=2")
-    (running,) = fleet.add(("stuck", ["one", str(fleet.go)]))
+    fleet = make_fleet(f"kafka://{server.address}?partitions=1&timeout=2")
+    running, *_ = fleet.add(("stuck", ["one", str(fleet.go)]), *(quick(n) for n in range(2, 9)))
     worker = fleet.start()
-    fleet.wait(lambda counts: counts["begin one"] == 1, "nothing runs")
+    fleet.wait(lambda counts: counts["begin one"] and done(counts, "quick") == 7, "nothing runs")
     server.kill()
     fleet.go.touch()
     wait_until(lambda: running.refresh().status == "success", "the outcome is not written")
     server.start()  # as new: nothing that it kept is left
+    fleet.reopen()
     fleet.add(quick(1))
     fleet.wait(lambda counts: counts["quick 1"] == 1, "the worker does not come back")
     assert worker.poll() is None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 import qtasks
 import qtasks.asyncio
 from qtasks.exc import ConfigError, RetryLater, TaskFailedError, UnsupportedError
-from qtasks_broker_kafka import KafkaBroker, key
+from qtasks_broker_kafka import DeadLetterTopic, KafkaBroker, key
 from qtasks_broker_kafka.names import topic_of
 from qtasks_broker_kafka.publishing import Written
 
@@ -80,7 +82,7 @@ async def write_strange_bytes(kafka: str) -> str:
     broker = KafkaBroker(f"{kafka}?partitions=3")
     topic = topic_of(broker.options.prefix, "default")
     await broker.start()
-    await broker._call(lambda engine: engine.write([Written(topic, None, b"\\xff\\xfe{")]))
+    await broker.write([Written(topic, None, b"\xff\xfe{")])
     await broker.stop()
     return "default"
 
@@ -148,3 +150,34 @@ def test_a_priority_of_a_task_stops_the_worker(app: qtasks.QueueTasks) -> None:
 
     with pytest.raises(UnsupportedError, match=r"task 'work' has priority=-5.*queue='urgent'"):
         app.worker()
+
+
+def test_dead_letters_are_copied_to_a_topic(kafka: str, kafka_address: str, tmp_path: Path) -> None:
+    plugin = DeadLetterTopic(f"{kafka}?partitions=1", "letters-of-mine")
+    app = qtasks.QueueTasks(broker_url="memory://", plugins=[plugin], strict_plugins=True)
+
+    @app.task
+    def broken(number: int) -> None:
+        raise ValueError(NO_FILE)
+
+    handle = broken.add_task(7)
+    app.run_forever(burst=True)
+    app.close()
+
+    async def read() -> dict[str, object]:
+        consumer = AIOKafkaConsumer(
+            "letters-of-mine", bootstrap_servers=kafka_address, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        record = await asyncio.wait_for(consumer.getone(), 30)
+        await consumer.stop()
+        return dict(msgspec.json.decode(record.value))
+
+    letter = asyncio.run(read())
+    assert letter["id"] == str(handle.id)
+    assert (letter["reason"], letter["task"], letter["queue"]) == ("exhausted", "broken", "default")
+
+
+def test_a_topic_that_cannot_be_is_refused(kafka: str) -> None:
+    with pytest.raises(ConfigError, match="topic='no topic'"):
+        DeadLetterTopic(kafka, "no topic")

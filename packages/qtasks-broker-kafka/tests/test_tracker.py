@@ -66,6 +66,19 @@ def test_it_never_goes_back_behind_what_another_committed() -> None:
     assert (tracker.base, tracker.next, tracker.unfinished) == (30, 30, 0)
 
 
+def test_a_log_that_was_made_anew_is_noticed() -> None:
+    tracker = Tracker(None)
+    for offset in range(3):
+        tracker.add(offset)
+    assert not tracker.outdated(None, 3), "nothing was committed yet"
+    assert tracker.outdated(None, 1), "it had more records before"
+    tracker.committed(2)
+    assert not tracker.outdated(2, 3)
+    assert not tracker.outdated(5, 9), "another process went on"
+    assert tracker.outdated(1, 9)
+    assert tracker.outdated(None, 9)
+
+
 def test_a_task_at_the_head_leaves_the_others_in_the_map() -> None:
     tracker = Tracker(0)
     for offset in range(100_000):

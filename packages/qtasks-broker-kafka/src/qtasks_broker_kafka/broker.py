@@ -121,8 +121,12 @@ class KafkaBroker(BaseBroker):
             for message in messages
         ]
         if records:
-            await self._call(lambda engine: engine.write(records))
+            await self.write(records)
         return [Receipt(message.id, created=True) for message in messages]
+
+    async def write(self, records: Sequence[Written]) -> None:
+        """Writes records that are no tasks; their topics are made as those of queues are."""
+        await self._call(lambda engine: engine.write(records))
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out what was fetched and waits, possibly nothing."""

@@ -39,6 +39,8 @@ _POLL_MS: Final = 200
 _LOOK: Final = 1.0
 _FULL: Final = 0.05
 _ALIVE: Final = 5.0
+#: Seconds that a commit may take; what was not committed goes with the next.
+_COMMIT: Final = 2.0
 #: Seconds until the next attempt after the server went away.
 _BACK_OFF: Final = 0.5
 
@@ -135,8 +137,7 @@ class Consuming:
             if committing is not None:
                 committing.cancel()
             with contextlib.suppress(*DRIVER_ERRORS):
-                async with asyncio.timeout(self._options.timeout):
-                    await self.commit()
+                await self.commit()
             self._consumer = None
             self.assigned({})
             with contextlib.suppress(*DRIVER_ERRORS):
@@ -182,8 +183,11 @@ class Consuming:
     def _take(self, place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         tracker = self.trackers.get(place)
         queue = queue_of(self._options.prefix, place.topic)
-        if tracker is None or queue is None:
+        if tracker is None or queue is None or not records:
             return
+        if tracker.next is not None and records[0].offset < tracker.next:  # it was reset
+            tracker = Tracker()
+            self._begin_anew(place, tracker)
         with self._lanes.lock:
             news = [record for record in records if tracker.add(record.offset)]
         order = self._options.order_of(queue)
@@ -234,7 +238,9 @@ class Consuming:
                     news[TopicPartition(*place)] = OffsetAndMetadata(*found)
         news = {place: news[place] for place in news if place in consumer.assignment()}
         if news:
-            await consumer.commit(news)
+            # The driver tries again without end, and nobody may join meanwhile.
+            async with asyncio.timeout(_COMMIT):
+                await consumer.commit(news)
             with self._lanes.lock:
                 for place, sent in news.items():
                     if place in self.trackers:
@@ -256,10 +262,22 @@ class Consuming:
         if consumer is None:
             return
         found = await committed_with_maps(consumer, places)
+        ends = await consumer.end_offsets([place for place in found if place in self.trackers])
+        for place, end in ends.items():
+            if self.trackers[place].outdated(found[place][0], end):
+                self._begin_anew(place, Tracker(*found[place]))
         self.assigned(found)
         for place, tracker in self.trackers.items():
             if tracker.next is not None:
                 consumer.seek(TopicPartition(*place), tracker.next)
+
+    def _begin_anew(self, place: TopicPartition, tracker: Tracker) -> None:
+        """Follows a log that took the place of another; the storage knows what has run."""
+        log.warning("Partition %d of %s begins anew", place.partition, place.topic)
+        with self._lanes.lock:
+            self.trackers[place].close()
+            self.trackers[place] = tracker
+        self._lanes.drop(frozenset([place]))
 
     def assigned(self, found: dict[TopicPartition, Any]) -> None:
         """Keeps the trackers of these partitions, makes new ones, and drops those of others."""

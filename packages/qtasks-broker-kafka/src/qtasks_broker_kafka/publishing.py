@@ -100,6 +100,7 @@ class Publisher:
             except Exception as error:  # noqa: BLE001 - the callers get it
                 failures = dict.fromkeys(range(len(requests)), error)
             if failures:
+                self._topics.forget()  # one of them may be gone
                 await self._drop()  # an idempotent producer is of no use after a failure
             for number, (_, done) in enumerate(requests):
                 if done.done():

@@ -28,7 +28,7 @@ _MS: Final = 1000
 
 
 class Topics:
-    """Knows the topics of a prefix.
+    """Knows the topics of a server, and makes those of a prefix.
 
     Args:
         admin: asks and tells the server.
@@ -42,10 +42,13 @@ class Topics:
         self._making = asyncio.Lock()
 
     async def refresh(self) -> set[str]:
-        """Returns the names of all topics that begin with the prefix."""
-        names = await self._admin.list_topics()
-        self._known = {name for name in names if name.startswith(self._options.prefix)}
+        """Returns the names of all topics of the server."""
+        self._known = {*await self._admin.list_topics()}
         return set(self._known)
+
+    def forget(self) -> None:
+        """Looks anew when topics are asked for next."""
+        self._known = set()
 
     async def missing(self, names: Iterable[str]) -> set[str]:
         """Returns those of the topics that are not there."""
@@ -131,7 +134,9 @@ class Topics:
 
     async def remove_all(self) -> None:
         """Removes all topics of the prefix, with what is in them."""
-        while names := await self.refresh():
+        while names := {
+            name for name in await self.refresh() if name.startswith(self._options.prefix)
+        }:
             await self._admin.delete_topics(sorted(names))
             if names & await self.refresh():
                 await asyncio.sleep(0.05)

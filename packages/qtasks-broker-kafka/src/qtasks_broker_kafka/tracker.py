@@ -24,10 +24,12 @@ class Tracker:
 
     Attributes:
         next: the offset to fetch next; None until something is known.
+        acknowledged: the offset that the server said is committed, or None if it never did.
     """
 
     def __init__(self, committed: int | None = None, known: OffsetMap | None = None) -> None:
         self.next = committed
+        self.acknowledged = committed
         self._committed = committed
         self._known = known or OffsetMap(committed or 0)
         self._order: deque[int] = deque()
@@ -76,6 +78,7 @@ class Tracker:
             self._open.discard(self._order.popleft())
         self.next = max(committed, self.next or 0)
         self._committed = max(committed, self._committed or 0)
+        self.acknowledged = self._committed
 
     @property
     def base(self) -> int | None:
@@ -107,6 +110,18 @@ class Tracker:
     def committed(self, offset: int, text: str = "") -> None:
         """Notes what was committed."""
         self._committed, self._map = offset, text
+        self.acknowledged = offset
+
+    def outdated(self, committed: int | None, end: int) -> bool:
+        """Tells whether the log is another one than before: its topic was removed and made anew.
+
+        Args:
+            committed: what the group has committed there, or None.
+            end: the offset that the next record gets.
+        """
+        if committed is not None:
+            return self.acknowledged is not None and committed < self.acknowledged
+        return self.acknowledged is not None or end < (self.next or 0)
 
     def _text(self, base: int) -> str:
         if not self._order or self.next is None or len(self._order) == len(self._open):
