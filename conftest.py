@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["servers.plugin"]
+pytest_plugins = ["servers.plugin", "servers.kafka"]
 
 # The same examples on every run: a failure in CI is a failure on a laptop.
 settings.register_profile("deterministic", derandomize=True, database=None, deadline=None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from qtasks.contracts.broker import BaseBroker
+from qtasks.exc import UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -48,6 +49,11 @@ _SCHEDULE_INTERVAL: Final = 0.25
 #: How many due tasks are published at a time, and how long they may take to arrive.
 _DUE_LIMIT: Final = 200
 _DUE_LEASE: Final = 30.0
+#: Seconds for which what has ended is known at least: a broker that has not heard of the end, as
+#: its worker died, delivers the task once more.
+_REMEMBERED: Final = 600.0
+#: Seconds for which one claim passes over what is done already; outcomes wait meanwhile.
+_PASSING_OVER: Final = 1.0
 #: How many records are cancelled at a time.
 _PAGE: Final = 1000
 
@@ -59,7 +65,7 @@ class SplitBroker(BaseBroker):
         broker: moves the messages.
         storage: keeps the records.
         clock: the time.
-        held: the broker's own deliveries by task id; shared with twins.
+        held: the storage's token and the broker's own delivery by task id; shared with twins.
     """
 
     def __init__(
@@ -67,13 +73,13 @@ class SplitBroker(BaseBroker):
         broker: BaseBroker,
         storage: BaseStorage,
         clock: Clock,
-        held: dict[str, Delivery] | None = None,
+        held: dict[str, tuple[int, Delivery]] | None = None,
     ) -> None:
         super().__init__(broker.url)
         self._broker = broker
         self._records = storage
         self._clock = clock
-        self._held: dict[str, Delivery] = {} if held is None else held
+        self._held: dict[str, tuple[int, Delivery]] = {} if held is None else held
         self._look_at = 0.0
         self._early: dict[str, tuple[Message, float]] = {}
         # An instance's own value: what the pair can do depends on the two.
@@ -81,6 +87,7 @@ class SplitBroker(BaseBroker):
             broker.capabilities,
             blocking=broker.capabilities.blocking and storage.capabilities.blocking,
             delay=True,
+            purge=True,
             unique=storage.capabilities.unique,
         )
 
@@ -108,6 +115,8 @@ class SplitBroker(BaseBroker):
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Writes the records, then publishes; a repeated call publishes again, and is skipped."""
+        if not self.capabilities.priority:
+            self._refuse_priorities(messages)
         now = self._clock.time()
         later = [self._waits(message, now) for message in messages]
         receipts: dict[str, Receipt] = {}
@@ -125,27 +134,45 @@ class SplitBroker(BaseBroker):
         return [receipts[message.id] for message in messages]
 
     async def claim(self, request: Claim) -> list[Delivery]:
-        """Claims from the broker and begins in the storage."""
+        """Claims from the broker and begins in the storage.
+
+        A log that is read anew has much that is done already; it is passed over at once.
+        """
         await self._publish_due()
-        found = await self._broker.claim(request)
-        if not found:
-            return []
-        by_id = {delivery.id: delivery for delivery in found}
-        begun = await self._records.begin(found, request.worker, request.lease)
+        until = self._clock.monotonic() + _PASSING_OVER
+        while found := await self._broker.claim(request):
+            deliveries, passed_over = await self._begin(found, request)
+            if deliveries or not passed_over or self._clock.monotonic() >= until:
+                return deliveries
+        return []
+
+    async def _begin(
+        self, found: Sequence[Delivery], request: Claim
+    ) -> tuple[list[Delivery], bool]:
+        """Begins what the broker delivered; returns what is to run, and whether some is over."""
+        by_id: dict[str, Delivery] = {}
+        copies = [d for d in found if by_id.setdefault(d.id, d) is not d]
+        begun = await self._records.begin([*by_id.values()], request.worker, request.lease)
         await self._acknowledge([by_id[task_id] for task_id in begun.skip])
-        if begun.busy:
+        if busy := [*(by_id[task_id] for task_id in begun.busy), *copies]:
             again = Retry(request.lease, counted=False) if self._broker.capabilities.delay else None
-            await self._broker.settle(
-                [_settlement(by_id[task_id], again or Release()) for task_id in begun.busy]
+            await self._broker.settle([_settlement(d, again or Release()) for d in busy])
+        deliveries = begun.deliveries
+        if any(delivery.malformed is not None for delivery in found):
+            # What cannot be read got a record from what stands in for it; it only fails.
+            deliveries = tuple(
+                msgspec.structs.replace(d, malformed=by_id[d.id].malformed) for d in deliveries
             )
-        for delivery in begun.deliveries:
-            self._held[delivery.id] = by_id[delivery.id]
-        return list(begun.deliveries)
+        stale = [self._held.pop(d.id)[1] for d in deliveries if d.id in self._held]
+        for delivery in deliveries:
+            self._held[delivery.id] = delivery.token, by_id[delivery.id]
+        await self._acknowledge(stale)  # taken back, and begun anew from another copy
+        return list(deliveries), bool(begun.skip)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes the outcomes, then acknowledges the broker's messages."""
-        refused = list(await self._records.finish(settlements))
-        held = [self._held.pop(s.id) for s in settlements if s.id in self._held]
+        refused = list(await self._records.finish([*map(_remembered, settlements)]))
+        held = [self._held.pop(s.id)[1] for s in settlements if s.id in self._held]
         await self._acknowledge(held)
         return refused
 
@@ -156,10 +183,13 @@ class SplitBroker(BaseBroker):
 
     async def extend(self, held: Sequence[Held], lease: float) -> Extension:
         """Renews both leases; the storage's answer counts."""
-        inner = [Held(d.id, d.token, d.message.queue) for d in self._held.copy().values()]
+        inner = [Held(d.id, d.token, d.message.queue) for _, d in self._held.copy().values()]
         if inner:
             await self._broker.extend(inner, lease)
-        return await self._records.extend(held, lease)
+        extension = await self._records.extend(held, lease)
+        if extension.lost:
+            await self._let_go(held, frozenset(extension.lost))
+        return extension
 
     async def sweep(self, limit: int = 100) -> Swept:
         """Does the housekeeping of both, and publishes what is due."""
@@ -182,9 +212,12 @@ class SplitBroker(BaseBroker):
         # The storage first: what moves on to the broker meanwhile is counted twice, not missed.
         kept = await self._records.stats(queue)
         waiting = await self._broker.stats(queue)
+        # A log does not know who runs what it has delivered, and takes it for ready.
+        elsewhere = max(0, kept.leased - waiting.leased)
         return msgspec.structs.replace(
             waiting,
-            ready=waiting.ready + kept.ready,
+            ready=max(0, waiting.ready - elsewhere) + kept.ready,
+            leased=waiting.leased + elsewhere,
             delayed=waiting.delayed + kept.delayed,
             dead=kept.dead,
             finished=kept.finished,
@@ -205,9 +238,11 @@ class SplitBroker(BaseBroker):
     async def purge(self, queue: str) -> int:
         """Empties the broker's queue, and cancels what the storage has waiting for it.
 
+        A broker that cannot be emptied delivers what was cancelled, and nobody begins with it.
         Without that the records would wait for ever, and those on the schedule would still run.
         """
-        await self._broker.purge(queue)
+        if self._broker.capabilities.purge:
+            await self._broker.purge(queue)
         cancelled = 0
         for status in (TaskStatusEnum.NEW, TaskStatusEnum.RETRY):
             query: RecordQuery | None = RecordQuery(status=status, queue=queue, limit=_PAGE)
@@ -239,6 +274,23 @@ class SplitBroker(BaseBroker):
             for whose, server in (("broker", self._broker), ("storage", self._records))
             for finding in await server.diagnose()
         ]
+
+    def _refuse_priorities(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.priority:
+                msg = (
+                    f"priority={message.priority} of task {message.task!r}:"
+                    f" {type(self._broker).__name__} knows no priorities; leave it out, and add"
+                    " urgent tasks to a queue of their own, such as queue='urgent'"
+                )
+                raise UnsupportedError(msg)
+
+    async def _let_go(self, held: Sequence[Held], lost: frozenset[str]) -> None:
+        """Acknowledges what was taken back: the schedule brings it again, and nobody settles it."""
+        ours = self._held.copy()
+        gone = [one.id for one in held if one.id in lost and ours.get(one.id, (0,))[0] == one.token]
+        stale = [entry[1] for task_id in gone if (entry := self._held.pop(task_id, None))]
+        await self._acknowledge(stale)
 
     def _waits(self, message: Message, now: float) -> bool:
         if self._broker.capabilities.delay:
@@ -273,6 +325,12 @@ def _after(query: RecordQuery, page: Page) -> RecordQuery | None:
     if page.cursor is None:
         return None
     return msgspec.structs.replace(query, cursor=page.cursor)
+
+
+def _remembered(settlement: Settlement) -> Settlement:
+    if settlement.ttl >= _REMEMBERED:
+        return settlement
+    return msgspec.structs.replace(settlement, ttl=_REMEMBERED)
 
 
 def _settlement(delivery: Delivery, outcome: Any) -> Settlement:

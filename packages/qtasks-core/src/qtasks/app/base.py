@@ -19,6 +19,7 @@ from qtasks.app.events import Events
 from qtasks.app.groups import SHARED, Adoption
 from qtasks.app.middleware_checks import check_middleware
 from qtasks.app.plugins import named_plugins, prepare, required_plugins
+from qtasks.app.priorities import check_priorities
 from qtasks.app.tasks import TaskHolder
 from qtasks.app.wiring import check_place, wire
 from qtasks.contracts.clock import SystemClock
@@ -244,6 +245,8 @@ class BaseQueueTasks(TaskHolder):
         from qtasks.app.echo import Echo
 
         self._discovery.register()
+        if not connection.broker.capabilities.priority:
+            check_priorities(connection.broker, self._definitions)
         return Worker(
             connection,
             self._definitions,

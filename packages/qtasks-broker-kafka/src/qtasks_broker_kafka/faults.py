@@ -1,0 +1,121 @@
+"""What went wrong at the server, in the words of the contracts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from aiokafka import errors
+from aiokafka.conn import create_conn
+
+from qtasks.exc import ServerError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qtasks_broker_kafka.options import Options
+
+__all__ = ["DRIVER_ERRORS", "find_out", "translate", "translated"]
+
+#: Everything that the driver raises for the server's or the network's sake.
+DRIVER_ERRORS: Final = (errors.KafkaError, OSError, TimeoutError)
+
+_REFUSED: Final = (
+    errors.AuthenticationFailedError,
+    errors.SaslAuthenticationFailed,
+    errors.IllegalSaslStateError,
+    errors.UnsupportedSaslMechanismError,
+)
+_FORBIDDEN: Final = (
+    errors.TopicAuthorizationFailedError,
+    errors.GroupAuthorizationFailedError,
+    errors.ClusterAuthorizationFailedError,
+)
+_TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
+#: Not marked as passing by the driver, but they pass.
+_PASSING: Final = (
+    errors.KafkaConnectionError,
+    errors.KafkaTimeoutError,
+    errors.NodeNotReadyError,
+    errors.NotEnoughReplicasError,
+    errors.NotEnoughReplicasAfterAppendError,
+    errors.GroupCoordinatorNotAvailableError,
+    errors.StaleMetadata,
+    errors.UnknownTopicOrPartitionError,
+    OSError,
+    TimeoutError,
+)
+
+
+def translate(error: BaseException, options: Options) -> ServerError:
+    """Returns the error to raise for one of the driver's; none of them holds the password."""
+    where = f"Kafka at {options.place}"
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, _REFUSED):
+        who = (
+            f"user {options.username!r}"
+            if options.username is not None
+            else "a client without a user"
+        )
+        return ServerError(
+            f"{where} refused {who} with {options.mechanism}: {_without(text, options)}; correct"
+            " user, password or mechanism= in the URL"
+        )
+    if isinstance(error, _FORBIDDEN):
+        return ServerError(
+            f"{where}: the account may not do this ({text}): it needs rights to read and write"
+            f" topics that begin with {options.prefix!r}, and to read group {options.group!r}"
+        )
+    if isinstance(error, _TOO_LARGE):
+        return ServerError(
+            f"{where}: a task is larger than its topic takes ({text}): raise max.message.bytes of"
+            " the topic, or lower max_payload"
+        )
+    if isinstance(error, _PASSING) or getattr(error, "retriable", False):
+        return ServerUnavailableError(f"{where} cannot be reached or cannot serve now: {text}")
+    return ServerError(f"{where}: {text}")
+
+
+def _without(text: str, options: Options) -> str:
+    return text.replace(options.password, "***") if options.password else text
+
+
+@contextlib.contextmanager
+def translated(options: Options) -> Iterator[None]:
+    """Raises errors of the driver as those of the contracts."""
+    try:
+        yield
+    except ServerError:
+        raise
+    except DRIVER_ERRORS as error:
+        raise translate(error, options) from error
+
+
+async def find_out(error: BaseException, options: Options) -> ServerError:
+    """Returns why no server could be reached: the driver only says that none could.
+
+    Args:
+        error: what the driver said.
+        options: where the servers are.
+    """
+    settings = options.connection()
+    settings.pop("bootstrap_servers")
+    for host, port in options.hosts:
+        try:
+            conn = await asyncio.wait_for(create_conn(host, port, **settings), options.timeout)
+        except _REFUSED as refusal:
+            return translate(refusal, options)
+        except (KeyError, ValueError) as answer:  # the driver does not expect a refusal by SCRAM
+            return translate(errors.SaslAuthenticationFailed(repr(answer)), options)
+        except DRIVER_ERRORS as failure:
+            error = failure
+        else:
+            conn.close()
+    hint = ""
+    if isinstance(error, errors.KafkaError | TimeoutError):
+        way = "plain connections (kafka://)" if options.tls else "TLS (kafkas://)"
+        hint = f"; if it runs, see whether it wants {way}, and another user or mechanism="
+    return ServerUnavailableError(
+        f"Kafka at {options.place} cannot be reached: {type(error).__name__}: {error}{hint}"
+    )

@@ -1,0 +1,224 @@
+"""Servers that cannot be used, what is seen of those that can, and what they keep."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import errors
+from confluent_kafka import Producer
+from servers.patience import PATIENCE
+from servers.ports import free_port
+
+from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks.schemas import Claim, Delivery, Message, Settlement, Success
+from qtasks_broker_kafka import KafkaBroker
+from qtasks_broker_kafka.faults import translate
+from qtasks_broker_kafka.names import topic_of
+from qtasks_broker_kafka.options import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from servers.kafka import KafkaServer
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Any]:
+    """Opens brokers, and closes them."""
+    made: list[KafkaBroker] = []
+
+    async def make(url: str) -> KafkaBroker:
+        made.append(KafkaBroker(url))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for broker in made:
+        await broker.stop()
+
+
+def messages(number: int, queue: str = "default") -> list[Message]:
+    return [Message(f"id-{n}", "t", queue, b"") for n in range(number)]
+
+
+async def claim(broker: KafkaBroker, number: int, queue: str = "default") -> list[Delivery]:
+    """Claims until so many deliveries came, then once more."""
+    got: list[Delivery] = []
+    request = Claim((queue,), 1000, 15.0, "w")
+    async with asyncio.timeout(PATIENCE):
+        while len(got) < number:
+            await broker.ready([queue], 1.0)
+            got += await broker.claim(request)
+    return got + await broker.claim(request)
+
+
+def success(delivery: Delivery) -> Settlement:
+    return Settlement(delivery.id, delivery.token, Success(), receipt=delivery.receipt)
+
+
+# Servers that cannot be used
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid"])
+async def test_a_server_that_is_not_there_is_told(opened: Any, host: str) -> None:
+    with pytest.raises(ServerUnavailableError, match=f"Kafka at {host}:.* cannot be reached"):
+        await opened(f"kafka://{host}:{free_port()}?timeout=3")
+
+
+async def test_the_wrong_password_is_told(
+    opened: Any, make_kafka: Callable[..., KafkaServer]
+) -> None:
+    server = make_kafka("--authentication")
+    url = f"kafka://somebody:wrong-one@{server.address}?mechanism=SCRAM-SHA-256&timeout=3"
+    with pytest.raises(ServerError, match="refused user 'somebody' with SCRAM-SHA-256") as caught:
+        await opened(url)
+    assert not caught.value.retriable
+    assert "wrong-one" not in str(caught.value)
+
+
+async def test_a_server_without_tls_is_told(opened: Any, kafka: str) -> None:
+    url = kafka.replace("kafka://", "kafkas://") + "?timeout=1"
+    with pytest.raises(ServerUnavailableError, match="see whether it wants plain connections"):
+        await opened(url)
+
+
+async def test_a_missing_topic_is_told(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?create=false")
+    with pytest.raises(ServerError, match=r"has no topic '.*default', and create=false"):
+        await broker.publish(messages(1))
+    assert await broker.queues() == []
+
+
+async def test_a_task_that_is_too_large_is_told_alone(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?max_message=2000&partitions=1")
+    large = Message("large", "t", "default", bytes(3000))
+    answers = await asyncio.gather(
+        *(broker.publish([message]) for message in (large, *messages(5))), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [ServerError, *[list] * 5]
+    assert "max_message=2000: raise it" in str(answers[0])
+
+
+async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
+    opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = await opened(f"{kafka}?idempotence=on")
+    with pytest.raises(ServerError, match="leave idempotence=on out"):
+        await broker.publish(messages(1))
+    willing = await opened(kafka)
+    with caplog.at_level(logging.WARNING):
+        await willing.publish(messages(1))
+        await willing.publish(messages(1))
+    assert sum("no idempotent producers" in line for line in caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "retriable", "message"),
+    [
+        (errors.SaslAuthenticationFailed("bad pw"), False, "refused user 'u' with PLAIN: "),
+        (errors.TopicAuthorizationFailedError("t"), False, "rights to read and write topics"),
+        (errors.MessageSizeTooLargeError("9"), False, "raise max.message.bytes"),
+        (errors.NotEnoughReplicasError("n"), True, "cannot serve now"),
+        (errors.KafkaTimeoutError("n"), True, "cannot serve now"),
+        (ConnectionResetError("n"), True, "cannot serve now"),
+        (errors.InvalidTopicError("n"), False, "InvalidTopicError"),
+    ],
+)
+def test_errors_are_told_in_a_line(error: Exception, retriable: bool, message: str) -> None:
+    told = translate(error, parse_url("kafka://u:pw@host"))
+    assert told.retriable is retriable
+    assert message in str(told)
+    assert "pw" not in str(told)
+
+
+# What is seen
+
+
+async def test_partitions_tell_how_they_stand(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?partitions=2")
+    for message in messages(6):  # one by one: the server counts a batch as one
+        await broker.publish([message])
+    waiting = await broker.partitions("default")
+    assert [(one.lag, one.ready, one.leased, one.ours) for one in waiting] == [(3, 3, 0, False)] * 2
+    assert all(one.oldest_age is not None and one.oldest_age >= 0 for one in waiting)
+    first, *others = await claim(broker, 6)
+    assert [one.leased for one in await broker.partitions("default")] == [3, 3]
+    await broker.settle([success(delivery) for delivery in others])
+    stats = await broker.stats("default")
+    assert (stats.ready, stats.leased, stats.oldest_ready_age) == (0, 1, None)
+    await broker.settle([success(first)])
+    assert [one.lag for one in await broker.partitions("default")] == [0, 0]
+    assert await broker.partitions("unknown") == []
+
+
+async def test_the_doctor_sees_topics_that_lose_tasks(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?partitions=1&retention=3600")
+    assert {finding.level for finding in await broker.diagnose()} == {"ok"}
+    await broker.publish(messages(1))
+    found = {finding.subject: finding for finding in await broker.diagnose()}
+    assert {subject for subject, one in found.items() if one.level != "ok"} == {
+        "replication", "min.insync.replicas", "retention", "partitions",
+    }  # fmt: skip
+    assert found["retention"].level == "error"
+    assert topic_of(broker.options.prefix, "default") in found["retention"].message
+    assert "1 tasks are not done" in found["lag"].message
+
+
+async def test_a_pause_reaches_other_processes(opened: Any, kafka: str) -> None:
+    worker, other = [await opened(f"{kafka}?partitions=1") for _ in range(2)]
+    await worker.publish(messages(1))
+    await claim(worker, 1)
+    await other.pause("default")
+    assert (await worker.stats("default")).paused
+    await other.publish(messages(1))
+    assert await worker.claim(Claim(("default",), 10, 15.0, "w")) == []
+    await other.resume("default")
+    await claim(worker, 1)
+
+
+# What a server keeps that has idempotence, and metadata of commits
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Three servers that librdkafka plays, with the topics of a prefix."""
+    producer = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "-", "log_level": 0})
+    servers = producer.list_topics(timeout=PATIENCE).brokers.values()
+    producer.list_topics("m.default", timeout=PATIENCE)  # asking makes them
+    yield f"kafka://{','.join(f'{one.host}:{one.port}' for one in servers)}/m.?create=false"
+    producer.flush(0)
+
+
+async def test_what_is_done_beyond_a_commit_is_known_to_the_next(opened: Any, cluster: str) -> None:
+    broker = await opened(f"{cluster}&idempotence=on")
+    await broker.publish(messages(200))
+    got = await claim(broker, 200)
+    first: dict[Any, Delivery] = {}
+    for delivery in got:
+        record: Any = delivery.receipt
+        first.setdefault(record.place, delivery)
+    stuck = {delivery.id for delivery in first.values()}
+    await broker.settle([success(delivery) for delivery in got if delivery.id not in stuck])
+    await broker.stop()
+
+    heir = await opened(cluster)
+    waiting = await heir.partitions("default")
+    assert sum(one.ready for one in waiting) == len(stuck)
+    assert sum(one.lag for one in waiting) == 200
+    assert {delivery.id for delivery in await claim(heir, len(stuck))} == stuck
+
+
+async def test_without_a_control_topic_a_worker_works_alone(
+    opened: Any, cluster: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from qtasks.schemas import Presence
+
+    broker = await opened(cluster)
+    with caplog.at_level(logging.WARNING):
+        await broker.report(Presence("w"), 15.0)
+        await broker.report(Presence("w"), 15.0)
+    assert sum("Nobody else sees this worker" in line for line in caplog.messages) == 1
+    assert await broker.workers() == []
