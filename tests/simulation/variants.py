@@ -10,7 +10,7 @@ import msgspec
 
 from qtasks._worker.keeper import Keeper
 from qtasks._worker.pump import Pump
-from qtasks._worker.worker import Worker
+from qtasks._worker.revoking import Revoking
 from qtasks.adapters.memory import MemoryBroker
 from qtasks.schemas import Exchange, Extension, Retry, Swept
 from simulation.link import Link
@@ -188,5 +188,5 @@ VARIANTS: Final[dict[str, Variant]] = {
     "a pump that keeps what it should give back": _patched(Pump, "drain", _forgetful),
     "a pump that sends outcomes once": _patched(Pump, "_exchange", _exchange_once),
     "a keeper that does not renew": _patched(Keeper, "round", _round_without_renewals),
-    "a worker deaf to its keeper": _patched(Worker, "_apply", lambda *_: None),
+    "a worker deaf to its keeper": _patched(Revoking, "apply", lambda *_: None),
 }

@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from qtasks._runtime.bridge import drive
-from qtasks._worker import pump
 from qtasks._worker.keeper import Keeper
+from qtasks._worker.outages import Outages
 from qtasks.asyncio import QueueTasks
 from qtasks.brokers import MemoryBroker
 from qtasks.exc import ServerUnavailableError
@@ -46,7 +46,7 @@ async def test_a_broker_that_is_away_is_tried_twice_a_second_and_later_less(
         pauses.append(seconds)
 
     monkeypatch.setattr("random.uniform", lambda _, most: most)
-    monkeypatch.setattr(pump.Pump, "_pause", pause)
+    monkeypatch.setattr(Outages, "pause", pause)
     broker = Away()
     broker.failures = 103
     app = QueueTasks(broker=broker)

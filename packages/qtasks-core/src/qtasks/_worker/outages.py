@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import random
+import time
 from typing import TYPE_CHECKING, Final
 
 from qtasks.schemas import Exchange, Held
 
 if TYPE_CHECKING:
     from qtasks.contracts.broker import BaseBroker
+    from qtasks.exc import ServerError
 
-__all__ = ["pause_after", "still_ours"]
+__all__ = ["Outages", "still_ours"]
 
 log = logging.getLogger("qtasks.worker")
 
@@ -22,17 +26,60 @@ _MAX_BACKOFF: Final = 0.4
 _MANY_FAILURES: Final = 100
 #: ... and pauses may be longer.
 _MAX_LATE_BACKOFF: Final = 2.0
+#: The longest of these pauses while the worker stops.
+_LAST_PAUSE: Final = 0.2
 
 
-def pause_after(failures: int) -> float:
-    """Returns the seconds until a broker is tried again.
+class Outages:
+    """Times in which the broker is away.
 
     Args:
-        failures: attempts in a row that have failed.
+        hurry: set when there is reason not to wait longer.
+
+    Attributes:
+        moved_at: when the broker was last asked or has last answered, on the monotonic clock.
     """
-    longest = _MAX_BACKOFF if failures <= _MANY_FAILURES else _MAX_LATE_BACKOFF
-    pause = min(longest, 0.05 * 2 ** min(failures, 10))
-    return random.uniform(0.5 * pause, pause)  # noqa: S311 - spreads workers, no secret
+
+    def __init__(self, hurry: asyncio.Event) -> None:
+        self._hurry = hurry
+        self._failures = 0
+        self.moved_at = time.monotonic()
+
+    @property
+    def away(self) -> bool:
+        """Whether the last call failed."""
+        return self._failures > 0
+
+    async def failed(self, error: ServerError, *, draining: bool) -> None:
+        """Notes that a call failed, and waits before the next: longer from time to time.
+
+        Args:
+            error: what it failed with.
+            draining: whether the worker stops, so that the wait has to be short.
+        """
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("The broker is away, its work waits: %s", error)
+        longest = _MAX_BACKOFF if self._failures <= _MANY_FAILURES else _MAX_LATE_BACKOFF
+        pause = min(longest, 0.05 * 2 ** min(self._failures, 10))
+        pause = random.uniform(0.5 * pause, pause)  # noqa: S311 - spreads workers, no secret
+        if draining:  # in a hurry, but not in a frenzy
+            await asyncio.sleep(min(pause, _LAST_PAUSE))
+        else:
+            await self.pause(pause)
+
+    def answered(self) -> None:
+        """Notes that the broker has answered."""
+        self.moved_at = time.monotonic()
+        if self._failures:
+            log.info("The broker is back after %d attempts", self._failures)
+            self._failures = 0
+
+    async def pause(self, seconds: float) -> None:
+        """Waits, but not when there is reason to hurry."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
 
 async def still_ours(broker: BaseBroker, answer: Exchange, lease: float) -> Exchange:

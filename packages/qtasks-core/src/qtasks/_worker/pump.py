@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtasks._core.decisions.outcomes import releases
 from qtasks._worker.deadlines import Deadlines
-from qtasks._worker.outages import pause_after, still_ours
+from qtasks._worker.outages import Outages, still_ours
 from qtasks.exc import ServerError
 from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Finished, Held, Settlement
 
@@ -54,7 +54,6 @@ class Pump:
 
     Attributes:
         rested: set whenever nothing is left to do here.
-        moved_at: when the broker was last asked or has last answered, on the monotonic clock.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class Pump:
         self._stale = stale
         self._committed = committed
         self._exchanged = exchanged
-        self.moved_at = time.monotonic()
         self._lease = config.lease  # the keeper's, as long as this worker runs
         self._buffer: deque[Delivery] = deque()
         self._outbox: deque[Finished | Settlement] = deque()
@@ -88,7 +86,8 @@ class Pump:
         self._hurry, self._wake = asyncio.Event(), asyncio.Event()
         self._look = True
         self._draining = False
-        self._failures = self._empty = 0
+        self._empty = 0
+        self._outages = Outages(self._hurry)
         self.rested = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._watches_less = False  # it waits for all but suspects, because one was here
@@ -107,6 +106,11 @@ class Pump:
         asked_at = self._asked_at
         return 0.0 if asked_at is None else time.monotonic() - asked_at
 
+    @property
+    def moved_at(self) -> float:
+        """When the broker was last asked or has last answered, on the monotonic clock."""
+        return self._outages.moved_at
+
     def waiting(self) -> list[Delivery]:
         """Returns what waits here for a slot; may be called from any thread."""
         return [*self._buffer.copy(), *self._waiting_solo()]
@@ -118,7 +122,7 @@ class Pump:
 
     def standing(self) -> tuple[bool, bool]:
         """Returns whether the broker answered last, and whether there is no room for more work."""
-        return not self._failures, not self._want()
+        return not self._outages.away, not self._want()
 
     @property
     def idle(self) -> bool:
@@ -225,7 +229,7 @@ class Pump:
     async def _gather(self) -> None:
         """Waits ``commit_interval`` for more outcomes, unless one of them is urgent."""
         if self._config.commit_interval and self._outbox and not self._draining:
-            await self._pause(self._config.commit_interval)
+            await self._outages.pause(self._config.commit_interval)
 
     async def _exchange(self, want: int) -> None:
         batch = list(self._outbox)
@@ -242,7 +246,7 @@ class Pump:
         )
         self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
         asked = asyncio.get_running_loop().time()
-        self._asked_at = self.moved_at = time.monotonic()
+        self._asked_at = self._outages.moved_at = time.monotonic()
         try:
             answer = await self._broker.exchange(settlements, request)
             if self.waits() > self._lease / 2:
@@ -254,10 +258,10 @@ class Pump:
             seconds, self._asked_at = self.waits(), None
             if self._exchanged is not None:
                 await self._exchanged(Exchange(), batch=batch, seconds=seconds, e=error)
-            await self._back_off(error)
+            await self._outages.failed(error, draining=self._draining)
             return
         seconds, self._asked_at = self.waits(), None
-        self._note_success()
+        self._outages.answered()
         self._take(answer, want, asked)
         if self._exchanged is not None:
             await self._exchanged(answer, batch=batch, seconds=seconds, e=None)
@@ -342,9 +346,9 @@ class Pump:
         except ServerError as error:
             if not error.retriable:
                 raise
-            await self._back_off(error)
+            await self._outages.failed(error, draining=self._draining)
         else:
-            self._note_success()
+            self._outages.answered()
             self._solo_spared = waits
         return True
 
@@ -365,37 +369,15 @@ class Pump:
 
     async def _wait_for_work(self) -> None:
         if self._empty > 1:  # "ready", but not for us: a suspect, or another worker was faster
-            await self._pause(min(_MAX_EMPTY_PAUSE, 0.001 * 2 ** min(self._empty, 10)))
+            await self._outages.pause(min(_MAX_EMPTY_PAUSE, 0.001 * 2 ** min(self._empty, 10)))
         try:
             while not await self._broker.ready(self._queues, _READY_WAIT):
                 self._empty = 0
-                self.moved_at = time.monotonic()
+                self._outages.answered()
         except ServerError as error:
             if error.retriable:
-                await self._back_off(error)
+                await self._outages.failed(error, draining=self._draining)
         except Exception:
             log.exception("Waiting for work failed; the worker looks again")
-            await self._pause(_MAX_EMPTY_PAUSE)
+            await self._outages.pause(_MAX_EMPTY_PAUSE)
         self.wake()
-
-    async def _back_off(self, error: ServerError) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            log.warning("The broker is away, its work waits: %s", error)
-        pause = pause_after(self._failures)
-        if self._draining:  # in a hurry, but not in a frenzy
-            await asyncio.sleep(min(pause, _LAST_PAUSE))
-        else:
-            await self._pause(pause)
-
-    async def _pause(self, seconds: float) -> None:
-        """Waits, but not when there is reason to hurry."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
-
-    def _note_success(self) -> None:
-        self.moved_at = time.monotonic()
-        if self._failures:
-            log.info("The broker is back after %d attempts", self._failures)
-            self._failures = 0

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from qtasks._runtime.current import refuse_while_main_loads
-from qtasks._runtime.errors import printable
 from qtasks._runtime.logs import mark_handlers
 from qtasks._runtime.signals import handle_signals
 from qtasks._runtime.threads import ThreadPool
@@ -31,12 +30,12 @@ from qtasks._worker.plan import Plans
 from qtasks._worker.processes import ProcessPool
 from qtasks._worker.pump import Pump
 from qtasks._worker.reports import Reports
+from qtasks._worker.revoking import Revoking
 from qtasks._worker.runner import Runner
 from qtasks._worker.settled import tell_exchanged, tell_settled
 from qtasks._worker.stopping import Stopping, shut_down
 from qtasks._worker.streams import Streams
 from qtasks.schemas import (
-    Cancel,
     Delivery,
     Extension,
     Held,
@@ -240,16 +239,15 @@ class Worker:
             threads=ThreadPool(self.config.threads, "qtasks-task"),
             processes=ProcessPool(self.config.processes),
         )
-        partial(tell_exchanged, self, self._registry)
         self._pump = Pump(
             broker=self.broker,
             worker_id=self.id,
             queues=self.queues,
             config=self.config,
             start=self._start_run,
-            stale=lambda delivery: self._drop(delivery.id, delivery.token),
+            stale=lambda delivery: self._revoking.drop(delivery.id, delivery.token),
             committed=self._committed,
-            expired=self._cancel_waiting,
+            expired=lambda delivery, reason: self._revoking.cancel(delivery, reason),  # noqa: PLW0108 - it is made below
             exchanged=lambda *it, **more: self._told(
                 tell_exchanged(self, self._registry, *it, **more)
             ),
@@ -273,6 +271,7 @@ class Worker:
             ),
             on_finished=self._pump.finished,
         )
+        self._revoking = Revoking(self._pump, self._runner)
 
     def stop(self, *, hurry: bool | None = None) -> None:
         """Asks the worker to stop; may be called from any thread, and again to hurry.
@@ -343,7 +342,7 @@ class Worker:
         self._keeping.kept(held, extension.lost, swept)
         if (extension.lost or extension.cancelled) and self._loop is not None:
             tokens = {delivery.id: delivery.token for delivery in held}
-            self._loop.call_soon_threadsafe(self._apply, tokens, extension)
+            self._loop.call_soon_threadsafe(self._revoking.apply, tokens, extension)
 
     def doomed(self, error: ServerError) -> None:
         """Takes over from the keeper that the broker cannot be used any more; the worker stops."""
@@ -352,25 +351,6 @@ class Worker:
             self._doom = error
             log.error("The broker failed for good, the worker stops: %s", error)
             loop.call_soon_threadsafe(self._asked_to_stop)
-
-    def _apply(self, tokens: dict[str, int], extension: Extension) -> None:
-        for task_id in extension.lost:
-            self._drop(task_id, tokens[task_id])
-        for task_id, reason in extension.cancelled.items():
-            token = tokens[task_id]
-            if waiting := self._pump.withdraw(task_id, token, lost=False):
-                self._cancel_waiting(waiting, reason)
-            else:
-                self._runner.interrupt(task_id, token, Cancel(reason))
-
-    def _cancel_waiting(self, delivery: Delivery, reason: str) -> None:
-        self._pump.settle(self._runner.unrun(delivery, Cancel(reason)))
-
-    def _drop(self, task_id: str, token: int) -> None:
-        """Drops a delivery that belongs to somebody else by now."""
-        waiting = self._pump.withdraw(task_id, token, lost=True)
-        if waiting is not None or self._runner.interrupt(task_id, token, None):
-            log.warning("The lease of %s was lost; its run here is dropped", printable(task_id))
 
     # Running
 
