@@ -51,19 +51,21 @@ GROUPS: Final = {
 
 
 def tables(results: dict[str, Any]) -> str:
-    """Returns the tables.
+    """Returns the tables; of what was not run, that it was not.
 
     Args:
         results: for each group its ``date``, its ``command``, where it ran (``machine``), its
             ``columns``, and in ``rows`` the cells of each row by column.
     """
-    return "\n".join(_table(key, results[key]) for key in GROUPS if key in results)
+    return "\n".join(_section(key, results.get(key)) for key in GROUPS)
 
 
-def _table(key: str, group: dict[str, Any]) -> str:
+def _section(key: str, group: dict[str, Any] | None) -> str:
     title, text, first = GROUPS[key]
-    columns: list[str] = group["columns"]
     lines = [f"### {title}", "", text, ""]
+    if group is None:
+        return "\n".join([*lines, f"Not run yet; `nox -s matrix -- {key}` does.", ""])
+    columns: list[str] = group["columns"]
     lines.append(f"| {' | '.join([first, *columns])} |")
     lines.append("|---" * (len(columns) + 1) + "|")
     for row, cells in group["rows"].items():

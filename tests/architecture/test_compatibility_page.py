@@ -37,14 +37,22 @@ def test_a_table_has_a_row_for_each_and_says_what_made_it() -> None:
     assert "Made on 2027-01-02 by `nox -s matrix -- servers`, on a machine." in text
 
 
+def test_what_was_not_run_is_told() -> None:
+    text = tables({"servers": TABLE})
+
+    assert "Not run yet; `nox -s matrix -- packages` does." in text
+    assert "matrix -- servers` does" not in text
+
+
 def test_new_tables_take_the_place_of_the_old_ones() -> None:
-    page = f"before\n{BEGIN}old\n{END}after\n"
+    page = f"before\n{BEGIN}stale\n{END}after\n"
 
     text = render(page, {"servers": TABLE})
 
-    assert text.startswith(f"before\n{BEGIN}\n### Servers\n")
+    assert text.startswith(f"before\n{BEGIN}\n### Packages on every Python\n")
+    assert "\n### Servers\n" in text
     assert text.endswith(f"\n{END}after\n")
-    assert "old" not in text
+    assert "stale" not in text
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, END])
