@@ -91,8 +91,7 @@ class Pump:
         self.rested = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._watches_less = False  # it waits for all but suspects, because one was here
-        # A suspect on its last chance; it runs when nothing else does, so that nobody else's
-        # crash is taken for its own.
+        # A suspect on its last chance; it runs alone, so nobody else's crash is taken for its own.
         self._solo: Delivery | None = None
         self._solo_started = self._solo_spared = False
         self._deadlines = Deadlines(self.withdraw, expired, self._start_waiting)
