@@ -86,8 +86,7 @@ class Pump:
         self._running = 0
         self._asked_at: float | None = None
         self._hurry, self._wake = asyncio.Event(), asyncio.Event()
-        self._look = True
-        self._draining = False
+        self._look, self._draining = True, False
         self._failures = self._empty = 0
         self.rested = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
