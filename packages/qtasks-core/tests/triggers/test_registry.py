@@ -372,6 +372,27 @@ async def test_around_shows_the_bodys_exception_but_cannot_swallow_it() -> None:
     assert log == ["enter", "exit with error"]
 
 
+async def test_around_exits_what_it_has_entered_when_a_failure_is_raised() -> None:
+    strict = Policy(strict=True)
+    first: list[str] = []
+    second: list[str] = []
+    both = subscribers(Manager(first), Manager(second, "enter"), policy=strict)
+    with pytest.raises(ValueError, match="enter"):
+        async with emit.around("task_executor_execute", both, {}):
+            pytest.fail("the body must not run")
+    assert (first, second) == (["enter", "exit with error"], ["enter"])
+
+
+async def test_around_exits_in_turn_and_shows_outer_ones_what_inner_ones_raise() -> None:
+    log: list[str] = []
+    strict = Policy(strict=True)
+    both = subscribers(Manager(log), Manager(log, "exit"), policy=strict)
+    with pytest.raises(ValueError, match="exit"):
+        async with emit.around("task_executor_execute", both, {}):
+            log.append("body")
+    assert log == ["enter", "enter", "body", "exit", "exit with error"]
+
+
 async def test_around_takes_plain_context_managers() -> None:
     log: list[str] = []
 

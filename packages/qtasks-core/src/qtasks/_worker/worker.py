@@ -186,14 +186,9 @@ class Worker:
         self._main = loop.create_task(self._pump.run())
         self._main.add_done_callback(lambda _: self._stopping.set())
         self._unfollow = follow(self.config, self._pump, self._pools.threads, self._keeper)
-        log.info(
-            "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known",
-            self.id,
-            ", ".join(self.queues),
-            self.config.max_tasks_process,
-            self.config.lease,
-            len(self._tasks),
-        )
+        text = "Worker %s takes from %s: %d tasks at once, lease %g s, %d tasks known"
+        slots, known = self.config.max_tasks_process, len(self._tasks)
+        log.info(text, self.id, ", ".join(self.queues), slots, lease, known)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,0 +1,77 @@
+"""The option of ``qtasks run``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = """\
+from qtasks import QueueTasks
+
+app = QueueTasks(broker_url="sqlite:///shop.db")
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+"""
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command for an app in a folder."""
+    (folder / "shop.py").write_text(APP)
+    return subprocess.run(
+        [sys.executable, "-m", "qtasks", "-A", "shop:app", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_port_0_is_printed(tmp_path: Path) -> None:
+    done = run(tmp_path, "run", "--burst", "--metrics-port", "0")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^metrics are at http://127\.0\.0\.1:\d+/metrics$", done.stderr, re.MULTILINE)
+
+
+def test_worker_processes_have_one_port(tmp_path: Path) -> None:
+    done = run(tmp_path, "run", "--burst", "--processes", "2", "--metrics-port", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("metrics are at ") == 1
+
+
+@pytest.mark.parametrize(
+    ("port", "text"),
+    [
+        ("99999", "port=99999: use 0 to 65535"),
+        ("many", "option port of plugin metrics = 'many' (from the command line)"),
+    ],
+)
+def test_what_is_no_port_is_refused(tmp_path: Path, port: str, text: str) -> None:
+    done = run(tmp_path, "run", "--burst", "--metrics-port", port)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_a_port_that_cannot_be_leaves_the_queue_at_work_and_is_told(tmp_path: Path) -> None:
+    done = run(tmp_path, "run", "--burst", QTASKS_METRICS_PORT="99999")
+    assert done.returncode == 0
+    assert "Plugin metrics" in done.stderr
+    assert "port=99999: use 0 to 65535" in done.stderr
+
+
+def test_a_token_is_never_shown(tmp_path: Path) -> None:
+    done = run(tmp_path, "plugins", "show", "metrics", QTASKS_METRICS_TOKEN="s3cret")
+    assert done.returncode == 0, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
