@@ -144,6 +144,7 @@ def sentry(lifecycle: str) -> Iterator[Sentry]:
     """A client that keeps what it would send."""
     with sentry_sdk.isolation_scope() as scope:
         scope.clear()
+        scope.set_new_propagation_context()
         found = Sentry(lifecycle)
         found.init()
         yield found
@@ -156,6 +157,7 @@ def plain_sentry() -> Iterator[Sentry]:
     """The same, for what does not depend on how traces are sent."""
     with sentry_sdk.isolation_scope() as scope:
         scope.clear()
+        scope.set_new_propagation_context()
         found = Sentry(LIFECYCLES[0])
         found.init(traces_sample_rate=None)
         yield found

@@ -143,5 +143,6 @@ def test_what_the_engine_logs_is_no_second_event(
 
     logged = [event for event in plain_sentry.events if "logentry" in event]
     texts = [event["logentry"].get("message") for event in logged]
-    assert texts in (["this is the task's own"], ["before", "this is the task's own"])
+    # Newer releases make no events of logs; the first line comes before the plugin has started.
+    assert set(texts) <= {"before", "this is the task's own"}
     assert len(plain_sentry.events) - len(logged) == 1

@@ -119,6 +119,24 @@ def test_frames_of_the_engine_keep_no_variables_in_events_of_the_app(
     assert CANARY.encode() not in b"".join(plain_sentry.raw)
 
 
+def test_stacks_that_the_sdk_attaches_are_cleaned_too(
+    plain_sentry: Any, make_harness: Callable[..., Any]
+) -> None:
+    plain_sentry.init(traces_sample_rate=None, attach_stacktrace=True)
+    harness = make_harness()
+
+    @harness.app.task
+    async def report(secret: str) -> None:
+        sentry_sdk.capture_message("the task's own")
+
+    harness.run(report, CANARY)
+
+    [event] = plain_sentry.events
+    [stack] = event["threads"]["values"]
+    assert "report" in [frame["function"] for frame in stack["stacktrace"]["frames"]]
+    assert CANARY.encode() not in b"".join(plain_sentry.raw)
+
+
 def allowing() -> dict[str, Any]:
     """Returns options by which the SDK allows to send what queues transport."""
     from sentry_sdk.consts import DEFAULT_OPTIONS

@@ -93,7 +93,8 @@ class Sender:
         Args:
             facts: its message, level, tags, contexts and so on.
         """
-        self._send(facts, {})
+        # It was sent from somewhere in the engine, which says nothing.
+        self._send({**facts, "threads": {"values": []}}, {})
 
     def _finish(
         self,

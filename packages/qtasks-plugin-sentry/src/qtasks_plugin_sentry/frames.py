@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from sentry_sdk.utils import current_stacktrace
+
 from qtasks_plugin_sentry.redaction import FILTERED, mask_data, masked_values, texts_in
+from qtasks_plugin_sentry.sdk import active_client
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -15,6 +18,8 @@ __all__ = ["clean_frames", "clean_lines", "data_of", "frames_of_text", "hide_eng
 
 _FILE: Final = re.compile(r'  File "(.+)", line (\d+)(?:, in (.+))?\Z')
 _BEGIN: Final = "Traceback (most recent call last):"
+#: Where an event has its frames.
+_STACKS: Final = frozenset({"exception", "stacktrace", "threads"})
 #: Frames of one traceback that are looked at, from the last one on.
 _MANY: Final = 50
 
@@ -26,6 +31,7 @@ def hide_engine(event: Any, _hint: Any = None) -> Any:
         event: the event; it is changed.
         _hint: not used; the SDK gives it.
     """
+    _attach_stack(event)
     for frame in _frames(event):
         if _is_engine(frame):
             frame.pop("vars", None)
@@ -126,6 +132,16 @@ def _without(line: str, known: Collection[str]) -> str:
     for one in known:
         line = line.replace(one, FILTERED)
     return line
+
+
+def _attach_stack(event: Any) -> None:
+    """Attaches the stack to an event that would get it later, when nobody cleans it any more."""
+    client = active_client()
+    if client is None or event.get("type") is not None or _STACKS & event.keys():
+        return
+    if client.options.get("attach_stacktrace"):
+        stack = {"stacktrace": current_stacktrace(), "crashed": False, "current": True}
+        event["threads"] = {"values": [stack]}
 
 
 def _raised_in(trace: TracebackType | None) -> list[FrameType]:

@@ -88,8 +88,8 @@ class SentryPlugin(Watching):
         from qtasks.schemas import Finding
 
         if active_client() is None:
-            return [Finding("ok", "sentry", "The app uses no Sentry client, so nothing is sent.")]
-        return [Finding("ok", "sentry", f"Tasks are reported: {self._now.report}.")]
+            return [Finding("ok", "client", "The app uses no Sentry client, so nothing is sent.")]
+        return [Finding("ok", "client", f"Tasks are reported: {self._now.report}.")]
 
     def applies(self, task: TaskDefinition) -> Collection[str]:  # noqa: ARG002 - each is the same
         """Names the triggers of a task that are needed, which without a client are none.
