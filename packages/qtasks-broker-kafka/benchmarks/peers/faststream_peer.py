@@ -25,7 +25,7 @@ async def work(number: int) -> None:
     note(number)
 
 
-async def produce(count):
+async def produce(count: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=BOOTSTRAP)
     await admin.start()
     await admin.create_topics([NewTopic("bench", 4, 1)])

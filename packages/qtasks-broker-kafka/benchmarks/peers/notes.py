@@ -2,12 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 
-_FILE = open(os.environ["RUNS"], "a", buffering=1)
+_FILE = Path(os.environ["RUNS"]).open("a", buffering=1)  # noqa: SIM115 - open until the end
 SLEEP = float(os.environ.get("SLEEP", "0"))
 SLOTS = int(os.environ.get("SLOTS", "100"))
 BOOTSTRAP = os.environ["BOOTSTRAP"]
 
 
-def note(number):
+def note(number: int) -> None:
     _FILE.write(f"{number} {time.time()}\n")

@@ -25,13 +25,13 @@ async def work(number: int) -> int:
     return number
 
 
-async def produce(count):
+async def produce(count: int) -> None:
     for start in range(0, count, 100):
         await asyncio.gather(*(work.add_task(n) for n in range(start, min(start + 100, count))))
     await app.close()
 
 
-async def produce_many(count):
+async def produce_many(count: int) -> None:
     for start in range(0, count, 1000):
         await app.add_tasks([work.build(n) for n in range(start, min(start + 1000, count))])
     await app.close()

@@ -1,19 +1,18 @@
 """taskiq-aio-kafka, with a group and from the earliest task: its defaults lose and double tasks."""
 
 import asyncio
+import os
 import sys
 
-from notes import BOOTSTRAP, SLEEP, SLOTS, note
-from taskiq.cli.worker.args import WorkerArgs
-from taskiq.cli.worker.run import run_worker
-from taskiq_aio_kafka import AioKafkaBroker
 from kafka.admin import NewTopic
+from notes import BOOTSTRAP, SLEEP, SLOTS, note
+from taskiq_aio_kafka import AioKafkaBroker
 
 broker = AioKafkaBroker(BOOTSTRAP, kafka_topic=NewTopic("bench", 4, 1))
 broker.configure_consumer(group_id="bench", auto_offset_reset="earliest")
 
 
-@broker.task
+@broker.task(task_name="work")  # otherwise it depends on how this file is run
 async def work(number: int) -> int:
     if SLEEP:
         await asyncio.sleep(SLEEP)
@@ -21,7 +20,7 @@ async def work(number: int) -> int:
     return number
 
 
-async def produce(count):
+async def produce(count: int) -> None:
     await broker.startup()
     for start in range(0, count, 100):
         await asyncio.gather(*(work.kiq(n) for n in range(start, min(start + 100, count))))
@@ -30,10 +29,10 @@ async def produce(count):
 
 if __name__ == "__main__":
     if sys.argv[1] == "work":
-        run_worker(
-            WorkerArgs(
-                broker="taskiq_peer:broker", modules=[], workers=1, max_async_tasks=SLOTS
-            )
+        options = ["--workers", "1", "--max-async-tasks", str(SLOTS)]
+        os.execv(
+            sys.executable,
+            [sys.executable, "-m", "taskiq", "worker", *options, "taskiq_peer:broker"],
         )
     else:
         asyncio.run(produce(int(sys.argv[2])))
