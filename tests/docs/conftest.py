@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servers import Server
+    from servers.kafka import KafkaServer
 
 RUN_PAGE = Path(__file__).with_name("run_page.py")
 PAGE_TIMEOUT = 170  # seconds
@@ -27,11 +28,13 @@ class RunPage(Protocol):
 
 
 #: Variables that a page may use in its commands: each is the URL of a server for this page alone.
-SERVERS = {"REDIS_URL", "OTHER_REDIS_URL"}
+SERVERS = {"REDIS_URL", "OTHER_REDIS_URL", "KAFKA_URL"}
 
 
 @pytest.fixture
-def run_page(tmp_path: Path, make_server: Callable[[], Server]) -> RunPage:
+def run_page(
+    tmp_path: Path, make_server: Callable[[], Server], make_kafka: Callable[[], KafkaServer]
+) -> RunPage:
     """Runs pages in an empty directory, with warnings as errors and no settings of ours."""
     directory = tmp_path / "reader"
     directory.mkdir()
@@ -51,7 +54,10 @@ def run_page(tmp_path: Path, make_server: Callable[[], Server]) -> RunPage:
 
     def run(page: Path) -> subprocess.CompletedProcess[str]:
         words = set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
-        urls = {name: make_server().url for name in SERVERS & words}
+        urls = {
+            name: make_kafka().url if name == "KAFKA_URL" else make_server().url
+            for name in SERVERS & words
+        }
         return subprocess.run(
             [sys.executable, RUN_PAGE, page],
             cwd=directory,

@@ -18,6 +18,7 @@ Every test starts it in a process and a directory of its own::
 - Blocks of the languages in `NOT_RUN` are left alone; all others are errors.
 - A page whose commands need a server names it by ``REDIS_URL``, and a second one by
   ``OTHER_REDIS_URL``: the tests start them, empty, and set the variables.
+  ``KAFKA_URL`` names one that speaks Kafka's protocol.
 """
 
 from __future__ import annotations

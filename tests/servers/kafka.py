@@ -57,6 +57,11 @@ class KafkaServer:
         """Host and port."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """Its URL, as an app is given it."""
+        return f"kafka://{self.address}"
+
     def start(self) -> None:
         """Starts it, and returns when it answers."""
         program = find_program()
@@ -79,6 +84,16 @@ class KafkaServer:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
+
+    def freeze(self) -> None:
+        """Stops it as it is: connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Ends it at once; all that it kept is gone."""
