@@ -14,10 +14,10 @@ from ledger import URL, note
 
 os.environ.setdefault("dramatiq_queue_prefetch", str(2 * SLOTS))  # read when it is imported
 
-import dramatiq  # noqa: E402 - the prefetch is set first
-from dramatiq.brokers.redis import RedisBroker  # noqa: E402 - the prefetch is set first
-from dramatiq.results import Results  # noqa: E402 - the prefetch is set first
-from dramatiq.results.backends import RedisBackend  # noqa: E402 - the prefetch is set first
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
 
 results = RedisBackend(url=URL)
 broker = RedisBroker(url=URL)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peers.environment import SERVER_CPU, pinned
-from peers.processes import resident_mb
+from peers.processes import cpu_seconds, resident_mb
 from servers import Proxy, Server
 from servers.patience import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from subprocess import Popen
 
     from peers.environment import Environment
@@ -41,7 +41,9 @@ QUIET, NOISE = 1_000_000_000, 30
 PATIENCE = 600.0
 
 
-def measure(environment: Environment, program: Program, tasks: int) -> dict[str, Any]:
+def measure(
+    environment: Environment, program: Program, tasks: int, measures: list[str]
+) -> dict[str, Any]:
     """Returns what one round found.
 
     Raises:
@@ -54,10 +56,8 @@ def measure(environment: Environment, program: Program, tasks: int) -> dict[str,
     }
     with tempfile.TemporaryDirectory() as folder, _fresh(program) as server:
         bench = Bench(environment, server, Path(folder))
-        found |= bench.enqueue(tasks)
-        found |= bench.drain(tasks)
-        found |= bench.latency()
-        found |= bench.round_trips(min(tasks, THROUGH_PROXY))
+        for name in measures:
+            found |= MEASURES[name](bench, tasks)
     return found
 
 
@@ -106,10 +106,13 @@ class Bench:
         """Runs tasks that were all there before the worker started."""
         ids = self._fill(tasks)
         commands = self._commands()
+        before = self._server_cpu()
         launched = time.monotonic_ns()
         with self._worker(tasks) as worker:
             starts = self._starts()
             settled = self._settled()
+            busy = cpu_seconds(worker.pid)
+            served = self._server_cpu() - before
             resident = resident_mb(worker.pid)
             idle = self._idle_commands()
             checked = self._environment.produce(self._server.url, "check", ids=ids)
@@ -122,6 +125,8 @@ class Bench:
             "drain_with_start_per_s": tasks / (settled.time - launched) * 1e9,
             "commands_per_task": (settled.commands - commands) / tasks,
             "idle_commands_per_s": idle,
+            "worker_cpu_us_per_task": busy / tasks * 1e6,
+            "server_cpu_us_per_task": served / tasks * 1e6,
             "rss_mb": resident,
             "results_checked": checked["checked"],
         }
@@ -138,6 +143,21 @@ class Bench:
         to_start = [(starts[n] - times["added"][n]) / 1e6 for n in counted]
         to_result = [(times["seen"][n] - times["added"][n]) / 1e6 for n in counted]
         return {**_percentiles("start", to_start), **_percentiles("result", to_result)}
+
+    def delay(self, tasks: int) -> dict[str, Any]:
+        """Runs tasks behind a wire that holds every request back by 1 and by 2 ms."""
+        found = {}
+        for milliseconds in (1, 2):
+            self._fill(tasks)
+            with Proxy(self._server) as proxy:
+                proxy.delay(milliseconds / 1000)
+                with self._worker(tasks, proxy.url):
+                    starts = self._starts()
+                    settled = self._settled()
+            self._verify(starts, tasks)
+            seconds = (settled.time - min(starts.values())) / 1e9
+            found[f"delay_{milliseconds}ms_drain_per_s"] = tasks / seconds
+        return found
 
     def round_trips(self, tasks: int) -> dict[str, Any]:
         """Counts what a worker that is busy sends; a proxy slows it, so nothing is timed."""
@@ -203,6 +223,11 @@ class Bench:
             msg = f"{self._environment.peer.name}: {len(lost)} tasks did not run: {lost[:10]}"
             raise RuntimeError(msg)
 
+    def _server_cpu(self) -> float:
+        """Returns the seconds of processor time that the server has used."""
+        used = self._server.execute("INFO", "cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
     def _commands(self) -> int:
         """Returns how many commands the server has run, those inside scripts included."""
         return int(self._server.execute("INFO", "stats")["total_commands_processed"])
@@ -238,3 +263,13 @@ def _total(client: Redis) -> int:
 def _percentiles(name: str, values: list[float]) -> dict[str, float]:
     cuts = statistics.quantiles(values, n=100, method="inclusive")
     return {f"{name}_p50_ms": cuts[49], f"{name}_p99_ms": cuts[98]}
+
+
+#: What can be measured, by the names of the command line.
+MEASURES: dict[str, Callable[[Bench, int], dict[str, Any]]] = {
+    "enqueue": Bench.enqueue,
+    "drain": Bench.drain,
+    "latency": lambda bench, _: bench.latency(),
+    "round_trips": lambda bench, tasks: bench.round_trips(min(tasks, THROUGH_PROXY)),
+    "delay": lambda bench, tasks: bench.delay(min(tasks, THROUGH_PROXY)),
+}

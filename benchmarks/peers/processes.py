@@ -1,7 +1,8 @@
-"""The memory of a process and of all that it has started, as Linux counts it."""
+"""The memory and processor time of a process and of all that it has started, as Linux counts it."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -13,15 +14,26 @@ def resident_mb(pid: int) -> float:
 
     What several processes share counts for each of them.
     """
-    total = _resident_kb(pid)
-    pending = [pid]
-    while pending:
-        parent = pending.pop()
+    return sum(map(_resident_kb, _tree(pid))) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time of a process and its descendants, start-up included."""
+    return sum(map(_ticks, _tree(pid))) / os.sysconf("SC_CLK_TCK")
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:  # grows as it is read
         for task in (PROC / str(parent) / "task").iterdir():
-            children = [int(child) for child in (task / "children").read_text().split()]
-            total += sum(map(_resident_kb, children))
-            pending += children
-    return total / 1024
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def _ticks(pid: int) -> int:
+    # The name may hold spaces; what follows it begins with the third field.
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _resident_kb(pid: int) -> int:
