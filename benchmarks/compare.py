@@ -12,7 +12,7 @@ A task that was lost, ran twice or returned something else is such a failure.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -110,7 +110,7 @@ def save(
     runs: dict[str, list[dict[str, Any]]], failed: dict[str, str], report: str, server: str
 ) -> None:
     """Writes the table and the raw figures into benchmarks/results."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     path = RESULTS / f"{now:%Y-%m-%d-%H%M}-peers.md"
     command = shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]])
     versions = {name: PEERS[name].requirements for name in runs}
