@@ -52,7 +52,11 @@ PEERS = {
             ("dramatiq", "dramatiq_peer", "--processes=1", f"--threads={SLOTS}"),
         ),
         Peer("streaq", ("streaq==7.2.0", "uvloop==0.23.*"), ("python", "streaq_peer.py")),
-        Peer("saq", ("saq[redis,hiredis]==0.26.4", "uvloop==0.23.*"), ("python", "saq_peer.py")),
+        Peer(
+            "saq",
+            ("saq[redis,hiredis]==0.26.4", "typing-extensions", "uvloop==0.23.*"),
+            ("python", "saq_peer.py"),
+        ),
         Peer("arq", ("arq==0.28.0", "hiredis", "uvloop==0.23.*"), ("python", "arq_peer.py")),
         Peer(
             "celery",
