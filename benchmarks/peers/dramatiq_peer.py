@@ -1,54 +1,53 @@
 """dramatiq: messages acknowledged after the run, results stored by its middleware.
 
-Its guide advises threads for waiting and a larger prefetch for short tasks; Prometheus is left out.
-Its calls block, so 32 at a time is a loop here.
+It fetches up to twice as many messages as it has threads, which is its default.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-from catalogue import SLOTS
-from ledger import URL, note
-
-os.environ.setdefault("dramatiq_queue_prefetch", str(2 * SLOTS))  # read when it is imported
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 
-results = RedisBackend(url=URL)
-broker = RedisBroker(url=URL)
+from peers.bodies import FUNCTIONS
+from peers.ledger import URL
+
+_url = URL or "redis://localhost"
+results = RedisBackend(url=_url)
+broker = RedisBroker(url=_url)
 broker.add_middleware(Results(backend=results, result_ttl=3_600_000, store_results=True))
 dramatiq.set_broker(broker)
-
-
-@dramatiq.actor
-def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
-    note(number)
-    return number
+tasks: dict[str, Any] = {
+    kind: dramatiq.actor(body, actor_name=kind) for kind, body in FUNCTIONS.items()
+}
 
 
 class Producer:
+    """Adds tasks, and reads their results."""
+
+    blocking = True
     bulk = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         pass
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         broker.close()
 
-    async def one(self, number: int, text: str) -> Any:
-        return noop.send(number, text)
+    def one(self, kind: str, number: int, text: str) -> Any:
+        return tasks[kind].send(number, text)
 
-    async def result(self, message: Any) -> object:
+    def result(self, message: Any) -> object:
         return message.get_result(backend=results, block=True, timeout=60_000)
 
     def id(self, message: Any) -> str:
-        return str(message.message_id)
+        # The results of a message are found by its id, its queue and its actor.
+        return f"{message.actor_name}/{message.message_id}"
 
-    async def result_of(self, task_id: str) -> object:
-        message = noop.message().copy(message_id=task_id)
+    def result_of(self, task_id: str) -> object:
+        kind, _, message_id = task_id.partition("/")
+        message = tasks[kind].message().copy(message_id=message_id)
         return message.get_result(backend=results, block=True, timeout=60_000)

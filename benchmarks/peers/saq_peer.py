@@ -1,22 +1,41 @@
-"""SAQ: lists, with jobs that may run as long as they like; it has no bulk call."""
+"""SAQ: lists, with jobs that may run as long as they like; it has no bulk call.
+
+Its first sweep runs when a worker starts, and may take a job that was handed out an instant ago for
+a stuck one; then the job runs twice.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from catalogue import SLOTS
-from ledger import URL, note
 from saq import Queue, Worker
 
-queue = Queue.from_url(URL)
+from peers.bodies import COROUTINES, plain
+from peers.ledger import SLOTS, URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+queue = Queue.from_url(URL or "redis://localhost")
 
 
-async def noop(_context: Any, *, number: int, text: str) -> int:  # noqa: ARG001 - only carried
-    note(number)
-    return number
+def with_context(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Takes SAQ's context from before the arguments."""
+
+    async def run(_context: Any, *, number: int, text: str) -> Any:
+        return await body(number, text)
+
+    return run
+
+
+def plain_with_context(_context: Any, *, number: int, text: str) -> int:
+    return plain(number, text)
 
 
 class Producer:
+    """Adds tasks, and reads their results."""
+
+    blocking = False
     bulk = None
 
     async def start(self) -> None:
@@ -25,8 +44,8 @@ class Producer:
     async def stop(self) -> None:
         await queue.disconnect()
 
-    async def one(self, number: int, text: str) -> Any:
-        return await queue.enqueue("noop", number=number, text=text, timeout=0, ttl=3600)
+    async def one(self, kind: str, number: int, text: str) -> Any:
+        return await queue.enqueue(kind, number=number, text=text, timeout=0, ttl=3600, retries=3)
 
     async def result(self, job: Any) -> object:
         await job.refresh(until_complete=60)
@@ -40,8 +59,13 @@ class Producer:
         return job and job.result
 
 
+async def main() -> None:
+    functions: list[Any] = [(kind, with_context(body)) for kind, body in COROUTINES.items()]
+    functions = [one for one in functions if one[0] != "plain"] + [("plain", plain_with_context)]
+    await Worker(queue, functions=functions, concurrency=SLOTS, dequeue_timeout=1).start()
+
+
 if __name__ == "__main__":
     import uvloop
 
-    worker = Worker(queue, functions=[noop], concurrency=SLOTS, dequeue_timeout=1)
-    uvloop.run(worker.start())
+    uvloop.run(main())

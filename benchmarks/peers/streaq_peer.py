@@ -1,41 +1,47 @@
-"""streaq: streams and a prefetch of twice the slots; `enqueue_many` is its own bulk call."""
+"""streaq: streams, uvloop, and a prefetch of twice the slots; `enqueue_many` is its bulk call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalogue import SLOTS
-from ledger import URL, note
 from streaq import Worker
+
+from peers.bodies import COROUTINES
+from peers.ledger import SLOTS, URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-worker: Worker[None] = Worker(
-    redis_url=URL, concurrency=SLOTS, prefetch=2 * SLOTS, anyio_kwargs={"use_uvloop": True}
+worker: Any = Worker(
+    redis_url=URL or "redis://localhost",
+    concurrency=SLOTS,
+    sync_concurrency=SLOTS,
+    prefetch=2 * SLOTS,
+    anyio_kwargs={"use_uvloop": True},
 )
-
-
-@worker.task(ttl=3600)
-async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
-    note(number)
-    return number
+tasks = {
+    kind: worker.task(name=kind, ttl=3600, silent=True)(body) for kind, body in COROUTINES.items()
+}
 
 
 class Producer:
+    """Adds tasks, and reads their results."""
+
+    blocking = False
+
     async def start(self) -> None:
         await worker.__aenter__()
 
     async def stop(self) -> None:
         await worker.__aexit__(None, None, None)
 
-    async def one(self, number: int, text: str) -> Any:
-        return await noop.enqueue(number, text)
+    async def one(self, kind: str, number: int, text: str) -> Any:
+        return await tasks[kind].enqueue(number, text)
 
-    async def bulk(self, arguments: Iterable[tuple[int, str]]) -> list[Any]:
-        tasks = [noop.enqueue(*one) for one in arguments]
-        await worker.enqueue_many(tasks)
-        return tasks
+    async def bulk(self, kind: str, arguments: Iterable[tuple[int, str]]) -> list[Any]:
+        added = [tasks[kind].enqueue(*one) for one in arguments]
+        await worker.enqueue_many(added)
+        return added
 
     async def result(self, task: Any) -> object:
         return (await task.result(timeout=60)).result

@@ -9,12 +9,12 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def resident_mb(pid: int) -> float:
-    """Returns the resident memory of a process and its descendants in MB.
+def memory_mb(pid: int) -> float:
+    """Returns the memory of a process and its descendants in MB.
 
-    What several processes share counts for each of them.
+    What several processes share is divided among them (PSS).
     """
-    return sum(map(_resident_kb, _tree(pid))) / 1024
+    return sum(map(_shared_out_kb, _tree(pid))) / 1024
 
 
 def cpu_seconds(pid: int) -> float:
@@ -36,6 +36,8 @@ def _ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def _resident_kb(pid: int) -> int:
-    found = re.search(r"^VmRSS:\s+(\d+) kB", (PROC / str(pid) / "status").read_text(), re.MULTILINE)
+def _shared_out_kb(pid: int) -> int:
+    found = re.search(
+        r"^Pss:\s+(\d+) kB", (PROC / str(pid) / "smaps_rollup").read_text(), re.MULTILINE
+    )
     return int(found[1]) if found else 0
