@@ -124,7 +124,7 @@ class Bench:
             if time.monotonic() > deadline:
                 msg = f"{len(log.runs())} of {tasks} tasks ran in {patience:.0f} s: {self._tail()}"
                 raise Failed(msg)
-            time.sleep(0.01)
+            time.sleep(0.002)
 
     def drain(self, tasks: int, kind: str = "noop", slots: int | None = None) -> Drain:
         """Adds tasks, runs them, and sees that each ran once and has its result.

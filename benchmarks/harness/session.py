@@ -65,7 +65,7 @@ class Session:
         self._seed = seed
         self._environments = {peer.name: Environment(peer, pythons) for peer in peers}
         self._paces = {peer.name: Pace() for peer in peers}
-        self._began = time.monotonic()
+        self._began = 0.0
 
     def prepare(self) -> list[Peer]:
         """Installs every queue and tries it, and returns those that run."""
@@ -80,6 +80,7 @@ class Session:
         """Takes every measurement of every queue."""
         chosen = {name: MEASURES[name] for name in measures}
         steps = plan(peers, chosen, rounds)
+        self._began = time.monotonic()
         for number, step in enumerate(steps):
             if not self._given_up(step):
                 self._say(self._progress(number, len(steps), step))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.figures import Spread
     from harness.results import Results
 
-__all__ = ["report", "table"]
+__all__ = ["of_class", "report", "table"]
 
 #: Marks of figures that another run than the main one has found.
 _MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
@@ -25,12 +25,17 @@ def report(results: Results) -> str:
     """Returns all tables, the runs that they come from, and what did not run."""
     parts = []
     for name, title in CLASSES.items():
-        peers = [peer for peer, about in results.peers.items() if name in about["classes"]]
+        peers = of_class(results, name)
         tables = [(section, table(results, section, peers)) for section in SECTIONS]
         found = [f"#### {section.title}\n\n{text}" for section, text in tables if text]
         if found:
             parts += [f"### {title}", *found]
     return "\n\n".join([*parts, _runs(results), _versions(results), _failures(results)])
+
+
+def of_class(results: Results, name: str) -> list[str]:
+    """Returns the queues of a class, in the order in which they were first measured."""
+    return [peer for peer, about in results.peers.items() if name in about["classes"]]
 
 
 def table(results: Results, section: Section, peers: Sequence[str]) -> str | None:

@@ -1,7 +1,8 @@
 """SAQ: lists, with jobs that may run as long as they like; it has no bulk call.
 
-Its first sweep runs when a worker starts, and may take a job that was handed out an instant ago for
-a stuck one; then the job runs twice.
+The sweep that a worker begins with takes a job that was handed out an instant before for a stuck
+one, and the job runs twice.
+So a sweep is made before the first job is handed out; the next one comes a minute later.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ def with_context(body: Callable[..., Any]) -> Callable[..., Any]:
 
 def plain_with_context(_context: Any, *, number: int, text: str) -> int:
     return plain(number, text)
+
+
+async def sweep_first(_context: Any) -> None:
+    await queue.sweep()
 
 
 class Producer:
@@ -62,7 +67,10 @@ class Producer:
 async def main() -> None:
     functions: list[Any] = [(kind, with_context(body)) for kind, body in COROUTINES.items()]
     functions = [one for one in functions if one[0] != "plain"] + [("plain", plain_with_context)]
-    await Worker(queue, functions=functions, concurrency=SLOTS, dequeue_timeout=1).start()
+    worker = Worker(
+        queue, functions=functions, concurrency=SLOTS, dequeue_timeout=1, startup=sweep_first
+    )
+    await worker.start()
 
 
 if __name__ == "__main__":
