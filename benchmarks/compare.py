@@ -54,7 +54,7 @@ def main() -> None:
     run = f"{now:%Y-%m-%d %H:%M:%S}"
     pythons = options.python or find_interpreters()
     peers = [PEERS[name] for name in options.peers]
-    session = Session(run, peers, scale, program, pythons, options.seed)
+    session = Session(run, peers, scale, program=program, pythons=pythons, seed=options.seed)
     session.results.runs[run] = {
         "command": shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]]),
         "commit": commit(),

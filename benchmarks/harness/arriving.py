@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peers.timetable import idle_arrivals, steady_arrivals
+
 from harness.figures import percentiles
 from harness.running import produce
-from peers.timetable import idle_arrivals, steady_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

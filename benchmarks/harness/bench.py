@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.processes import cpu_seconds, memory_mb
 from harness.runlog import RunLog
-from harness.running import Failed, produce, worker
+from harness.running import FailedError, produce, worker
 from harness.settling import wait_until_quiet
-from harness.sizes import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from harness.environment import Environment
     from harness.places import Place
+    from harness.sizes import Pace
 
 #: Seconds in which a worker must have begun all tasks.
 PATIENCE = 60.0
@@ -83,7 +83,7 @@ class Bench:
         """Adds tasks to an empty place, the quickest way, and returns their ids.
 
         Raises:
-            Failed: two of them got the same id.
+            FailedError: two of them got the same id.
         """
         self.place.clear()
         filled = produce(self.environment, self.place.url, "bulk", tasks=tasks, kind=kind)
@@ -93,7 +93,7 @@ class Bench:
         ids = dict(enumerate(filled["ids"]))
         if len(set(ids.values())) != tasks:
             msg = f"{tasks} tasks were added and got {len(set(ids.values()))} ids"
-            raise Failed(msg)
+            raise FailedError(msg)
         return ids
 
     @contextlib.contextmanager
@@ -114,23 +114,23 @@ class Bench:
         """Waits until so many tasks have begun.
 
         Raises:
-            Failed: the worker ended, or took too long.
+            FailedError: the worker ended, or took too long.
         """
         deadline = time.monotonic() + patience
         while not log.has(tasks):
             if process.poll() is not None:
                 msg = f"the worker ended with {process.returncode}: {self._tail()}"
-                raise Failed(msg)
+                raise FailedError(msg)
             if time.monotonic() > deadline:
                 msg = f"{len(log.runs())} of {tasks} tasks ran in {patience:.0f} s: {self._tail()}"
-                raise Failed(msg)
+                raise FailedError(msg)
             time.sleep(0.002)
 
     def drain(self, tasks: int, kind: str = "noop", slots: int | None = None) -> Drain:
         """Adds tasks, runs them, and sees that each ran once and has its result.
 
         Raises:
-            Failed: a task was lost, ran twice, or returned something else.
+            FailedError: a task was lost, ran twice, or returned something else.
         """
         ids = self.fill(tasks, kind)
         served = self.place.cpu_seconds()
@@ -161,14 +161,14 @@ class Bench:
         """Reads every hundredth result and the last.
 
         Raises:
-            Failed: one is missing or wrong.
+            FailedError: one is missing or wrong.
         """
         numbers: Iterable[int] = {*range(0, len(ids), EACH), max(ids)}
         some = {number: ids[number] for number in numbers}
         found = produce(self.environment, self.place.url, "check", stdin=some)
         if found["wrong"]:
             msg = f"wrong or missing results of tasks {found['wrong'][:5]}"
-            raise Failed(msg)
+            raise FailedError(msg)
 
     def _tail(self) -> str:
         """Returns the end of what the worker wrote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.figures import spread
 
@@ -84,21 +84,23 @@ def draw(results: Results, peers: Sequence[str], title: str, path: Path) -> bool
     import matplotlib as mpl
 
     mpl.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     plots = [(chart, found) for chart in CHARTS if (found := bars(results, chart, peers))]
     if not plots:
         return False
-    settings = {"svg.hashsalt": "qtasks", "svg.fonttype": "none", "font.size": 9}
-    with pyplot.rc_context(settings):
+    settings: dict[Any, Any] = {"svg.hashsalt": "qtasks", "svg.fonttype": "none", "font.size": 9}
+    with plt.rc_context(settings):
         rows = (len(plots) + 1) // 2
         height = 1.0 + rows * (0.7 + 0.24 * len(peers))
-        figure, axes = pyplot.subplots(rows, 2, figsize=(9, height), squeeze=False)
+        figure, axes = plt.subplots(rows, 2, figsize=(9, height), squeeze=False)
         figure.suptitle(title)
         for axis in axes.flat[len(plots) :]:
             axis.set_visible(False)
         for axis, (chart, found) in zip(axes.flat, plots, strict=False):
-            colours = ["#d95f02" if name.startswith("qtasks") else "#7570b3" for name in found.names]
+            colours = [
+                "#d95f02" if name.startswith("qtasks") else "#7570b3" for name in found.names
+            ]
             axis.barh(found.names, found.medians, xerr=found.errors, color=colours, ecolor="#444")
             axis.set_title(chart.title)
             axis.invert_yaxis()
@@ -106,5 +108,5 @@ def draw(results: Results, peers: Sequence[str], title: str, path: Path) -> bool
             axis.spines[["top", "right"]].set_visible(False)
         figure.tight_layout()
         figure.savefig(path, format="svg", metadata={"Date": None})
-        pyplot.close(figure)
+        plt.close(figure)
     return True

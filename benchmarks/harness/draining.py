@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.running import Failed, produce
-from harness.sizes import fit
 from peers.bodies import NAP
+
+from harness.running import FailedError, produce
+from harness.sizes import fit
 
 if TYPE_CHECKING:
     from harness.bench import Bench
@@ -24,7 +25,7 @@ def enqueue(bench: Bench, scale: Scale) -> dict[str, float | None]:
     """Adds tasks in three ways, each to an empty place, while no worker runs.
 
     Raises:
-        Failed: two tasks got the same id.
+        FailedError: two tasks got the same id.
     """
     found: dict[str, float | None] = {}
     sizes = {"one": scale.enqueue, "together": 2 * scale.enqueue, "bulk": scale.drain}
@@ -38,7 +39,7 @@ def enqueue(bench: Bench, scale: Scale) -> dict[str, float | None]:
         found[f"client_cpu_{mode}_us"] = added["cpu_seconds"] / count * 1e6 if count else None
         if count and len(set(added["ids"])) != count:
             msg = f"{count} tasks were added and got {len(set(added['ids']))} ids"
-            raise Failed(msg)
+            raise FailedError(msg)
     return found
 
 

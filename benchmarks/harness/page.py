@@ -20,9 +20,7 @@ BEGIN = "<!-- results: begin -->"
 END = "<!-- results: end -->"
 
 
-def replace_results(
-    page: Path, source: Path, results: Results, charts: Mapping[str, str]
-) -> None:
+def replace_results(page: Path, source: Path, results: Results, charts: Mapping[str, str]) -> None:
     """Puts the tables and the charts of results between the markers of a page.
 
     Args:

@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.running import SERVER_CPU, pinned
 from servers import Proxy, Server
+
+from harness.running import SERVER_CPU, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,8 +112,8 @@ class FilePlace:
         self.url = f"sqlite:///{self._file}"
 
     def clear(self) -> None:
-        for path in self._folder.iterdir():
-            path.unlink()
+        shutil.rmtree(self._folder)
+        self._folder.mkdir()
 
     def close(self) -> None:
         shutil.rmtree(self._folder)

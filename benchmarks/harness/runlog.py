@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING
 
-from harness.running import Failed
 from peers.ledger import NOTE
+
+from harness.running import FailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +19,11 @@ __all__ = ["LostTasksError", "RepeatedTasksError", "RunLog"]
 SPARE = 1000
 
 
-class LostTasksError(Failed):
+class LostTasksError(FailedError):
     """Tasks that were added did not run."""
 
 
-class RepeatedTasksError(Failed):
+class RepeatedTasksError(FailedError):
     """Tasks ran more than once."""
 
 

@@ -27,7 +27,7 @@ _CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, PEER_CPU = _CPUS[0], _CPUS[-1]
 
 
-class Failed(RuntimeError):
+class FailedError(RuntimeError):
     """A queue did not do what was measured; the message says why."""
 
 
@@ -37,7 +37,7 @@ def produce(
     """Runs one phase of the producer and returns what it printed.
 
     Raises:
-        Failed: it ended with an error, or took too long.
+        FailedError: it ended with an error, or took too long.
     """
     flags = [f"--{name}={value}" for name, value in options.items()]
     module = environment.peer.module
@@ -56,10 +56,10 @@ def produce(
             )
     except subprocess.TimeoutExpired as error:
         msg = f"`{mode}` of the producer took more than {PATIENCE:.0f} s"
-        raise Failed(msg) from error
+        raise FailedError(msg) from error
     except subprocess.CalledProcessError as error:
         msg = f"`{mode}` of the producer ended with {error.returncode}: {error.stderr[-1000:]}"
-        raise Failed(msg) from error
+        raise FailedError(msg) from error
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

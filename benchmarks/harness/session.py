@@ -20,10 +20,11 @@ from harness.sizes import Pace, fit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from servers import Program
+
     from harness.catalogue import Peer
     from harness.plan import Step
     from harness.scale import Scale
-    from servers import Program
 
 __all__ = ["Session"]
 
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 #: Tasks of the trial that every queue has to pass, and tells how quick it is.
 TRIAL = 300
-#: Failed measurements after which a queue is given up.
+#: FailedError measurements after which a queue is given up.
 ENOUGH = 3
 #: What may go wrong with a queue; it is noted, and the run goes on.
 WRONG = (RuntimeError, OSError, ValueError, TimeoutError, KeyError)
@@ -54,6 +55,7 @@ class Session:
         run: str,
         peers: Sequence[Peer],
         scale: Scale,
+        *,
         program: Program,
         pythons: Sequence[str],
         seed: int,

@@ -34,5 +34,5 @@ def fit(pace: float, wanted: int, seconds: float, least: int = 100) -> int:
         least: tasks, whatever time they take.
     """
     tasks = int(max(min(pace * seconds, wanted), least))
-    digits = 10 ** max(len(str(tasks)) - 2, 0)
-    return tasks // digits * digits
+    digits = max(len(str(tasks)) - 2, 0)
+    return round(tasks - tasks % 10.0**digits)

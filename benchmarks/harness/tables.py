@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.ahead import where_others_lead
 from harness.catalogue import CLASSES
 from harness.columns import SECTIONS
 from harness.figures import spread
@@ -29,7 +30,8 @@ def report(results: Results) -> str:
         tables = [(section, table(results, section, peers)) for section in SECTIONS]
         found = [f"#### {section.title}\n\n{text}" for section, text in tables if text]
         if found:
-            parts += [f"### {title}", *found]
+            others = where_others_lead(results, peers) or ["- Nowhere in this run."]
+            parts += [f"### {title}", *found, "#### Where others are ahead", "\n".join(others)]
     return "\n\n".join([*parts, _runs(results), _versions(results), _failures(results)])
 
 
@@ -71,7 +73,7 @@ def table(results: Results, section: Section, peers: Sequence[str]) -> str | Non
 def _best(column: Column, found: Sequence[Spread | None]) -> float | None:
     """Returns the best median, if there are several to choose from."""
     known = [one.median for one in found if one is not None]
-    if column.more_is_better is None or len(known) < 2:
+    if len(known) < 2:
         return None
     return max(known) if column.more_is_better else min(known)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from harness.running import Failed
+from harness.running import FailedError
 from harness.settling import wait_until_quiet
 from harness.sizes import fit
 
@@ -63,7 +63,7 @@ def _behind(bench: Bench, scale: Scale, milliseconds: int) -> float:
             bench.wait(process, log, 1)
             try:
                 bench.wait(process, log, tasks, CUT_OFF)
-            except Failed:
+            except FailedError:
                 times = [time for _, time in log.runs()]
                 log.once({number for number, _ in log.runs()})
                 return (len(times) - 1) / (max(times) - min(times)) * 1e9

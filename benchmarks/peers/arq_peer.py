@@ -1,7 +1,7 @@
 """arq: a sorted set that is polled, every 10 ms instead of 500; its `poll_delay` allows that.
 
-It has no bulk call and runs coroutines alone; a function goes to an executor, as in its
-documentation under "Synchronous Jobs".
+It has no bulk call and runs coroutines alone, so its plain function goes to a thread from inside
+one.
 """
 
 from __future__ import annotations

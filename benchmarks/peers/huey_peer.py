@@ -14,7 +14,7 @@ from huey import RedisHuey, SqliteHuey
 from peers.bodies import FUNCTIONS
 from peers.ledger import URL
 
-#: Its fastest setting on SQLite, by its documentation: the file may lag behind after a power cut.
+#: Its fastest setting on SQLite: the file is never synced.
 UNSYNCED = os.environ.get("BENCH_VARIANT") == "nosync"
 
 

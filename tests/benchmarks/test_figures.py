@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from harness.figures import percentile, percentiles, spread
 
 
@@ -17,7 +16,9 @@ def test_a_spread_leaves_out_what_a_queue_cannot_do() -> None:
     assert spread([]) is None
 
 
-@pytest.mark.parametrize(("percent", "value"), [(1, 1), (50, 50), (99, 99), (99.5, 100), (100, 100)])
+@pytest.mark.parametrize(
+    ("percent", "value"), [(1, 1), (50, 50), (99, 99), (99.5, 100), (100, 100)]
+)
 def test_a_percentile_is_a_value_that_was_seen(percent: float, value: float) -> None:
     values = [float(number) for number in range(100, 0, -1)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from harness.catalogue import CLASSES
 from harness.charts import CHARTS, bars
 from harness.page import BEGIN, END, render, replace_results, shown_results

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from harness.results import Failure, Results, Row
 from harness.tables import report
 
@@ -117,3 +116,26 @@ def test_what_did_not_run_is_told() -> None:
 def test_results_without_runs_say_so() -> None:
     with pytest.raises(ValueError, match="have no runs"):
         report(Results())
+
+
+def test_where_others_are_ahead_is_told_with_the_figures() -> None:
+    text = report(results("one", qtasks=[2.0], saq=[5.0], arq=[3.0], rq=[1.0]))
+
+    assert "- Throughput, tasks a second, no-ops: saq 5, arq 3; qtasks 2" in text.splitlines()
+
+
+def test_less_may_be_better() -> None:
+    found = Results({"one": ABOUT}, {"qtasks": peer(), "saq": peer()})
+    found.rows += [
+        Row("one", 0, "qtasks", "drain", {"memory_mb": 40.0, "worker_cpu_us": 9.0}),
+        Row("one", 0, "saq", "drain", {"memory_mb": 30.0, "worker_cpu_us": 10.0}),
+    ]
+
+    text = report(found)
+
+    assert "- What a worker takes, MB: saq 30; qtasks 40" in text.splitlines()
+    assert "worker CPU µs: " not in text
+
+
+def test_nobody_ahead_is_told_too() -> None:
+    assert "- Nowhere in this run." in report(results("one", qtasks=[2.0], saq=[1.0]))

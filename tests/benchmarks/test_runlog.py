@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from harness.runlog import LostTasksError, RepeatedTasksError, RunLog
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

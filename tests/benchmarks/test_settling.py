@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from harness.settling import WATCH, Look, wait_until_quiet
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-
 from peers.produce import Caller, arrive
 from peers.timetable import idle_arrivals, steady_arrivals
 
