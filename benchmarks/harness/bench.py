@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.processes import cpu_seconds, memory_mb
+from harness.processes import Used, memory_mb
 from harness.runlog import RunLog
 from harness.running import FailedError, produce, worker
 from harness.settling import wait_until_quiet
@@ -35,7 +35,7 @@ class Drain:
         tasks: how many.
         seconds: from the first run to the last recorded outcome.
         commands: that the server ran for them, or changes of a file.
-        worker_cpu: seconds, the start of the worker included.
+        worker_cpu: seconds, from the first run on.
         server_cpu: seconds; None if there is no server.
         memory: MB of the worker and its children, at the end.
         left: bytes that remain, results included.
@@ -133,21 +133,21 @@ class Bench:
             FailedError: a task was lost, ran twice, or returned something else.
         """
         ids = self.fill(tasks, kind)
-        served = self.place.cpu_seconds()
         with (
             self.place.listening() as said,
             self.working(tasks, slots) as (process, log),
         ):
+            self.wait(process, log, 1)
+            used = Used(process.pid, self.place)
             self.wait(process, log, tasks)
-            last = wait_until_quiet(said, self.place.noise)
+            last = wait_until_quiet(used.beside(said), self.place.noise)
             starts = log.once(range(tasks))
-            now_served = self.place.cpu_seconds()
             drain = Drain(
                 tasks=tasks,
                 seconds=last.time - min(starts.values()) / 1e9,
                 commands=last.said,
-                worker_cpu=cpu_seconds(process.pid),
-                server_cpu=None if served is None or now_served is None else now_served - served,
+                worker_cpu=used.worker,
+                server_cpu=used.server,
                 memory=memory_mb(process.pid),
                 left=self.place.size(),
             )

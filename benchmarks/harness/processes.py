@@ -4,9 +4,58 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.places import Place
 
 PROC = Path("/proc")
+#: Seconds after the last task has begun, when its outcome is recorded and idling is yet cheap.
+SETTLED = 0.05
+
+
+class Used:
+    """Processor time of a worker and its server, from now on.
+
+    Args:
+        pid: the worker's.
+        place: the server's.
+
+    Attributes:
+        worker: seconds, when everything was done.
+        server: seconds; None if there is no server.
+    """
+
+    def __init__(self, pid: int, place: Place) -> None:
+        self.worker = 0.0
+        self.server: float | None = None
+        self._pid = pid
+        self._place = place
+        self._before = cpu_seconds(pid), place.cpu_seconds()
+
+    def beside(self, said: Callable[[], int]) -> Callable[[], int]:
+        """Returns a twin of ``said`` that reads the times once, a moment after its first call."""
+        due = time.monotonic() + SETTLED
+        read = False
+
+        def twin() -> int:
+            nonlocal read
+            if not read and time.monotonic() >= due:
+                read = True
+                self._read()
+            return said()
+
+        return twin
+
+    def _read(self) -> None:
+        worker, server = self._before
+        self.worker = cpu_seconds(self._pid) - worker
+        now = self._place.cpu_seconds()
+        self.server = None if server is None or now is None else now - server
 
 
 def memory_mb(pid: int) -> float:
@@ -18,7 +67,7 @@ def memory_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Returns the processor time of a process and its descendants, start-up included."""
+    """Returns the processor time that a process and its descendants have used."""
     return sum(map(_ticks, _tree(pid))) / os.sysconf("SC_CLK_TCK")
 
 

@@ -18,13 +18,23 @@ __all__ = ["Failure", "Results", "Row"]
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one measurement of one queue in one round."""
+    """The figures of one measurement of one queue in one round.
+
+    Attributes:
+        run: the id of the run.
+        round: its number, from 0.
+        peer: the queue.
+        measure: the measurement.
+        figures: what was found, by name; None for what the queue cannot do.
+        took: seconds, the start of server and worker included.
+    """
 
     run: str
     round: int
     peer: str
     measure: str
     figures: dict[str, float | None]
+    took: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Seconds that one phase may take.
 PATIENCE = 120.0
-#: Seconds in which a worker ends that was asked to.
-GRACE = 10.0
 
 #: Processors: the server has the first, and everything else the last.
 _CPUS = sorted(os.sched_getaffinity(0))
@@ -85,9 +83,7 @@ def worker(
     try:
         yield process
     finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+        # Nothing that it could still do counts, and some take seconds to say goodbye.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -113,10 +113,14 @@ class Session:
 
             return self._on_place(environment, on)
 
+        began = time.monotonic()
         found = self._attempt(step.round, step.peer, step.measure, take)
+        took = round(time.monotonic() - began, 1)
         if found is not None:
             self._say(" ".join(f"{key} {_short(value)}" for key, value in found.items()))
-            self.results.rows.append(Row(self._run, step.round, step.peer, step.measure, found))
+            rounded = {key: value and round(value, 4) for key, value in found.items()}
+            row = Row(self._run, step.round, step.peer, step.measure, rounded, took)
+            self.results.rows.append(row)
 
     def _on_place(self, environment: Environment, step: Callable[[Bench], T]) -> T:
         """Takes a step at an empty place of its own."""

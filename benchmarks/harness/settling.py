@@ -17,7 +17,7 @@ __all__ = ["PAUSE", "WATCH", "Look", "wait_until_quiet"]
 #: Seconds between two looks.
 LOOK: Final = 0.003
 #: Seconds for which the worker is watched; in the second half it is idle.
-WATCH: Final = 2.0
+WATCH: Final = 1.2
 #: Seconds for which a worker that has recorded everything is as quiet as an idle one.
 PAUSE: Final = 0.3
 #: An idle worker does not always say equally much.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.running import FailedError
 from harness.settling import wait_until_quiet
 from harness.sizes import fit
+from harness.slow_wire import SlowWire
 
 if TYPE_CHECKING:
     from harness.bench import Bench
@@ -57,17 +58,19 @@ def _behind(bench: Bench, scale: Scale, milliseconds: int) -> float:
     """Returns the tasks a second behind such a wire."""
     tasks = fit(bench.pace.drain / SLOWER, scale.delayed, scale.body_seconds)
     ids = bench.fill(tasks)
-    with bench.place.through_proxy() as proxy, bench.place.listening() as said:
-        proxy.delay(milliseconds / 1000)
-        with bench.working(tasks, url=proxy.url) as (process, log):
-            bench.wait(process, log, 1)
-            try:
-                bench.wait(process, log, tasks, CUT_OFF)
-            except FailedError:
-                times = [time for _, time in log.runs()]
-                log.once({number for number, _ in log.runs()})
-                return (len(times) - 1) / (max(times) - min(times)) * 1e9
-            last = wait_until_quiet(said, bench.place.noise)
-            begun = log.once(range(tasks))
-            bench.read_back(ids)
+    with (
+        SlowWire(bench.place.url, milliseconds / 1000) as slow,
+        bench.place.listening() as said,
+        bench.working(tasks, url=slow.url) as (process, log),
+    ):
+        bench.wait(process, log, 1)
+        try:
+            bench.wait(process, log, tasks, CUT_OFF)
+        except FailedError:
+            times = [time for _, time in log.runs()]
+            log.once({number for number, _ in log.runs()})
+            return (len(times) - 1) / (max(times) - min(times)) * 1e9
+        last = wait_until_quiet(said, bench.place.noise)
+        begun = log.once(range(tasks))
+        bench.read_back(ids)
     return tasks / (last.time - min(begun.values()) / 1e9)
