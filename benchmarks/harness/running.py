@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.environment import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.environment import Environment
 
@@ -32,7 +33,7 @@ class FailedError(RuntimeError):
 def produce(
     environment: Environment, url: str, mode: str, stdin: object = None, **options: object
 ) -> dict[str, Any]:
-    """Runs one phase of the producer and returns what it printed.
+    """Runs one phase of the producer and returns what it wrote.
 
     Raises:
         FailedError: it ended with an error, or took too long.
@@ -41,9 +42,9 @@ def produce(
     module = environment.peer.module
     command = [environment.command("python"), "-m", "peers.produce", module, mode, *flags]
     try:
-        with pinned(PEER_CPU):
-            done = subprocess.run(
-                command,
+        with tempfile.NamedTemporaryFile() as file, pinned(PEER_CPU):
+            subprocess.run(
+                [*command, f"--out={file.name}"],
                 cwd=HERE,
                 env=_variables(environment, url),
                 input=json.dumps(stdin),
@@ -52,13 +53,13 @@ def produce(
                 check=True,
                 timeout=PATIENCE,
             )
+            found: dict[str, Any] = json.loads(Path(file.name).read_text())
     except subprocess.TimeoutExpired as error:
         msg = f"`{mode}` of the producer took more than {PATIENCE:.0f} s"
         raise FailedError(msg) from error
     except subprocess.CalledProcessError as error:
         msg = f"`{mode}` of the producer ended with {error.returncode}: {error.stderr[-1000:]}"
         raise FailedError(msg) from error
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -101,5 +102,11 @@ def pinned(cpu: int) -> Iterator[None]:
 
 
 def _variables(environment: Environment, url: str) -> dict[str, str]:
+    """Returns the variables of a process, without those that set up Python or QTasks here."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BENCH_", "PYTHON", "QTASKS_"))
+    }
     mine = {"BENCH_URL": url, "PYTHONPATH": str(HERE), **environment.peer.variables}
-    return {**os.environ, **mine}
+    return {**kept, **mine}

@@ -1,8 +1,9 @@
 """The producer's side of a measurement, run in the environment of a queue.
 
-    python -m peers.produce PEER one|together|bulk|check|arrive --kind noop --tasks N
+    python -m peers.produce PEER one|together|bulk|check|arrive --out FILE --kind noop --tasks N
 
-It prints JSON; ``check`` reads the ids of the tasks, and ``arrive`` the times, as JSON.
+It writes JSON into a file, since what a queue prints is its own business; ``check`` reads the ids
+of the tasks, and ``arrive`` the times, as JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("peer")
     parser.add_argument("mode", choices=(*WAYS, "check", "arrive"))
+    parser.add_argument("--out", type=Path, required=True, help="where the answer is written")
     parser.add_argument("--kind", default="noop", help="which of the tasks")
     parser.add_argument("--tasks", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="the number of the first task")
@@ -157,8 +160,7 @@ def main() -> None:
     import uvloop
 
     found = uvloop.run(run(options))
-    # What was printed before is the queue's; this line is the last.
-    print(json.dumps(found))
+    options.out.write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
