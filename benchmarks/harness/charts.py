@@ -22,12 +22,14 @@ class Chart(NamedTuple):
         measure: where its figure comes from.
         figure: the name of that.
         title: what it shows, with the unit.
+        less_is_better: whether the smallest figure is the best.
         logarithmic: whether equal distances are equal ratios.
     """
 
     measure: str
     figure: str
     title: str
+    less_is_better: bool = False
     logarithmic: bool = False
 
 
@@ -36,8 +38,10 @@ CHARTS = (
     Chart("delay", "delay_2ms_per_s", "No-ops a second behind 2 ms"),
     Chart("enqueue", "enqueue_one_per_s", "Added one by one, a second"),
     Chart("enqueue", "enqueue_bulk_per_s", "Added 1,000 a call, a second"),
-    Chart("latency", "result_p50_ms", "To the result, p50, ms (logarithmic)", logarithmic=True),
-    Chart("drain", "memory_mb", "Memory of a worker, MB"),
+    Chart(
+        "latency", "result_p50_ms", "To the result, p50, ms", less_is_better=True, logarithmic=True
+    ),
+    Chart("drain", "memory_mb", "Memory of a worker, MB", less_is_better=True),
 )
 
 
@@ -64,7 +68,7 @@ def bars(results: Results, chart: Chart, peers: Sequence[str]) -> Bars | None:
     known = [(peer, one) for peer, one in found.items() if one is not None]
     if not known:
         return None
-    known.sort(key=lambda pair: pair[1].median, reverse=not chart.title.endswith(("MB", "mic)")))
+    known.sort(key=lambda pair: pair[1].median, reverse=not chart.less_is_better)
     return Bars(
         [peer for peer, _ in known],
         [one.median for _, one in known],
