@@ -24,26 +24,26 @@ class Measure:
         take: takes it, of one queue at an empty place, and returns figures by their names.
         about: what it is, for the command line.
         wire: whether it needs a server, not a file.
-        once: whether one round is enough, because the figures do not depend on the moment.
+        most: rounds that are enough: fewer for counts, which do not depend on the moment.
     """
 
     take: Callable[[Bench, Scale], dict[str, float | None]]
     about: str
     wire: bool = False
-    once: bool = False
+    most: int = 100
 
 
 MEASURES = {
     "enqueue": Measure(draining.enqueue, "add tasks: one by one, 32 at a time, in bulk"),
     "drain": Measure(draining.drain, "run no-ops; processor time, commands, memory"),
-    "sleepers": Measure(draining.sleepers, "run tasks that sleep 10 ms, 100 at a time"),
-    "plain": Measure(draining.plain, "run plain functions"),
-    "cpu": Measure(draining.cpu, "run tasks that compute"),
+    "sleepers": Measure(draining.sleepers, "run tasks that sleep 10 ms, 100 at a time", most=2),
+    "plain": Measure(draining.plain, "run plain functions", most=2),
+    "cpu": Measure(draining.cpu, "run tasks that compute", most=2),
     "latency": Measure(arriving.latency, "open loop: from due to started, and to the result"),
-    "wake": Measure(arriving.wake, "how soon an idle worker runs a task", once=True),
+    "wake": Measure(arriving.wake, "how soon an idle worker runs a task", most=1),
     "round_trips": Measure(
-        wire.round_trips, "count round trips and bytes, busy and idle", wire=True, once=True
+        wire.round_trips, "count round trips and bytes, busy and idle", wire=True, most=1
     ),
-    "delay": Measure(wire.delay, "run no-ops behind 1 and 2 ms of delay", wire=True),
-    "growth": Measure(growing.growth, "add and run tasks where many are queued", once=True),
+    "delay": Measure(wire.delay, "run no-ops behind 1 and 2 ms of delay", wire=True, most=2),
+    "growth": Measure(growing.growth, "add and run tasks where many are queued", most=1),
 }

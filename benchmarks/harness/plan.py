@@ -30,7 +30,7 @@ def plan(peers: Sequence[Peer], measures: Mapping[str, Measure], rounds: int) ->
     steps: list[Step] = []
     for number in range(rounds):
         for place, (name, measure) in enumerate(measures.items()):
-            if measure.once and number:
+            if number >= measure.most:
                 continue
             able = [peer.name for peer in peers if not (measure.wire and peer.embedded)]
             turn = (number + place) % len(able) if able else 0

@@ -58,7 +58,7 @@ def produce(
         msg = f"`{mode}` of the producer took more than {PATIENCE:.0f} s"
         raise FailedError(msg) from error
     except subprocess.CalledProcessError as error:
-        msg = f"`{mode}` of the producer ended with {error.returncode}: {error.stderr[-1000:]}"
+        msg = f"`{mode}` of the producer ended with {error.returncode}: {error.stderr[-300:]}"
         raise FailedError(msg) from error
     return found
 

@@ -7,6 +7,7 @@ So a sweep is made before the first job is handed out; the next one comes a minu
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from saq import Queue, Worker
@@ -53,7 +54,11 @@ class Producer:
         return await queue.enqueue(kind, number=number, text=text, timeout=0, ttl=3600, retries=3)
 
     async def result(self, job: Any) -> object:
-        await job.refresh(until_complete=60)
+        # A job that ends between a look at it and the subscription is waited for in vain.
+        for _ in range(60):
+            with contextlib.suppress(TimeoutError):
+                await job.refresh(until_complete=1)
+                break
         return job.result
 
     def id(self, job: Any) -> str:
