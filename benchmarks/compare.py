@@ -65,19 +65,21 @@ def main() -> None:
         "rounds": options.rounds or scale.rounds,
         "scale": dataclasses.asdict(scale),
     }
+    new = RESULTS / f"{now:%Y-%m-%d-%H%M}-peers.json" if options.save else None
     try:
         session.measure(session.prepare(), options.measures, options.rounds or scale.rounds)
     except KeyboardInterrupt:
         print("interrupted: what was measured so far counts", file=sys.stderr)
-    results = before.merged(session.results)
-    print(report(results))
-    if path := options.into or (
-        RESULTS / f"{now:%Y-%m-%d-%H%M}-peers.json" if options.save else None
-    ):
+    finally:
+        conclude(before.merged(session.results), options.into or new)
+
+
+def conclude(results: Results, path: Path | None) -> None:
+    """Keeps the results, if they are to be kept, and prints the tables."""
+    if path is not None:
         results.save(path)
-        print(
-            f"saved in {path}; show it with: python benchmarks/publish.py {path}", file=sys.stderr
-        )
+        print(f"saved; show it with: python benchmarks/publish.py {path}", file=sys.stderr)
+    print(report(results))
 
 
 def commit() -> str:

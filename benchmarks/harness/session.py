@@ -34,8 +34,6 @@ T = TypeVar("T")
 TRIAL = 300
 #: FailedError measurements after which a queue is given up.
 ENOUGH = 3
-#: What may go wrong with a queue; it is noted, and the run goes on.
-WRONG = (RuntimeError, OSError, ValueError, TimeoutError, KeyError)
 
 
 class Session:
@@ -139,7 +137,7 @@ class Session:
         for again in (True, False):
             try:
                 return step()
-            except WRONG as error:
+            except Exception as error:  # noqa: BLE001 - whatever fails is noted, and the run goes on
                 why = " ".join(str(error).split()) or type(error).__name__
                 self._say(f"{peer}, {measure or 'trial'}: {why}")
                 self.results.failures.append(Failure(self._run, number, peer, measure, why))

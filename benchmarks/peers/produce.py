@@ -36,7 +36,7 @@ class Caller:
 
     def __init__(self, producer: Any) -> None:
         self._blocking: bool = producer.blocking
-        self._threads = ThreadPoolExecutor(2 * TOGETHER)
+        self._threads = ThreadPoolExecutor(4 * TOGETHER)
 
     async def here(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Makes one call, and waits for it as a program of the queue's own kind would."""
