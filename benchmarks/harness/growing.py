@@ -37,8 +37,7 @@ def _first(bench: Bench, queued: int, scale: Scale) -> float:
     tasks = min(fit(bench.pace.drain, RUN, scale.body_seconds), queued)
     with bench.working(queued) as (process, log):
         bench.wait(process, log, tasks)
-        log.once({number for number, _ in log.runs()})
-        times = sorted(time for _, time in log.runs())[:tasks]
+        times = sorted(log.once().values())[:tasks]
     # The first tenth has the warming-up in it.
     tenth = tasks // 10
     return (tasks - tenth - 1) / (times[-1] - times[tenth]) * 1e9

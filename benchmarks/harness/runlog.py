@@ -50,15 +50,19 @@ class RunLog:
         notes = NOTE.iter_unpack(self.path.read_bytes())
         return [(number - 1, time) for number, time in notes if number]
 
-    def once(self, expected: Iterable[int]) -> dict[int, int]:
+    def once(self, expected: Iterable[int] | None = None) -> dict[int, int]:
         """Returns when each task began.
+
+        Args:
+            expected: the tasks that must have begun; none means those that have, for a worker that
+                is not done.
 
         Raises:
             LostTasksError: one of the expected did not begin.
             RepeatedTasksError: one began twice, or one that nobody has added.
         """
         runs = self.runs()
-        wanted = set(expected)
+        wanted = {number for number, _ in runs} if expected is None else set(expected)
         counts = collections.Counter(number for number, _ in runs)
         if lost := sorted(wanted - counts.keys()):
             msg = f"{len(lost)} of {len(wanted)} tasks did not run, such as {lost[:5]}"
