@@ -58,3 +58,12 @@ def test_a_worker_that_runs_far_too_many_goes_on(tmp_path: Path) -> None:
     log = noted(tmp_path, *range(1500), room=3)
 
     assert len(log.runs()) == 1003
+
+
+def test_a_worker_that_is_not_done_has_run_some_once(tmp_path: Path) -> None:
+    assert noted(tmp_path, 2, 0).once().keys() == {0, 2}
+
+
+def test_a_worker_that_is_not_done_has_run_none_twice(tmp_path: Path) -> None:
+    with pytest.raises(RepeatedTasksError, match=r"1 of 2 tasks"):
+        noted(tmp_path, 2, 0, 2).once()
