@@ -1,39 +1,44 @@
-"""QTasks: as it comes, with as many slots as the others."""
+"""QTasks: as it comes, with as many slots as the others and the prefetch that ArdiQ gets."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from catalogue import SLOTS
-from ledger import URL, note
-
+from peers.bodies import COROUTINES
+from peers.ledger import SLOTS, URL
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-app = QueueTasks(broker_url=URL, config=QueueConfig(max_tasks_process=SLOTS, prefetch=256))
+#: On a file, sync it at each commit, so that a power cut loses nothing.
+SYNCED = "?durability=power" if os.environ.get("BENCH_VARIANT") == "power" else ""
 
-
-@app.task
-async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
-    note(number)
-    return number
+app = QueueTasks(
+    broker_url=URL + SYNCED if URL else "memory://",
+    config=QueueConfig(max_tasks_process=SLOTS, prefetch=256),
+)
+tasks: dict[str, Any] = {kind: app.task(name=kind)(body) for kind, body in COROUTINES.items()}
 
 
 class Producer:
+    """Adds tasks, and reads their results."""
+
+    blocking = False
+
     async def start(self) -> None:
         pass
 
     async def stop(self) -> None:
         await app.close()
 
-    async def one(self, number: int, text: str) -> Any:
-        return await noop.add_task(number, text)
+    async def one(self, kind: str, number: int, text: str) -> Any:
+        return await tasks[kind].add_task(number, text)
 
-    async def bulk(self, arguments: Iterable[tuple[int, str]]) -> list[Any]:
-        return await app.add_tasks(noop.build(*one) for one in arguments)
+    async def bulk(self, kind: str, arguments: Iterable[tuple[int, str]]) -> list[Any]:
+        return await app.add_tasks(tasks[kind].build(*one) for one in arguments)
 
     async def result(self, handle: Any) -> object:
         return await handle.result(timeout=60)

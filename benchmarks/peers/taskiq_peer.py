@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import URL, note
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
+
+from peers.bodies import COROUTINES
+from peers.ledger import URL
 
 #: Seconds between two looks for a result; the default is 0.2.
 CHECK_INTERVAL = 0.001
 
-results: RedisAsyncResultBackend[Any] = RedisAsyncResultBackend(URL, result_ex_time=3600)
-broker = RedisStreamBroker(URL, consumer_id="0", xread_count=64).with_result_backend(results)
-
-
-@broker.task
-async def noop(number: int, text: str) -> int:  # noqa: ARG001 - only carried
-    note(number)
-    return number
+_url = URL or "redis://localhost"
+results: Any = RedisAsyncResultBackend(_url, result_ex_time=3600)
+broker: Any = RedisStreamBroker(_url, consumer_id="0", xread_count=64).with_result_backend(results)
+tasks = {kind: broker.task(task_name=kind)(body) for kind, body in COROUTINES.items()}
 
 
 class Producer:
+    """Adds tasks, and reads their results."""
+
+    blocking = False
     bulk = None
 
     async def start(self) -> None:
@@ -29,8 +30,8 @@ class Producer:
     async def stop(self) -> None:
         await broker.shutdown()
 
-    async def one(self, number: int, text: str) -> Any:
-        return await noop.kiq(number, text)
+    async def one(self, kind: str, number: int, text: str) -> Any:
+        return await tasks[kind].kiq(number, text)
 
     async def result(self, handle: Any) -> object:
         done = await handle.wait_result(check_interval=CHECK_INTERVAL, timeout=60)

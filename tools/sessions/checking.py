@@ -49,6 +49,7 @@ def typing(session: nox.Session) -> None:
     for version in (SUPPORTED[0], SUPPORTED[-1]):
         mypy = ("mypy", f"--python-version={version}")
         session.run(*mypy, "noxfile.py", "conftest.py", "tools", *sources)
+        session.run(*mypy, "benchmarks")
         for directory in sorted(tests):
             files = sorted(directory.glob("*.py"))
             session.run(*mypy, *(str(path.relative_to(ROOT)) for path in files))

@@ -7,7 +7,7 @@ import nox
 from sessions.pythons import MAIN
 from sessions.tree import editable, group
 
-__all__ = ["bench", "demo"]
+__all__ = ["bench", "demo", "performance"]
 
 
 @nox.session(python=MAIN)
@@ -20,5 +20,12 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=MAIN, requires=["servers"])
 def bench(session: nox.Session) -> None:
     """Measure QTasks beside its peers; arguments after ``--`` go to benchmarks/compare.py."""
-    session.install(*editable(), *group("test"))
-    session.run("python", "benchmarks/compare.py", *session.posargs)
+    session.install(*editable(), *group("bench"))
+    session.run("python", "benchmarks/compare.py", *(session.posargs or ("--save",)))
+
+
+@nox.session(python=MAIN)
+def performance(session: nox.Session) -> None:
+    """Show results of ``bench`` in docs/performance.md; their file follows ``--``."""
+    session.install(*editable(), *group("bench"))
+    session.run("python", "benchmarks/publish.py", *session.posargs)

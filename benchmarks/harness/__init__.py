@@ -1,0 +1,1 @@
+"""What measures: it installs queues, runs them, watches, reckons, and never imports one."""

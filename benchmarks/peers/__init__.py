@@ -1,0 +1,1 @@
+"""What runs in the environments of the queues: their tasks, their workers and who adds tasks."""
