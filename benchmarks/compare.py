@@ -113,7 +113,7 @@ def parse() -> argparse.Namespace:
         help="see below (all)",
     )
     which.add_argument("--quick", action="store_true", help="small and once: does it work?")
-    which.add_argument("--rounds", type=int, metavar="N", help="of each measurement (3)")
+    which.add_argument("--rounds", type=int, metavar="N", help="of each measurement, at most (3)")
     which.add_argument("--seed", type=int, default=1, metavar="N", help="of what is random (1)")
     where = parser.add_argument_group("with what, and where to")
     where.add_argument("--server", default="valkey-9", help="a server the tests know (valkey-9)")

@@ -37,13 +37,13 @@ MEASURES = {
     "enqueue": Measure(draining.enqueue, "add tasks: one by one, 32 at a time, in bulk"),
     "drain": Measure(draining.drain, "run no-ops; processor time, commands, memory"),
     "sleepers": Measure(draining.sleepers, "run tasks that sleep 10 ms, 100 at a time", most=2),
-    "plain": Measure(draining.plain, "run plain functions", most=2),
-    "cpu": Measure(draining.cpu, "run tasks that compute", most=2),
+    "plain": Measure(draining.plain, "run plain functions", most=1),
+    "cpu": Measure(draining.cpu, "run tasks that compute", most=1),
     "latency": Measure(arriving.latency, "open loop: from due to started, and to the result"),
     "wake": Measure(arriving.wake, "how soon an idle worker runs a task", most=1),
     "round_trips": Measure(
         wire.round_trips, "count round trips and bytes, busy and idle", wire=True, most=1
     ),
-    "delay": Measure(wire.delay, "run no-ops behind 1 and 2 ms of delay", wire=True, most=2),
+    "delay": Measure(wire.delay, "run no-ops behind 1 and 2 ms of delay", wire=True, most=1),
     "growth": Measure(growing.growth, "add and run tasks where many are queued", most=1),
 }

@@ -21,7 +21,7 @@ DELAYS = (1, 2)
 #: A wire makes a queue slower by this much at least: only for how many tasks there are.
 SLOWER = 4
 #: Seconds after which a drain behind a slow wire is cut off; its rate is that of the runs so far.
-CUT_OFF = 8.0
+CUT_OFF = 6.0
 
 
 def round_trips(bench: Bench, scale: Scale) -> dict[str, float | None]:
