@@ -58,7 +58,7 @@ async def _caught_up(engine: Engine, queues: Sequence[str]) -> None:
 
 
 class TestKafka(BrokerConformance):
-    TIME_SCALE: ClassVar[float] = 0.005
+    TIME_SCALE: ClassVar[float] = 0.02
 
     @pytest.fixture
     def clock(self) -> Clock:

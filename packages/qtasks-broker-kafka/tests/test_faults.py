@@ -166,7 +166,9 @@ def test_a_worker_outlives_a_server_that_is_away(
     fleet = make_fleet(f"kafka://{server.address}?partitions=1&timeout=2")
     running, *_ = fleet.add(("stuck", ["one", str(fleet.go)]), *(quick(n) for n in range(2, 9)))
     worker = fleet.start()
-    fleet.wait(lambda counts: counts["begin one"] and done(counts, "quick") == 7, "nothing runs")
+    fleet.wait(
+        lambda counts: counts["begin one"] == 1 and done(counts, "quick") == 7, "nothing runs"
+    )
     server.freeze()
     fleet.go.touch()
     wait_until(lambda: running.refresh().status == "success", "the outcome is not written")

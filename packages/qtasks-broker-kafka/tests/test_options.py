@@ -47,7 +47,7 @@ def test_a_url_says_all() -> None:
         ("kafka://a:1,,b:2", "'' is no server"),
         ("kafka://host:99999", "is no server"),
         ("kafka://host/bad prefix!", "the prefix behind the host is 'bad prefix!'"),
-        ("kafka://host?partitons=3", "an option 'partitons' that nobody knows; there are ca,"),
+        ("kafka://host?partitionz=3", "an option 'partitionz' that nobody knows; there are ca,"),
         ("kafka://host?partitions=0", "partitions='0': it is a whole number of at least 1"),
         ("kafka://host?partitions=1.5", "it is a whole number"),
         ("kafka://host?timeout=nan", "timeout='nan': it is a number"),

@@ -102,6 +102,15 @@ async def test_a_task_that_is_too_large_is_told_alone(opened: Any, kafka: str) -
     assert "max_message=2000: raise it" in str(answers[0])
 
 
+async def test_small_tasks_do_not_ride_with_large_ones(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?partitions=1")
+    sizes = [10, 700_000, 10, 400_000, 400_000, 10]
+    mixed = [Message(f"id-{n}", "t", "default", bytes(size)) for n, size in enumerate(sizes)]
+    await broker.publish(mixed)
+    got = await claim(broker, len(mixed))
+    assert [delivery.message for delivery in got] == mixed
+
+
 async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
     opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faststream import AckPolicy, FastStream
@@ -32,10 +33,12 @@ async def produce(count: int) -> None:
     await admin.close()
     sender = KafkaBroker(BOOTSTRAP)
     await sender.connect()
+    started = time.perf_counter()
     for start in range(0, count, 100):
         await asyncio.gather(
             *(sender.publish(n, "bench") for n in range(start, min(start + 100, count)))
         )
+    print(time.perf_counter() - started)
     await sender.stop()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 
 from notes import BOOTSTRAP, SLEEP, SLOTS, note
 
@@ -26,14 +27,18 @@ async def work(number: int) -> int:
 
 
 async def produce(count: int) -> None:
+    started = time.perf_counter()
     for start in range(0, count, 100):
         await asyncio.gather(*(work.add_task(n) for n in range(start, min(start + 100, count))))
+    print(time.perf_counter() - started)
     await app.close()
 
 
 async def produce_many(count: int) -> None:
+    started = time.perf_counter()
     for start in range(0, count, 1000):
         await app.add_tasks([work.build(n) for n in range(start, min(start + 1000, count))])
+    print(time.perf_counter() - started)
     await app.close()
 
 

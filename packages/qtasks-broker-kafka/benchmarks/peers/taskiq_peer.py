@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 
 from kafka.admin import NewTopic
 from notes import BOOTSTRAP, SLEEP, SLOTS, note
@@ -22,8 +23,10 @@ async def work(number: int) -> int:
 
 async def produce(count: int) -> None:
     await broker.startup()
+    started = time.perf_counter()
     for start in range(0, count, 100):
         await asyncio.gather(*(work.kiq(n) for n in range(start, min(start + 100, count))))
+    print(time.perf_counter() - started)
     await broker.shutdown()
 
 

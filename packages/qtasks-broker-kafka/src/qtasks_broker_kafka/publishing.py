@@ -135,8 +135,8 @@ class Publisher:
             try:
                 self._producer = await self._start(idempotent=True)
             except (errors.KafkaError, TimeoutError) as error:
-                if isinstance(error, errors.KafkaConnectionError):
-                    raise
+                if isinstance(error, TimeoutError | errors.KafkaConnectionError):
+                    raise  # it may have them, and is away
                 self._give_up(error)
         if self._producer is None:
             self._producer = await self._start(idempotent=False)
@@ -202,7 +202,8 @@ class _Batches:
             if place not in self._open:
                 self._open[place] = self._producer.create_batch(), set()
             builder, numbers = self._open[place]
-            if builder.size() < _BATCH or not numbers:
+            # The limit of a topic counts for whole batches; only a large record has one for itself.
+            if not numbers or builder.size() + len(record.value or b"") <= _BATCH:
                 added = builder.append(key=record.key, value=record.value, timestamp=None)
                 if added is not None:
                     numbers.add(number)

@@ -25,6 +25,7 @@ __all__ = ["Topics"]
 _COPIES: Final = 3
 _EXISTS: Final = 36
 _MS: Final = 1000
+_HOUR: Final = "3600000"
 
 
 class Topics:
@@ -121,7 +122,14 @@ class Topics:
         )
 
     def _control(self, name: str, copies: int) -> NewTopic:
-        return self._new(name, 1, copies, {"cleanup.policy": "compact"})
+        # Signs of life come every few seconds: without short segments they would pile up for days.
+        configs = {
+            "cleanup.policy": "compact",
+            "delete.retention.ms": _HOUR,
+            "min.cleanable.dirty.ratio": "0.1",
+            "segment.ms": _HOUR,
+        }
+        return self._new(name, 1, copies, configs)
 
     def _new(self, name: str, partitions: int, copies: int, configs: dict[str, Any]) -> NewTopic:
         in_sync = self._options.min_insync or max(1, copies - 1)

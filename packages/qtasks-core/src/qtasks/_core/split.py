@@ -171,7 +171,9 @@ class SplitBroker(BaseBroker):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
         """Writes the outcomes, then acknowledges the broker's messages."""
-        refused = list(await self._records.finish([*map(_remembered, settlements)]))
+        if self._broker.capabilities.processes:  # else it dies with this process, and forgets too
+            settlements = [*map(_remembered, settlements)]
+        refused = list(await self._records.finish(settlements))
         held = [self._held.pop(s.id)[1] for s in settlements if s.id in self._held]
         await self._acknowledge(held)
         return refused
