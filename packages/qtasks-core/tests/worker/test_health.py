@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig
 from qtasks.exc import ServerUnavailableError
@@ -138,4 +140,27 @@ async def test_renewed_leases_are_told_with_their_queues() -> None:
     held, lost = ear.held[0]
     assert [one.queue for one in held] == ["slow"]
     assert not lost
+    await app.close()
+
+
+async def test_a_failure_that_is_to_be_raised_stops_the_worker_and_keeps_its_tasks() -> None:
+    class Strict(Plugin):
+        @on("worker_exchanged")
+        def fail(self, runs: Any) -> None:
+            if runs:
+                msg = "not like this"
+                raise RuntimeError(msg)
+
+    app, _ = make_app()
+    app.add_plugin(Strict("strict"), on_error="raise")
+
+    @app.task
+    async def noop() -> int:
+        return 1
+
+    handle = await noop.add_task()
+    with pytest.raises(RuntimeError, match="not like this"):
+        await app.worker().run()
+
+    assert (await handle.refresh()).status == "success"
     await app.close()

@@ -11,7 +11,7 @@ from qtasks._triggers import emit
 from qtasks.schemas import Delivery, Fail, Finished, Outcome, Retry, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qtasks._triggers.registry import TriggerRegistry
     from qtasks._triggers.table import TriggerTable
@@ -92,6 +92,7 @@ async def _tell(worker: Any, table: TriggerTable, finished: Finished, *, fenced:
 async def tell_exchanged(
     worker: Any,
     registry: TriggerRegistry,
+    failed: Callable[[Exception], object],
     answer: Exchange,
     *,
     batch: Sequence[Finished | Settlement],
@@ -102,6 +103,7 @@ async def tell_exchanged(
     Args:
         worker: the worker.
         registry: the plugins.
+        failed: takes the failure of a plugin whose failures are to be raised.
         answer: what the broker said.
         batch: what was settled.
         **measured: what else ``worker_exchanged`` tells.
@@ -114,7 +116,10 @@ async def tell_exchanged(
             "refused": answer.refused,
             **measured,
         }
-        await emit.notify("worker_exchanged", subscribers, about)
+        try:
+            await emit.notify("worker_exchanged", subscribers, about)
+        except Exception as error:  # noqa: BLE001 - as failed says
+            failed(error)
 
 
 def _log_failure(delivery: Delivery, outcome: Outcome) -> None:

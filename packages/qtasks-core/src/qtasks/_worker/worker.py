@@ -47,7 +47,7 @@ from qtasks.schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from qtasks._config import QueueConfig
     from qtasks._core.connection import Connection
@@ -243,9 +243,7 @@ class Worker:
             stale=lambda delivery: self._revoking.drop(delivery.id, delivery.token),
             committed=self._committed,
             expired=lambda delivery, reason: self._revoking.cancel(delivery, reason),  # noqa: PLW0108 - it is made below
-            exchanged=lambda *it, **more: self._told(
-                tell_exchanged(self, self._registry, *it, **more)
-            ),
+            exchanged=partial(tell_exchanged, self, self._registry, self._plugin_failed),
         )
         self._runner = Runner(
             worker=self,
@@ -359,14 +357,14 @@ class Worker:
             self.settled += not back
         if self.on_settled is not None:
             self.on_settled()
-        await self._told(tell_settled(self, self._registry, finished, fenced=fenced))
-
-    async def _told(self, telling: Awaitable[None]) -> None:
         try:
-            await telling
+            await tell_settled(self, self._registry, finished, fenced=fenced)
         except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
-            self._raised = self._raised or error
-            self._asked_to_stop(hurry=False)
+            self._plugin_failed(error)
+
+    def _plugin_failed(self, error: Exception) -> None:
+        self._raised = self._raised or error
+        self._asked_to_stop(hurry=False)
 
     # Stopping
 
