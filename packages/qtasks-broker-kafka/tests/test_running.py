@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -181,3 +183,38 @@ def test_dead_letters_are_copied_to_a_topic(kafka: str, kafka_address: str, tmp_
 def test_a_topic_that_cannot_be_is_refused(kafka: str) -> None:
     with pytest.raises(ConfigError, match="topic='no topic'"):
         DeadLetterTopic(kafka, "no topic")
+
+
+FORK = """
+import os, sys
+from qtasks import QueueTasks
+
+app = QueueTasks(broker_url=sys.argv[1], storage_url=sys.argv[2], plugins=[])
+
+@app.task
+def double(number):
+    return 2 * number
+
+double.add_task(1)
+if os.fork() == 0:
+    double.add_task(2)
+    app.close()
+    os._exit(0)
+assert os.wait()[1] == 0
+double.add_task(3)
+app.run_forever(burst=True)
+print(sorted(task.returning for task in app.list_tasks(status="success")[0]))
+app.close()
+"""
+
+
+def test_a_fork_connects_anew(kafka: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, kafka, f"sqlite:///{tmp_path / 'q.db'}"],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.stdout == "[2, 4, 6]\n"
+    assert "Unclosed" not in ran.stderr

@@ -34,13 +34,17 @@ class Hub:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._inherited: list[Engine] = []
+        self._engine: Engine | None = None
         self._reset()
 
     def _reset(self) -> None:
+        if self._engine is not None:  # the driver complains of connections that nobody closes
+            self._inherited.append(self._engine)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._users = 0
-        self._engine: Engine | None = None
+        self._engine = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
