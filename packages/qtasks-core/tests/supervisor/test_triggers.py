@@ -164,6 +164,7 @@ async def test_a_task_that_took_down_its_workers_is_told_of(
     assert set(told) == set(CATALOGUE["worker_dead_letter"].arguments)
     assert (told["uuid"], told["reason"]) == (str(handle.uuid), "worker_lost")
     assert (told["worker"].app, told["worker"].broker) == (module.app, module.app.broker)
+    assert {told["worker"]: 1}[told["worker"]] == 1  # plugins look things up by workers
     exits = [told for name, told in recorder.calls if name == "worker_child_exit"]
     assert told["worker"].id in {end["worker_id"] for end in exits}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from qtasks._triggers import emit
@@ -16,10 +16,25 @@ if TYPE_CHECKING:
 
     from qtasks._triggers.registry import TriggerRegistry
 
-__all__ = ["Supervising"]
+__all__ = ["Gone", "Supervising"]
 
 #: Seconds that a kill waits for plugins.
 _BEFORE_KILL: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gone:
+    """What is left of a worker whose process is dead; plugins may keep it as they keep workers.
+
+    Attributes:
+        id: the id of the worker.
+        app: the app.
+        broker: the broker.
+    """
+
+    id: str
+    app: object
+    broker: object
 
 
 class Supervising:
@@ -93,7 +108,7 @@ class Supervising:
         if self._registry is None or self._beside is None:
             return
         subscribers = self._registry.table.worker_dead_letter
-        gone = SimpleNamespace(id=worker, app=self._owner, broker=self._broker)
+        gone = Gone(worker, self._owner, self._broker)
         about = {"worker": gone, "reason": "worker_lost", "task_func": None, "task_broker": None}
         for task_id in ids:
             each = {**about, "uuid": task_id}
