@@ -129,9 +129,13 @@ def test_after_a_kill_only_what_was_running_runs_again(
 ) -> None:
     fleet = make_fleet(f"{kafka}?partitions=1")
     number = 2000
-    fleet.add(("stuck", ["head", str(fleet.go)]), *(quick(n) for n in range(number)))
+    _, *others = fleet.add(("stuck", ["head", str(fleet.go)]), *(quick(n) for n in range(number)))
     first = fleet.start()
     fleet.wait(lambda counts: done(counts, "quick") == number, "the head holds up the others")
+    wait_until(
+        lambda: all(handle.refresh().status == "success" for handle in others),
+        "their outcomes are not written",
+    )
     assert fleet.count()["end head"] == 0
     fleet.kill(first)
     fleet.start()

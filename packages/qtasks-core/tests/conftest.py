@@ -7,6 +7,7 @@ import importlib
 import inspect
 import sys
 import textwrap
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,6 +129,17 @@ def make_harness(colour: str, url: str) -> Iterator[Callable[..., Harness]]:
 def harness(make_harness: Callable[..., Harness]) -> Harness:
     """A harness with default settings."""
     return make_harness()
+
+
+@pytest.fixture
+def no_other_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes brokers that have packages of their own look as if these were not installed."""
+
+    def of_core(*, group: str) -> list[EntryPoint]:
+        found = entry_points(group=group)
+        return [each for each in found if not (each.dist and "-broker-" in each.dist.name)]
+
+    monkeypatch.setattr("qtasks.app.servers.entry_points", of_core)
 
 
 class Site:

@@ -35,6 +35,7 @@ def url() -> str:
     return "memory://"
 
 
+@pytest.mark.usefixtures("no_other_brokers")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

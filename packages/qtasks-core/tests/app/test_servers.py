@@ -146,6 +146,7 @@ def test_a_server_of_others_that_cannot_be_imported_is_named(site: Site) -> None
     )
 
 
+@pytest.mark.usefixtures("no_other_brokers")
 def test_an_unknown_scheme_says_what_is_known_and_what_to_install(site: Site) -> None:
     site.add("nats", NATS, points=POINTS.format(broker="NatsBroker"))
 
