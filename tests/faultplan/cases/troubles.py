@@ -72,6 +72,7 @@ def full_disk(run: Run) -> Report:
             run.until(lambda: not takes(run), "adding is refused")
             run.until(lambda before=before: complaints(run) > before, "a worker says so")  # type: ignore[misc]  # bound at once
         run.until(lambda: takes(run), "there is room again: adding goes on")
+        run.until(lambda: returns(run) == complaints(run), "workers go on")
     report.tally = tally = run.drained()
     codes = [crew.end(worker, signal.SIGTERM)[0] for worker in workers]
     with contextlib.closing(sqlite3.connect(run.broker.file)) as conn:
@@ -105,6 +106,11 @@ def complaints(run: Run) -> int:
     """Returns how often workers have said that their broker is away."""
     log = run.folder / "workers.log"
     return log.read_text().count("The broker is away") if log.exists() else 0
+
+
+def returns(run: Run) -> int:
+    """Returns how often workers have said that their broker is back."""
+    return (run.folder / "workers.log").read_text().count("The broker is back")
 
 
 @contextlib.contextmanager

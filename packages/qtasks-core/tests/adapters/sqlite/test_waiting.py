@@ -259,12 +259,12 @@ async def test_who_gives_up_is_forgotten(
     watching = broker._engine._watch
     while len(watching._waiting) < 100:
         await asyncio.sleep(0)
+    thread = watching._thread
     for task in crowd:
         task.cancel()
     assert {type(one) for one in await asyncio.gather(*crowd, return_exceptions=True)} == {
         asyncio.CancelledError
     }
-    thread = watching._thread
     assert thread is not None
     await asyncio.to_thread(thread.join, 30)
     assert not thread.is_alive()
