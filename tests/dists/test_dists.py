@@ -17,7 +17,12 @@ QTASKS = Path(sys.executable).with_name("qtasks")
 PATIENCE = 120
 
 #: The plugins of this repository, which are installed beside them.
-OURS = ("retry",)
+OURS = tuple(
+    sorted(
+        each.name.removeprefix("qtasks-plugin-")
+        for each in (Path(__file__).parents[2] / "packages").glob("qtasks-plugin-*")
+    )
+)
 
 SHOP = """
 from qtasks import QueueTasks
