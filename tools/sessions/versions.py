@@ -34,7 +34,7 @@ OTHERS = [path.name for path in BESIDE_CORE]
 #: The servers that QTasks is tested with, as tests/servers/programs.py calls them.
 SERVERS = ("valkey-9", "redis-7.0", "redis-6.2")
 #: The releases of sentry-sdk that the plugin is tested with.
-SDKS = ("2.40.0", "2.75.0", "3.0.0b2")
+SDKS = ("2.48.0", "2.75.0", "3.0.0b2")
 
 
 @nox.session(python=MAIN, requires=["build", "servers"])
