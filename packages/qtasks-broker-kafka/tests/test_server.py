@@ -132,6 +132,7 @@ async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
         (errors.MessageSizeTooLargeError("9"), False, "raise max.message.bytes"),
         (errors.NotEnoughReplicasError("n"), True, "cannot serve now"),
         (errors.KafkaTimeoutError("n"), True, "cannot serve now"),
+        (errors.UnknownError("n"), True, "cannot serve now"),
         (ConnectionResetError("n"), True, "cannot serve now"),
         (errors.InvalidTopicError("n"), False, "InvalidTopicError"),
     ],

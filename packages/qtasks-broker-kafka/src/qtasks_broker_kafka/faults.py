@@ -43,6 +43,7 @@ _PASSING: Final = (
     errors.GroupCoordinatorNotAvailableError,
     errors.StaleMetadata,
     errors.UnknownTopicOrPartitionError,
+    errors.UnknownError,  # code -1: a server that has just started again says so, for one
     OSError,
     TimeoutError,
 )
