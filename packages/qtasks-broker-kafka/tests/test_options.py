@@ -78,3 +78,11 @@ def test_a_missing_certificate_is_told(tmp_path: Path) -> None:
     options = Options((("host", 1),), tls=True, ca=str(tmp_path / "none.pem"))
     with pytest.raises(ConfigError, match=r"none\.pem"):
         options.connection()
+
+
+def test_a_way_to_compress_needs_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiokafka.codec.has_lz4", lambda: False)
+
+    assert parse_url("kafka://host?compression=gzip").compression == "gzip"
+    with pytest.raises(ConfigError, match=r"pip install 'qtasks-broker-kafka\[compression\]'"):
+        parse_url("kafka://host?compression=lz4")

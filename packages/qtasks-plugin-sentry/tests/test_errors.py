@@ -325,6 +325,7 @@ def test_a_refused_outcome_is_not_reported(
         ({"report": "all"}, "report"),
         ({"reports": "final"}, "has no option 'reports'; it has report, send_args"),
         ({"flush_timeout": -1}, "flush_timeout"),
+        ({"flush_timeout": float("nan")}, "flush_timeout"),
         ({"ignore": 5}, "ignore=5: use exception classes"),
     ],
 )

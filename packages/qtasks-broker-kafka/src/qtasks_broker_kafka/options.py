@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
+from aiokafka import codec
 
 from qtasks.exc import ConfigError
 from qtasks_broker_kafka.lanes import Order
@@ -215,6 +216,18 @@ def _one_of(*choices: str) -> Callable[[str, str], str]:
     return read
 
 
+def _compression(name: str, value: str) -> str:
+    """Reads a way to compress, if what it needs is installed."""
+    chosen = _one_of(*_COMPRESSIONS)(name, value)
+    if chosen != "none" and not getattr(codec, f"has_{chosen}")():
+        msg = (
+            f"Kafka: {name}={value!r} needs a library."
+            " Install it: pip install 'qtasks-broker-kafka[compression]'"
+        )
+        raise ConfigError(msg)
+    return chosen
+
+
 def _flag(name: str, value: str) -> bool:
     return _one_of("true", "false")(name, value) == "true"
 
@@ -233,7 +246,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "cert_key": _text,
     "client_id": _name,
     "commit_interval": _number(0.01),
-    "compression": _one_of(*_COMPRESSIONS),
+    "compression": _compression,
     "create": _flag,
     "group": _name,
     "idempotence": _one_of("auto", "on", "off"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -56,8 +57,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             _refuse("port", self.port, f"0 to {_LAST_PORT}, or None")
         if not self.host:
             _refuse("host", self.host, "an address, such as '127.0.0.1', or '0.0.0.0' for all")
-        if self.stale_after <= 0:
+        if not 0 < self.stale_after < math.inf:
             _refuse("stale_after", self.stale_after, "seconds above 0")
+        _check_token(self.token)
         if self.max_series < _FEWEST_SERIES:
             _refuse("max_series", self.max_series, f"at least {_FEWEST_SERIES}")
         if self.key and not self.certificate:
@@ -71,8 +73,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         _check_buckets(self.run_buckets)
 
 
+def _check_token(token: str) -> None:
+    if not (token.isascii() and (token.isprintable() or not token)):
+        _refuse("token", "***", "printable ASCII, as headers carry it")
+    if token.strip() != token:
+        _refuse("token", "***", "no blanks at its ends")
+
+
 def _check_buckets(bounds: tuple[float, ...]) -> None:
-    if any(bound <= 0 for bound in bounds):
+    if not all(0 < bound < math.inf for bound in bounds):
         _refuse("run_buckets", bounds, "seconds above 0")
     if list(bounds) != sorted(set(bounds)):
         _refuse("run_buckets", bounds, "rising numbers, each once")

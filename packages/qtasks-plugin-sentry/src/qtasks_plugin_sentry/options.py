@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -29,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     flush_timeout: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.flush_timeout < 0:
+        if not 0 <= self.flush_timeout < math.inf:
             msg = f"flush_timeout={self.flush_timeout!r}: use seconds from 0 up"
             raise ValueError(msg)
 
