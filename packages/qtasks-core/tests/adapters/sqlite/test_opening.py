@@ -185,18 +185,18 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("what", ["directory", "file", "both", "new file"])
+@pytest.mark.parametrize("what", ["directory", "file", "both", "new file", "closed directory"])
 def test_without_the_right_to_write(
     what: str, path: Path, url: str, program: Callable[..., Any], run: Run
 ) -> None:
-    if what != "new file":
+    if what not in {"new file", "closed directory"}:
         created(url, run)
         path.chmod(0o666 if what == "directory" else 0o444)
     for parent in list(path.parents)[:-2]:
         if parent.stat().st_uid == os.geteuid():
             parent.chmod(0o755)
-    path.parent.chmod(0o777 if what == "file" else 0o555)
     before = files(path.parent)
+    path.parent.chmod({"file": 0o777, "closed directory": 0o444}.get(what, 0o555))
     said = program(UNPRIVILEGED, url).hear()
     path.parent.chmod(0o755)
     assert str(path) in said
