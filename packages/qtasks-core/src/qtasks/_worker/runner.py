@@ -193,9 +193,9 @@ class Runner:
             await self._tell_lost(passage.task, passage.delivery)
             return None
         settlement = self._settlement(passage, outcome, started)
-        if self._firing.ends and self._firing.concerns_end(passage.task):
+        if self._firing.ends and ((table := self._firing.table_of(passage.task)).hears_settling):
             try:
-                settlement = await self._firing.ended(passage, settlement)
+                settlement = await self._firing.ended(passage, settlement, table)
             except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised
                 failed = Fail(describe(error))
                 settlement = self._settlement(passage, failed, started)
@@ -209,8 +209,7 @@ class Runner:
         return Finished(passage.delivery, passage.task, settlement, started, ended)
 
     async def _tell_lost(self, task: TaskDefinition | None, delivery: Delivery) -> None:
-        table = self._registry.table if task is None else self._registry.table_for(task)
-        if subscribers := table.worker_lease_lost:
+        if subscribers := self._firing.table_of(task).worker_lease_lost:
             arguments = {"worker": self._worker, "task_broker": delivery}
             await emit.notify("worker_lease_lost", subscribers, arguments)
 
@@ -218,8 +217,10 @@ class Runner:
         firing = self._firing
         if firing.seen is not self._registry.table:
             firing.look()
-        if (firing.arrives or firing.begins) and firing.concerns_start(passage.task):
-            early = await self._early(passage)
+        if (firing.arrives or firing.begins) and (
+            (heard := firing.table_of(passage.task)).hears_starts
+        ):
+            early = await self._early(passage, heard)
             if early is not None:
                 return early
         if passage.task is None or passage.delivery.malformed is not None:
@@ -249,14 +250,14 @@ class Runner:
         known = sorted(self._tasks)
         return outcomes.after_unknown(delivery, known, self._config.unknown_task_grace)
 
-    async def _early(self, passage: Passage) -> Outcome | None:
+    async def _early(self, passage: Passage, table: TriggerTable) -> Outcome | None:
         """Asks plugins about a delivery that is to run; the outcome if one of them ends it."""
         firing, before = self._firing, passage.delivery
         try:
             if firing.arrives:
-                await firing.arrived(passage)
+                await firing.arrived(passage, table)
             if firing.begins and passage.task is not None and before.malformed is None:
-                await firing.beginning(passage)
+                await firing.beginning(passage, table)
         except (TaskControl, TaskCancelError) as error:
             return outcomes.after_control(error)
         except Exception as error:  # noqa: BLE001 - of a plugin whose failures are to be raised

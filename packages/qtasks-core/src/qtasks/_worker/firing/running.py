@@ -101,19 +101,14 @@ class Running:
         )
         self.measured = bool(table.worker_outcome or table.worker_exchanged)
 
-    def concerns_start(self, task: TaskDefinition | None) -> bool:
-        """Tells whether somebody listens to the start of a task, where somebody does of some."""
-        return self._table(task).hears_starts
+    def table_of(self, task: TaskDefinition | None) -> TriggerTable:
+        """Returns who listens to what of a task; of an unknown one everybody may."""
+        return self._registry.table if task is None else self._registry.table_for(task)
 
-    def concerns_end(self, task: TaskDefinition | None) -> bool:
-        """Likewise, to its end."""
-        return self._table(task).hears_settling
-
-    async def arrived(self, passage: Passage) -> None:
+    async def arrived(self, passage: Passage, table: TriggerTable) -> None:
         """Lets plugins change a delivery that has got its place."""
         if passage.delivery.malformed is not None:
             return
-        table = self._table(passage.task)
         broker = self._worker.broker
         if subscribers := table.broker_add_worker:
             about = {"broker": broker, "worker": self._worker}
@@ -123,13 +118,13 @@ class Running:
         if subscribers := table.storage_add_process:
             await self._in_process(subscribers, passage)
 
-    async def beginning(self, passage: Passage) -> None:
+    async def beginning(self, passage: Passage, table: TriggerTable) -> None:
         """Lets plugins change what is about to run, or veto it.
 
         Raises:
             TaskControl: a plugin does not want it to run now.
         """
-        task, table = passage.task, self._table(passage.task)
+        task = passage.task
         if subscribers := table.worker_run_task_before:
             values: dict[str, Any] = {
                 "worker": self._worker,
@@ -152,22 +147,20 @@ class Running:
             )
             passage.delivery = values["model"]
 
-    async def ended(self, passage: Passage, settlement: Settlement) -> Settlement:
+    async def ended(
+        self, passage: Passage, settlement: Settlement, table: TriggerTable
+    ) -> Settlement:
         """Lets plugins change what is about to be settled.
 
         A run that is interrupted meanwhile has ended all the same, so it is settled as far as
         plugins have come.
         """
-        table = self._table(passage.task)
         ending = _Ending(self._worker, table, passage, settlement)
         try:
             await ending.ask()
         except asyncio.CancelledError:
             log.debug("%s ended while plugins were asked about its end", passage.delivery.id)
         return ending.settlement
-
-    def _table(self, task: TaskDefinition | None) -> TriggerTable:
-        return self._registry.table if task is None else self._registry.table_for(task)
 
     async def _added(
         self, name: str, subscribers: Subscribers, about: dict[str, Any], passage: Passage

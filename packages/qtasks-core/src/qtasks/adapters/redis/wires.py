@@ -2,8 +2,8 @@
 
 The driver's clients borrow a connection from a pool for every command, behind locks and counters
 of their own, which costs more than the command. Here whoever calls takes the connection that was
-used last, and the pool only makes them and ends them all. Commands are packed in C, which takes a
-tenth of the time that the driver's own way takes for coroutines.
+used last, and the pool only makes them and ends them all. Commands are packed in C if that can be,
+which takes a tenth of the time that the driver's own way takes for coroutines.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ import os
 from collections import deque
 from typing import Any, Final
 
-import hiredis
 from redis import exceptions
 
 __all__ = ["BlockingWires", "LoopWires"]
+
+#: Packs a command, in C; None if what does so is not installed.
+_pack: Any
+try:
+    from hiredis import pack_command as _pack
+except ImportError:
+    _pack = None
 
 #: What a look at an idle connection raises if the server has closed it.
 _CLOSED: Final = (exceptions.ConnectionError, OSError)
@@ -37,7 +43,7 @@ class BlockingWires:
         """Sends one command and returns its answer, as the server gave it."""
         wire = self._take()
         try:
-            wire.send_packed_command((hiredis.pack_command(command),), check_health=False)
+            wire.send_packed_command(_packed(wire, command), check_health=False)
             answer = wire.read_response()
         except exceptions.ResponseError:  # an answer too
             self._idle.append(wire)
@@ -80,7 +86,7 @@ class LoopWires:
         """Sends one command and returns its answer, as the server gave it."""
         wire = await self._take()
         try:
-            await wire.send_packed_command(hiredis.pack_command(command), check_health=False)
+            await wire.send_packed_command(_packed(wire, command), check_health=False)
             answer = await wire.read_response()
         except exceptions.ResponseError:  # an answer too
             self._idle.append(wire)
@@ -107,6 +113,10 @@ class LoopWires:
     async def _drop(self, wire: Any) -> None:
         await wire.disconnect(nowait=True)
         await self._pool.release(wire)
+
+
+def _packed(wire: Any, command: tuple[Any, ...]) -> Any:
+    return wire.pack_command(*command) if _pack is None else (_pack(command),)
 
 
 def _is_closed(wire: Any) -> bool:
