@@ -137,17 +137,3 @@ async def test_a_record_that_others_wrote_into_a_note_is_left_alone(
     told = (await waiting)["id"]
     assert told is not None
     assert told.result == b"true"
-
-
-async def test_without_the_parser_in_c_all_goes_on(
-    wait: Wait, broker: RedisBroker, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("qtasks.adapters.redis.wires._pack", None)
-    await broker.publish([Message("id", "t", "q", b"p")])
-    waiting = asyncio.create_task(wait("id", 60.0))
-    await is_waited_for(server, "id")
-    await succeed(broker, b"7")
-
-    told = (await waiting)["id"]
-    assert told is not None
-    assert told.result == b"7"

@@ -20,11 +20,9 @@ from qtasks.adapters.redis.cluster import ClusterLink
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.nodes import attempt
 from qtasks.adapters.redis.sentinels import SentinelLink
-from qtasks.adapters.redis.wires import BlockingWires, LoopWires
+from qtasks.adapters.redis.wires import BlockingWires, LoopWires, SharedWire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from qtasks.adapters.redis.url import Target
 
 __all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink", "connect"]
@@ -36,9 +34,6 @@ LONGEST_BLOCK: Final = 5.0
 _SILENCE: Final = 5.0
 #: Seconds to connect.
 _CONNECT: Final = 5.0
-#: Calls under way at once in one loop; more wait, so that a thousand callers are no thousand
-#: connections.
-_CALLS: Final = 32
 #: No limit of the driver's: there are as many connections as there are callers at once.
 _CONNECTIONS: Final = 1 << 30
 
@@ -95,7 +90,7 @@ class LoopLink:
         self._links = PerLoop(lambda: _OneLoop(target), _OneLoop.close)
 
     async def call(self, *command: Any) -> Any:
-        """Sends one command; who cancels it gives up the connection."""
+        """Sends one command; who cancels it never hears the answer."""
         return await (await self._links.here()).call(*command)
 
     async def block(self, *command: Any) -> Any:
@@ -119,32 +114,28 @@ class _OneLoop:
         self._place = target.place
         # Here the driver shall not watch the time: it does so with wait_for(), which before Python
         # 3.12 may lose a cancellation, and takes a task for every command.
-        self._clients: Any = [_client(target, asynchronous, None) for _ in range(2)]
-        self._calls, self._blocks = (LoopWires(client.connection_pool) for client in self._clients)
-        self._room = asyncio.Semaphore(_CALLS)
-
-    async def call(self, *command: Any) -> Any:
-        async with self._room:
-            return await self._answer(_SILENCE, self._calls.call(*command))
-
-    async def block(self, *command: Any) -> Any:
-        return await self._answer(LONGEST_BLOCK + _SILENCE, self._blocks.call(*command))
+        self._client: Any = _client(target, asynchronous, None)
+        pool = self._client.connection_pool
+        self._shared = SharedWire(pool, _SILENCE)
+        self._blocks = LoopWires(pool, LONGEST_BLOCK + _SILENCE)
+        self.call, self.block = self._shared.call, self._blocks.call
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
-        call = self._clients[0].execute_command(*command)
-        return {self._place: await attempt(self._answer(_SILENCE, call))}
+        return {self._place: await attempt(self._ask(*command))}
 
     async def close(self) -> None:
-        for client in self._clients:
-            await client.aclose()
+        await self._shared.close()
+        await self._blocks.close()
+        await self._client.aclose()
 
-    async def _answer(self, silence: float, call: Awaitable[Any]) -> Any:
+    async def _ask(self, *command: Any) -> Any:
+        """Sends one command as the driver does, which knows how to read its answer."""
         try:
-            async with asyncio.timeout(silence):
-                return await call
+            async with asyncio.timeout(_SILENCE):
+                return await self._client.execute_command(*command)
         except TimeoutError as error:
-            msg = f"no answer within {silence:g} seconds"
+            msg = f"no answer within {_SILENCE:g} seconds"
             raise exceptions.TimeoutError(msg) from error
 
 

@@ -1,27 +1,26 @@
 """Connections that stay ready between calls.
 
 The driver's clients borrow a connection from a pool for every command, behind locks and counters
-of their own, which costs more than the command. Here whoever calls takes the connection that was
-used last, and the pool only makes them and ends them all. Commands are packed in C if that can be,
-which takes a tenth of the time that the driver's own way takes for coroutines.
+of their own, which costs more than the command. Here a thread takes the connection that was used
+last, and all coroutines of a loop share one, in which their commands follow each other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions
 
-__all__ = ["BlockingWires", "LoopWires"]
+from qtasks.adapters.redis.connection import open_connection
+from qtasks.adapters.redis.resp import pack
 
-#: Packs a command, in C; None if what does so is not installed.
-_pack: Any
-try:
-    from hiredis import pack_command as _pack
-except ImportError:
-    _pack = None
+if TYPE_CHECKING:
+    from qtasks.adapters.redis.connection import Connection
+
+__all__ = ["BlockingWires", "LoopWires", "SharedWire"]
 
 #: What a look at an idle connection raises if the server has closed it.
 _CLOSED: Final = (exceptions.ConnectionError, OSError)
@@ -43,7 +42,7 @@ class BlockingWires:
         """Sends one command and returns its answer, as the server gave it."""
         wire = self._take()
         try:
-            wire.send_packed_command(_packed(wire, command), check_health=False)
+            wire.send_packed_command((pack(command),), check_health=False)
             answer = wire.read_response()
         except exceptions.ResponseError:  # an answer too
             self._idle.append(wire)
@@ -71,52 +70,81 @@ class BlockingWires:
         self._pool.release(wire)
 
 
-class LoopWires:
-    """Connections for the coroutines of one loop.
+class SharedWire:
+    """One connection for all calls of a loop: none of them waits at the server.
 
     Args:
-        pool: makes them.
+        pool: the driver's.
+        silence: seconds without an answer after which the connection counts as dead.
     """
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, silence: float) -> None:
         self._pool = pool
-        self._idle: deque[Any] = deque()
+        self._silence = silence
+        self._lock = asyncio.Lock()
+        self._connection: Connection | None = None
 
     async def call(self, *command: Any) -> Any:
         """Sends one command and returns its answer, as the server gave it."""
-        wire = await self._take()
+        connection = self._connection
+        if connection is None or not connection.usable:
+            connection = await self._connect()
+        return await connection.ask(pack(command))
+
+    async def close(self) -> None:
+        """Disconnects."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connect(self) -> Connection:
+        async with self._lock:
+            if self._connection is None or not self._connection.usable:
+                self._connection = await open_connection(self._pool, self._silence)
+            return self._connection
+
+
+class LoopWires:
+    """Connections of a loop, one for each command that waits at the server.
+
+    Args:
+        pool: the driver's.
+        silence: seconds without an answer after which a connection counts as dead.
+    """
+
+    def __init__(self, pool: Any, silence: float) -> None:
+        self._pool = pool
+        self._silence = silence
+        self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command and returns its answer, as the server gave it."""
+        connection = await self._take()
+        self._used.add(connection)
         try:
-            await wire.send_packed_command(_packed(wire, command), check_health=False)
-            answer = await wire.read_response()
+            answer = await connection.ask(pack(command))
         except exceptions.ResponseError:  # an answer too
-            self._idle.append(wire)
+            self._idle.append(connection)
             raise
-        except BaseException:  # whatever comes over it now belongs to nobody
-            await self._drop(wire)
+        except BaseException:  # the server may wait still, and must not find what nobody gets
+            connection.abandon()
             raise
-        self._idle.append(wire)
+        finally:
+            self._used.discard(connection)
+        self._idle.append(connection)
         return answer
 
-    async def _take(self) -> Any:
+    async def close(self) -> None:
+        """Disconnects."""
+        for connection in [*self._idle, *self._used]:
+            await connection.close()
+
+    async def _take(self) -> Connection:
         while self._idle:
-            wire = self._idle.pop()
-            # Before release 8 the driver had the one name for it, since then the other.
-            can_read = getattr(wire, "can_read", None) or wire.can_read_destructive
-            try:
-                if not await can_read():
-                    return wire
-            except _CLOSED:
-                pass
-            await self._drop(wire)
-        return await self._pool.get_connection()
-
-    async def _drop(self, wire: Any) -> None:
-        await wire.disconnect(nowait=True)
-        await self._pool.release(wire)
-
-
-def _packed(wire: Any, command: tuple[Any, ...]) -> Any:
-    return wire.pack_command(*command) if _pack is None else (_pack(command),)
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return await open_connection(self._pool, self._silence)
 
 
 def _is_closed(wire: Any) -> bool:
