@@ -75,7 +75,7 @@ async def test_what_was_taken_back_before_its_answer_was_read_is_not_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The process stood still meanwhile; without a look, its run would be one too many."""
-    monkeypatch.setattr("qtasks._worker.pump.Pump.waits", lambda _: 10.0)
+    monkeypatch.setattr("qtasks._worker.exchanges.Exchanges.waits", lambda _: 10.0)
     app = QueueTasks(broker=Late(), config=QueueConfig(lease=15.0))
     runs: list[int] = []
 

@@ -89,6 +89,7 @@ class SplitBroker(BaseBroker):
             delay=True,
             purge=True,
             unique=storage.capabilities.unique,
+            overlap=False,
         )
 
     @property

@@ -1,23 +1,27 @@
 """The pump: claims deliveries, hands them to the runner, and commits what has finished.
 
 One call to the broker is in flight at a time. What finishes meanwhile goes with the next, and
-the same call claims: a busy worker pays a fraction of a round trip for each task.
+the same call claims: a busy worker pays a fraction of a round trip for each task. If much has
+finished before the answer comes, a second call goes out where the broker allows it, so that neither
+waits for the other: the server works on the one while the worker reads what the last one brought.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from qtasks._core.decisions.outcomes import releases
 from qtasks._worker.deadlines import Deadlines
-from qtasks._worker.outages import Outages, still_ours
+from qtasks._worker.exchanges import Exchanges
+from qtasks._worker.outages import Outages
+from qtasks._worker.watcher import Watcher
 from qtasks.exc import ServerError
-from qtasks.schemas import MAX_LOST, Claim, Delivery, Exchange, Finished, Held, Settlement
+from qtasks.schemas import MAX_LOST, Delivery, Exchange, Finished, Held, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,14 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pump"]
 
-log = logging.getLogger("qtasks.worker")
-
-#: Seconds of one wait for work; the broker is asked again afterwards.
-_READY_WAIT: Final = 5.0
-#: The longest pause between two attempts to reach a broker while the worker stops.
-_LAST_PAUSE: Final = 0.2
-#: The longest pause after a broker said "ready" and then gave nothing.
-_MAX_EMPTY_PAUSE: Final = 0.5
+#: The least outcomes for which a second call goes out while the first is under way.
+_LEAST_BESIDE: Final = 16
 
 
 class Pump:
@@ -70,27 +68,24 @@ class Pump:
         exchanged: Callable[..., Awaitable[None]] | None = None,
     ) -> None:
         self._broker = broker
-        self._worker_id = worker_id
-        self._queues = queues
         self._config = config
         self._start = start
         self._stale = stale
         self._committed = committed
         self._exchanged = exchanged
-        self._lease = config.lease  # the keeper's, as long as this worker runs
+        # The lease is the keeper's, as long as this worker runs.
+        self._exchanges = Exchanges(broker, worker_id, queues, config.lease)
         self._buffer: deque[Delivery] = deque()
         self._outbox: deque[Finished | Settlement] = deque()
         self._held: dict[str, Delivery] = {}
         self._running = 0
-        self._asked_at: float | None = None
+        self._enough, self._much = asyncio.Event(), self._share()
         self._hurry, self._wake = asyncio.Event(), asyncio.Event()
         self._look = True
         self._draining = False
-        self._empty = 0
         self._outages = Outages(self._hurry)
         self.rested = asyncio.Event()
-        self._watcher: asyncio.Task[None] | None = None
-        self._watches_less = False  # it waits for all but suspects, because one was here
+        self._watcher = Watcher(broker, lambda: self._exchanges.queues, self._outages, self.wake)
         # A suspect on its last chance; it runs alone, so nobody else's crash is taken for its own.
         self._solo: Delivery | None = None
         self._solo_started = self._solo_spared = False
@@ -102,8 +97,7 @@ class Pump:
 
     def waits(self) -> float:
         """Returns for how many seconds an answer is on its way; may be called from any thread."""
-        asked_at = self._asked_at
-        return 0.0 if asked_at is None else time.monotonic() - asked_at
+        return self._exchanges.waits()
 
     @property
     def moved_at(self) -> float:
@@ -144,6 +138,8 @@ class Pump:
                 self._hurry.set()
         self._deadlines.fill()
         self._wake.set()
+        if len(self._outbox) >= self._much:
+            self._enough.set()
 
     def settle(self, finished: Finished) -> None:
         """Takes a delivery that was withdrawn and ends without a run."""
@@ -178,6 +174,7 @@ class Pump:
 
     def adjust(self) -> None:
         """Starts and claims as much as the settings allow by now."""
+        self._much = self._share()
         self._deadlines.fill()
         self.wake()
 
@@ -198,9 +195,13 @@ class Pump:
         Raises:
             ServerError: the broker failed in a way that waiting does not mend.
         """
+        beside = asyncio.get_running_loop().create_task(self._exchange_beside())
         try:
-            while not (self._draining and not self._running and not self._outbox):
+            while not self._over:
                 self._wake.clear()
+                if self._exchanges.under_way and len(self._outbox) < self._much:
+                    await self._next_enough()
+                    continue
                 if self._waiting_solo() and await self._tend_solo():
                     continue
                 want = self._want()
@@ -213,16 +214,46 @@ class Pump:
                     await self._wake.wait()
                     await self._gather()
         finally:
-            if self._watcher is not None:
-                self._watcher.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._watcher
+            beside.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beside
+            await self._watcher.close()
+
+    @property
+    def _over(self) -> bool:
+        return self._draining and not (self._running or self._outbox or self._exchanges.under_way)
+
+    async def _exchange_beside(self) -> None:
+        """Makes the second of two calls."""
+        calls, failed = self._exchanges, 0
+        while True:
+            await self._next_enough()
+            # After a failure the first call says first whether the broker is there.
+            if calls.under_way == 1 and calls.made != failed and len(self._outbox) >= self._much:
+                try:
+                    await self._exchange(self._want(), beside=True)
+                except ServerError:
+                    failed = calls.made
+                self._look = True
+                self._wake.set()
+                self._enough.set()
+
+    async def _next_enough(self) -> None:
+        """Waits until a second call is worth it, or has been answered."""
+        await self._enough.wait()
+        self._enough.clear()
+
+    def _share(self) -> int:
+        """Returns how many outcomes are worth a second call."""
+        if not self._broker.capabilities.overlap:
+            return sys.maxsize
+        return max(_LEAST_BESIDE, (self._config.max_tasks_process + self._config.prefetched) // 4)
 
     def _want(self) -> int:
         if self._draining or self._solo is not None:
             return 0
         # What is about to be settled makes room in the very call that claims.
-        held = len(self._held) - len(self._outbox)
+        held = len(self._held) - len(self._outbox) + self._exchanges.coming
         return max(0, self._config.max_tasks_process + self._config.prefetched - held)
 
     async def _gather(self) -> None:
@@ -230,49 +261,46 @@ class Pump:
         if self._config.commit_interval and self._outbox and not self._draining:
             await self._outages.pause(self._config.commit_interval)
 
-    async def _exchange(self, want: int) -> None:
+    async def _exchange(self, want: int, *, beside: bool = False) -> None:
         batch = list(self._outbox)
         self._outbox.clear()
         if not self._draining:
             self._hurry.clear()
-        settlements = [e.settlement if isinstance(e, Finished) else e for e in batch]
-        request = Claim(
-            queues=self._queues,
-            limit=want,
-            lease=self._lease,
-            worker=self._worker_id,
-            suspects=0 if self._keeps_suspect(settlements) else 1,
-        )
-        self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
-        asked = asyncio.get_running_loop().time()
-        self._asked_at = self._outages.moved_at = time.monotonic()
+        asked, began = asyncio.get_running_loop().time(), time.monotonic()
+        self._outages.moved_at = began
+        suspects = 0 if beside or self._keeps_suspect(batch) else 1
         try:
-            answer = await self._broker.exchange(settlements, request)
-            if self.waits() > self._lease / 2:
-                answer = await still_ours(self._broker, answer, self._lease)
+            answer = await self._exchanges.call(batch, want, suspects)
         except ServerError as error:
             self._outbox.extendleft(reversed(batch))
-            if not error.retriable:
+            if beside or not error.retriable:
                 raise
-            seconds, self._asked_at = self.waits(), None
-            if self._exchanged is not None:
-                await self._exchanged(Exchange(), batch=batch, seconds=seconds, e=error)
+            await self._tell(Exchange(), batch, time.monotonic() - began, error)
             await self._outages.failed(error, draining=self._draining)
             return
-        seconds, self._asked_at = self.waits(), None
+        seconds = time.monotonic() - began
         self._outages.answered()
         self._take(answer, want, asked)
-        if self._exchanged is not None:
-            await self._exchanged(answer, batch=batch, seconds=seconds, e=None)
+        await self._tell(answer, batch, seconds, None)
         await self._report(batch, answer)
 
-    def _keeps_suspect(self, settled: list[Settlement]) -> bool:
+    async def _tell(
+        self,
+        answer: Exchange,
+        batch: Sequence[Finished | Settlement],
+        seconds: float,
+        error: ServerError | None,
+    ) -> None:
+        if self._exchanged is not None:
+            await self._exchanged(answer, batch=batch, seconds=seconds, e=error)
+
+    def _keeps_suspect(self, settled: Sequence[Finished | Settlement]) -> bool:
         """Whether a suspect stays in this process once ``settled`` is written."""
         suspects = [delivery for delivery in self._held.values() if delivery.lost]
         if not suspects:
             return False
         # What a lost lease has left to settle is of the same task, but not of this delivery.
-        leaving = {(settlement.id, settlement.token) for settlement in settled}
+        leaving = {(settlement.id, settlement.token) for settlement in map(_settlement, settled)}
         return any((delivery.id, delivery.token) not in leaving for delivery in suspects)
 
     def _take(self, answer: Exchange, want: int, asked: float) -> None:
@@ -281,11 +309,14 @@ class Pump:
             self._held[delivery.id] = delivery
             if before is not None:  # its lease ran out while it was here
                 self._stale(before)
-        self._buffer.extend(answer.deliveries)
-        self._set_apart(answer.deliveries)
+        if self._solo is None:
+            self._buffer.extend(answer.deliveries)
+            self._set_apart(answer.deliveries)
+        else:  # it came with the other call, and runs alone
+            self._outbox.extend(map(releases, answer.deliveries))
         if want:
             self._look = len(answer.deliveries) >= want
-            self._empty = 0 if answer.deliveries else self._empty + 1
+            self._watcher.looked(got=bool(answer.deliveries))
         if self._draining:
             self.drain()
         self._deadlines.fill()
@@ -295,7 +326,7 @@ class Pump:
     async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
         refused = frozenset(answer.refused)
         for entry in batch:
-            settlement = entry.settlement if isinstance(entry, Finished) else entry
+            settlement = _settlement(entry)
             self._let_go(settlement.id, settlement.token)
             if isinstance(entry, Finished):
                 await self._committed(entry, settlement.id in refused)
@@ -360,23 +391,8 @@ class Pump:
         """Has somebody wait at the broker while there is room for work."""
         if self._draining or not self._want() or self._look:
             return
-        if self._watches_less and self._watcher and not self._keeps_suspect([]):
-            self._watcher.cancel()
-        if self._watcher is None or self._watcher.done() or self._watcher.cancelling():
-            self._watches_less = self._keeps_suspect([])
-            self._watcher = asyncio.get_running_loop().create_task(self._wait_for_work())
+        self._watcher.watch(less=self._keeps_suspect([]))
 
-    async def _wait_for_work(self) -> None:
-        if self._empty > 1:  # "ready", but not for us: a suspect, or another worker was faster
-            await self._outages.pause(min(_MAX_EMPTY_PAUSE, 0.001 * 2 ** min(self._empty, 10)))
-        try:
-            while not await self._broker.ready(self._queues, _READY_WAIT):
-                self._empty = 0
-                self._outages.answered()
-        except ServerError as error:
-            if error.retriable:
-                await self._outages.failed(error, draining=self._draining)
-        except Exception:
-            log.exception("Waiting for work failed; the worker looks again")
-            await self._outages.pause(_MAX_EMPTY_PAUSE)
-        self.wake()
+
+def _settlement(entry: Finished | Settlement) -> Settlement:
+    return entry.settlement if isinstance(entry, Finished) else entry

@@ -19,6 +19,8 @@ class Capabilities(msgspec.Struct, frozen=True):
         pause: queues can be paused.
         purge: queues can be emptied.
         unique: it honours ``unique_key``.
+        overlap: a worker may call ``exchange`` while another call of it is under way; it does so
+            when many outcomes wait, so that the server need not wait for the worker.
     """
 
     blocking: bool = True
@@ -29,3 +31,4 @@ class Capabilities(msgspec.Struct, frozen=True):
     pause: bool = True
     purge: bool = True
     unique: bool = True
+    overlap: bool = False

@@ -97,7 +97,7 @@ async def test_an_idle_worker_sends_less_than_a_command_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Waiting, renewing, sweeping and reporting together; a slow machine sends even less."""
-    monkeypatch.setattr("qtasks._worker.pump._READY_WAIT", 5.0 / HASTE)
+    monkeypatch.setattr("qtasks._worker.watcher._READY_WAIT", 5.0 / HASTE)
     monkeypatch.setattr("qtasks.adapters.redis.waiting.LONGEST_BLOCK", 5.0 / HASTE)
     app = make_app(lease=15.0 / HASTE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +76,21 @@ async def test_the_next_claim_gets_the_same_deliveries(
     settled = [Settlement(d.id, d.token, Success(), receipt=d.receipt) for d in found]
     assert await broker.settle(settled) == []
     assert [delivery.id for delivery in await broker.claim(claim())] == ["id-4"]
+
+
+async def test_what_two_claims_at_once_had_is_not_lost_either(
+    broker: RedisBroker, proxy: Proxy
+) -> None:
+    """They follow each other over one connection, which ends with the first lost reply."""
+    await broker.publish(messages(6))
+    proxy.lose_reply(EXCHANGE)
+    await asyncio.gather(lost(broker, claim(2)), lost(broker, claim(3)))
+
+    found = await broker.claim(claim(5))
+
+    assert sorted(delivery.id for delivery in found) == [f"id-{n}" for n in range(5)]
+    assert {(delivery.deliveries, delivery.lost) for delivery in found} == {(1, 0)}
+    assert [delivery.id for delivery in await broker.claim(claim())] == ["id-5"]
 
 
 async def test_what_has_no_room_any_more_is_given_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from qtasks.adapters.redis.waiting import Deadline, pop
 from qtasks.contracts.broker import BaseBroker
 from qtasks.contracts.codec import UNREADABLE
 from qtasks.schemas import (
+    Capabilities,
     Claim,
     Delivery,
     Exchange,
@@ -62,6 +63,8 @@ class RedisBroker(BaseBroker):
     Raises:
         ConfigError: the URL cannot be used.
     """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(overlap=True)
 
     def __init__(
         self, url: str = "redis://localhost:6379/0", *, clock: Clock | None = None
@@ -160,7 +163,7 @@ class RedisBroker(BaseBroker):
         """Returns whether there is something to claim, and else in how many seconds there will."""
         soonest = inf
         for shard, names in self._grouped(queues).items():
-            there, due = await self._engine.run("ready", shard, names, not self._claimer.passed)
+            there, due = await self._engine.repeat("ready", shard, names, not self._claimer.passed)
             if there:
                 return True, 0.0
             soonest = soonest if due < 0 else min(soonest, seconds(due))
@@ -247,7 +250,7 @@ class RedisBroker(BaseBroker):
 
     async def workers(self) -> list[Presence]:
         """Lists the workers that reported themselves and whose time has not run out."""
-        reports = await self._engine.run("workers", self._engine.main)
+        reports = await self._engine.repeat("workers", self._engine.main)
         return [presence for report in reports if (presence := _presence(report)) is not None]
 
 

@@ -25,7 +25,7 @@ class Claimer:
     """Exchanges outcomes for deliveries, for one worker.
 
     A claim whose reply was lost has handed out tasks that nobody knows of. So each claim has a
-    name; the next one after a failure has the same, and gets the same tasks again.
+    name; the next one after a failure tells the names of those that failed, and gets their tasks.
 
     Args:
         engine: where.
@@ -40,7 +40,7 @@ class Claimer:
         self._clock = engine.clock or SystemClock()
         self._me = secrets.token_hex(4)
         self._numbers = count(1)
-        self._unsure: dict[tuple[str, str], str] = {}
+        self._unsure: dict[tuple[str, str], frozenset[str]] = {}
         self._idle: tuple[frozenset[str], float] | None = None
         self.passed = False
 
@@ -79,7 +79,8 @@ class Claimer:
                 refused += answer.refused
                 found += answer.deliveries
         except BaseException:
-            self._unsure |= asked.names  # what came from other shards reaches nobody either
+            for who, names in asked.names.items():  # what other shards gave reaches nobody either
+                self._unsure[who] = self._unsure.get(who, frozenset()) | names
             raise
         if request is not None:
             self._note(request, asked)
@@ -113,7 +114,7 @@ class Claimer:
         refused: list[str] = []
         for step in in_steps(settlements):
             batch = Batch(step)
-            answer = await self._engine.run(
+            answer = await self._engine.move(
                 "exchange", shard, batch.rows, self._nothing(), blobs=batch.blobs
             )
             refused += ids(answer[0])
@@ -121,7 +122,7 @@ class Claimer:
 
     def _nothing(self) -> dict[str, Any]:
         limits = self._engine.limits()
-        return {"queues": [], "limit": 0, "suspects": 0, "again": False, **limits}
+        return {"queues": [], "limit": 0, "suspects": 0, "again": [], **limits}
 
     async def _both(
         self,
@@ -134,8 +135,9 @@ class Claimer:
         """Settles and claims in one shard."""
         batch = Batch(settlements)
         who = (shard, request.worker)
-        before = self._unsure.get(who)
-        nonce = self._unsure[who] = before or f"{self._me}-{next(self._numbers)}"
+        before = self._unsure.pop(who, frozenset())
+        nonce = f"{self._me}-{next(self._numbers)}"
+        asked.names[who] = before | {nonce}
         claim = {
             "queues": queues,
             "limit": asked.limit,
@@ -143,11 +145,10 @@ class Claimer:
             "lease": micros(request.lease),
             "worker": request.worker,
             "nonce": nonce,
-            "again": before or False,
+            "again": [*before],
             **self._engine.limits(),
         }
-        answer = await self._engine.run("exchange", shard, batch.rows, claim, blobs=batch.blobs)
-        asked.names[who] = self._unsure.pop(who)
+        answer = await self._engine.move("exchange", shard, batch.rows, claim, blobs=batch.blobs)
         refused, out, now, next_due, passed, _ = answer
         found = deliveries(out, now)
         asked.took(found, passed, inf if next_due < 0 else seconds(next_due))
@@ -160,7 +161,7 @@ class _Asked:
     Attributes:
         limit: deliveries that may still come.
         suspects: how many of them may be suspects.
-        names: the names of the claims that were answered, by shard and worker.
+        names: the names of its claims, and of those that it asks again for, by shard and worker.
         passed: suspects that were left to others.
         next_due: seconds until the next delayed task is due.
     """
@@ -168,7 +169,7 @@ class _Asked:
     def __init__(self, request: Claim | None) -> None:
         self.limit = 0 if request is None else request.limit
         self.suspects = 0 if request is None else request.suspects
-        self.names: dict[tuple[str, str], str] = {}
+        self.names: dict[tuple[str, str], frozenset[str]] = {}
         self.passed = 0
         self.next_due = inf
 

@@ -17,7 +17,7 @@ from qtasks.adapters.redis.nodes import LOST, Nodes, Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qtasks.adapters.redis.links import Link
+    from qtasks.adapters.redis.links import Link, Way
     from qtasks.adapters.redis.url import Target
 
 __all__ = ["ClusterLink"]
@@ -43,11 +43,15 @@ class ClusterLink:
 
     async def call(self, *command: Any) -> Any:
         """Sends one command; one without a key goes to any node."""
-        return await self._send(command, blocking=False)
+        return await self._send(command, "call")
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return await self._send(command, blocking=True)
+        return await self._send(command, "block")
+
+    async def bulk(self, *command: Any) -> Any:
+        """Sends one command, apart from the others."""
+        return await self._send(command, "bulk")
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command to every node that has slots; errors are among the answers."""
@@ -63,7 +67,7 @@ class ClusterLink:
         """Disconnects from all nodes."""
         await self._nodes.close()
 
-    async def _send(self, command: tuple[Any, ...], *, blocking: bool) -> Any:
+    async def _send(self, command: tuple[Any, ...], way: Way) -> Any:
         where = _KEYS.get(command[0])
         if where is None:
             return await self._nodes.ask(*command)
@@ -73,7 +77,7 @@ class ClusterLink:
             place = moved or await self._owner(slot)
             link = self._nodes.link(place)
             try:
-                return await (link.block if blocking else link.call)(*command)
+                return await getattr(link, way)(*command)
             except exceptions.MovedError as error:
                 moved = (error.host or place[0], error.port)
                 self._stale = True

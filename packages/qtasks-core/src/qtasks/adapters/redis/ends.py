@@ -39,7 +39,7 @@ class Ends:
         shards = await self._engine.shards()
         for shard in shards:
             left = [id_ for id_ in self._ids if id_ not in ended]
-            count, now, *answer = await self._engine.run("records", shard, left, name)
+            count, now, *answer = await self._engine.repeat("records", shard, left, name)
             self._looked = max(self._looked, now)
             if count:
                 told.append(shard)

@@ -18,7 +18,7 @@ from qtasks.exc import ConfigError, ServerError, ServerUnavailableError
 from qtasks.schemas import MAX_LOST, Retention
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from qtasks.adapters.redis.links import Link
     from qtasks.typing import Clock
@@ -137,7 +137,7 @@ class Engine:
 
     async def queues(self) -> list[str]:
         """Returns all queues that were ever published to, sorted."""
-        names = await self.run("queues", self.main)
+        names = await self.repeat("queues", self.main)
         return sorted(name.decode(errors="backslashreplace") for name in names)
 
     # Calls
@@ -154,17 +154,21 @@ class Engine:
         Raises:
             ServerError: the server failed, or cannot be reached.
         """
-        found = load(script)
-        command = (1, shard, self.time(), _encode(args), *blobs)
-        try:
-            return await self.call("EVALSHA", found.sha, *command)
-        except _NotLoadedError:
-            return await self.call("EVAL", found.text, *command)
+        return await self._run(self.call, script, shard, args, blobs)
+
+    async def move(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
+        """Runs a script that moves tasks, apart from the other calls of the loop.
+
+        Raises:
+            ServerError: as :meth:`run`.
+        """
+        return await self._run(self._bulk, script, shard, args, blobs)
 
     async def repeat(self, script: str, shard: str, *args: Any, blobs: Sequence[bytes] = ()) -> Any:
         """Runs a script that may be run twice, and once more if the first answer was lost.
 
-        So nobody has to wonder whether a call whose connection broke was carried out.
+        So nobody has to wonder whether a call whose connection broke was carried out, and reading
+        does not fail because another call of the same loop broke the connection.
 
         Raises:
             ServerError: as :meth:`run`.
@@ -178,28 +182,16 @@ class Engine:
 
     async def call(self, *command: Any) -> Any:
         """Sends a command."""
-        link = self._started()
-        try:
-            return await link.call(*command)
-        except exceptions.NoScriptError:
-            raise _NotLoadedError from None
-        except DRIVER_ERRORS as error:
-            raise translate(error, self.target) from error
+        return await self._said(self._started().call(*command))
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends a command to every server; the driver's errors are among the answers."""
-        try:
-            return await self._started().everywhere(*command)
-        except DRIVER_ERRORS as error:
-            raise translate(error, self.target) from error
+        answers: dict[str, Any] = await self._said(self._started().everywhere(*command))
+        return answers
 
     async def block(self, *command: Any) -> Any:
         """Sends a command that waits at the server."""
-        link = self._started()
-        try:
-            return await link.block(*command)
-        except DRIVER_ERRORS as error:
-            raise translate(error, self.target) from error
+        return await self._said(self._started().block(*command))
 
     def time(self) -> str:
         """Returns the time that scripts shall believe; empty for the server's own."""
@@ -213,6 +205,33 @@ class Engine:
             "dead_limit": self.retention.dead_limit,
             "max_lost": MAX_LOST,
         }
+
+    async def _run(
+        self,
+        call: Callable[..., Awaitable[Any]],
+        script: str,
+        shard: str,
+        args: Sequence[Any],
+        blobs: Sequence[bytes],
+    ) -> Any:
+        found = load(script)
+        command = (1, shard, self.time(), _encode(args), *blobs)
+        try:
+            return await call("EVALSHA", found.sha, *command)
+        except _NotLoadedError:
+            return await call("EVAL", found.text, *command)
+
+    async def _bulk(self, *command: Any) -> Any:
+        return await self._said(self._started().bulk(*command))
+
+    async def _said(self, answer: Awaitable[Any]) -> Any:
+        """Waits for the answer of a server."""
+        try:
+            return await answer
+        except exceptions.NoScriptError:
+            raise _NotLoadedError from None
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.target) from error
 
     def _started(self) -> Link:
         if self._link is None:

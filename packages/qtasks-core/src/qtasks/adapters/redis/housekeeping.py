@@ -57,7 +57,7 @@ async def holds(engine: Engine, worker: str) -> list[Held]:
     """Lists what a worker holds; see :meth:`BaseBroker.holds`."""
     found: list[Held] = []
     for shard in await engine.shards():
-        answer = await engine.run("holds", shard, worker)
+        answer = await engine.repeat("holds", shard, worker)
         texts = [value.decode(errors="backslashreplace") for value in answer]
         rows = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
         found += [Held(id_, int(token), queue) for id_, token, queue in rows]

@@ -7,7 +7,7 @@ client never suspend. Nothing is repeated here: whether a call may be is decided
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import redis
 import redis.asyncio
@@ -25,7 +25,10 @@ from qtasks.adapters.redis.wires import BlockingWires, LoopWires, SharedWire
 if TYPE_CHECKING:
     from qtasks.adapters.redis.url import Target
 
-__all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink", "connect"]
+__all__ = ["LONGEST_BLOCK", "BlockingLink", "Link", "LoopLink", "Way", "connect"]
+
+#: The methods of a link by which commands go to one server.
+Way: TypeAlias = Literal["call", "block", "bulk"]
 
 #: Seconds of one blocking command; whoever waits longer asks again, which heals lost wake-ups.
 LONGEST_BLOCK: Final = 5.0
@@ -50,6 +53,10 @@ class Link(Protocol):
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server, over a connection of its own."""
+        ...
+
+    async def bulk(self, *command: Any) -> Any:
+        """Sends one command that may take long, so that it keeps no others from their answers."""
         ...
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
@@ -97,6 +104,10 @@ class LoopLink:
         """Sends one command that waits at the server."""
         return await (await self._links.here()).block(*command)
 
+    async def bulk(self, *command: Any) -> Any:
+        """Sends one command over the connection of its kind."""
+        return await (await self._links.here()).bulk(*command)
+
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
         return await (await self._links.here()).everywhere(*command)
@@ -116,9 +127,10 @@ class _OneLoop:
         # 3.12 may lose a cancellation, and takes a task for every command.
         self._client: Any = _client(target, asynchronous, None)
         pool = self._client.connection_pool
-        self._shared = SharedWire(pool, _SILENCE)
+        self._shared, self._bulk = (SharedWire(pool, _SILENCE) for _ in range(2))
         self._blocks = LoopWires(pool, LONGEST_BLOCK + _SILENCE)
         self.call, self.block = self._shared.call, self._blocks.call
+        self.bulk = self._bulk.call
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
@@ -126,6 +138,7 @@ class _OneLoop:
 
     async def close(self) -> None:
         await self._shared.close()
+        await self._bulk.close()
         await self._blocks.close()
         await self._client.aclose()
 
@@ -159,6 +172,10 @@ class BlockingLink:
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
         return self._blocks.call(*command)
+
+    async def bulk(self, *command: Any) -> Any:
+        """Sends one command."""
+        return self._calls.call(*command)
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""

@@ -45,7 +45,7 @@ async def _from_shard(
     asked = _asked(query)
     while len(found) < limit:
         asked |= {"cursor": False if cursor is None else cursor, "limit": limit - len(found)}
-        cursor, answer = await engine.run("list", shard, asked)
+        cursor, answer = await engine.repeat("list", shard, asked)
         for start in range(0, len(answer), 3):
             id_, place, fields = answer[start : start + 3]
             record = record_of(id_.decode(), fields)

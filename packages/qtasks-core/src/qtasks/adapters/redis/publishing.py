@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from qtasks.adapters.redis.loops import PerLoop
 from qtasks.adapters.redis.messages import PLAIN, rows
 from qtasks.adapters.redis.steps import cut
+from qtasks.adapters.redis.times import micros
 from qtasks.schemas import Receipt
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Publisher:
         """Publishes as ``BaseBroker.publish`` does."""
         if not messages:
             return []
-        call = _Call(messages, *rows(messages, self._engine.limits()["result_ttl"]))
+        call = _Call(messages, *rows(messages, micros(self._engine.retention.result_ttl)))
         if self._engine.blocking:
             return await self._send(call)
         return await (await self._loops.here()).publish(call)

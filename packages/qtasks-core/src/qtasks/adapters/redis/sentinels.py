@@ -17,7 +17,7 @@ from qtasks.adapters.redis.nodes import LOST, Nodes, Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qtasks.adapters.redis.links import Link
+    from qtasks.adapters.redis.links import Link, Way
     from qtasks.adapters.redis.url import Target
 
 __all__ = ["MasterUnknownError", "SentinelLink"]
@@ -47,11 +47,15 @@ class SentinelLink:
 
     async def call(self, *command: Any) -> Any:
         """Sends one command to the master."""
-        return await self._send(command, blocking=False)
+        return await self._send(command, "call")
 
     async def block(self, *command: Any) -> Any:
         """Sends one command to the master that waits there."""
-        return await self._send(command, blocking=True)
+        return await self._send(command, "block")
+
+    async def bulk(self, *command: Any) -> Any:
+        """Sends one command to the master, apart from the others."""
+        return await self._send(command, "bulk")
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command to the master; an error is its answer."""
@@ -64,18 +68,18 @@ class SentinelLink:
         await self._sentinels.close()
         await self._servers.close()
 
-    async def _send(self, command: tuple[Any, ...], *, blocking: bool) -> Any:
+    async def _send(self, command: tuple[Any, ...], way: Way) -> Any:
         place = self._master or await self._find()
         link = self._servers.link(place)
         try:
-            return await (link.block if blocking else link.call)(*command)
+            return await getattr(link, way)(*command)
         except exceptions.NoScriptError:
             raise
         except (exceptions.RedisError, OSError) as error:
             self._master = None  # it may be a replica by now, or dead
             if not refused(error) or place == await self._find():
                 raise
-        return await self._send(command, blocking=blocking)
+        return await self._send(command, way)
 
     async def _find(self) -> Place:
         """Asks the Sentinels.

@@ -118,7 +118,7 @@ class RedisStorage(BaseStorage):
         found: dict[str, Record] = {}
         for shard in await self._engine.shards():
             for step in _steps(ids):
-                _, _, *answer = await self._engine.run("records", shard, step, False)  # noqa: FBT003 - the arguments of a script have no names
+                _, _, *answer = await self._engine.repeat("records", shard, step, False)  # noqa: FBT003 - the arguments of a script have no names
                 for id_, fields in zip(answer[::2], answer[1::2], strict=True):
                     task_id = id_.decode()
                     found[task_id] = record_of(task_id, fields)
@@ -251,7 +251,7 @@ class RedisStorage(BaseStorage):
 
     async def stats(self, queue: str) -> QueueStats:
         """Counts the tasks of a queue, without what waits at a broker elsewhere."""
-        answer = await self._engine.run("stats", self._engine.shard(queue), queue)
+        answer = await self._engine.repeat("stats", self._engine.shard(queue), queue)
         return stats_of(queue, answer)
 
     async def due(self, limit: int, lease: float) -> builtins.list[Message]:

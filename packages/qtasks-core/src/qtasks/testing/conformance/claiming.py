@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from qtasks.schemas import Claim, Fail, Release, Retry, Success
@@ -36,6 +37,25 @@ class Claiming(Brokers):
         assert len(await self.claim(broker, 2)) == 2
         assert await self.claim(broker, 0) == []
         assert len(await self.claim(broker, 10)) == 3
+
+    @needs("overlap")
+    async def test_two_exchanges_at_once(self, broker: BaseBroker) -> None:
+        """Two exchanges that are under way at once settle what each brought, and share the rest.
+
+        If this fails: whatever one call remembers for its end is that call's own.
+        """
+        await broker.publish(self.messages(10))
+        first, second = await self.claim(broker, 1), await self.claim(broker, 1)
+        answers = await asyncio.gather(
+            *(
+                broker.exchange([settlement(held, Success())], self.request(4))
+                for held in (*first, *second)
+            )
+        )
+        found = [delivery.id for answer in answers for delivery in answer.deliveries]
+        assert [answer.refused for answer in answers] == [(), ()]
+        assert len(found) == len({*found, first[0].id, second[0].id}) - 2 == 8
+        assert await self.claim(broker, 1) == []
 
     async def test_first_in_first_out(self, broker: BaseBroker) -> None:
         """Within a priority tasks are handed out in the order they came.

@@ -147,11 +147,15 @@ local want, suspects, budget, room = claim.limit, claim.suspects, 1000, 8388608 
 local passed, next_due, again = 0, -1, 0
 
 -- What a lost reply had handed out is handed out again, or given back where there is no room.
-if claim.again then
+if claim.again[1] then
+  local unsure = {}
+  for _, name in ipairs(claim.again) do
+    unsure[name] = true
+  end
   for _, id in ipairs(call('SMEMBERS', P .. 'h:' .. claim.worker)) do
     local v = read(key_of(id), 'cn', 'k', 'm', 'a', 'n', 'lo', 'sn', 'c', 'du', 'h', 'hd', 'q',
       'x')
-    local t = v and v[1] == claim.again and look(id)
+    local t = v and unsure[v[1]] and look(id)
     if t and t.s == 'l' then
       if want > 0 then
         want = want - 1
