@@ -176,12 +176,12 @@ class Claiming(Brokers):
 
         If this fails: order by the due time first.
         """
-        late = self.message(delay=self.seconds(LEASE * 2))
+        late = self.message(delay=self.seconds(LEASE * 4))
         early = self.message(delay=self.seconds(LEASE))
         await broker.publish([late, early])
-        await self.later(LEASE * 1.5)
+        await self.later(LEASE * 2.5)
         await broker.publish([between := self.message()])
-        await self.later(LEASE)
+        await self.later(LEASE * 2)
         await broker.publish([last := self.message()])
         assert await self.ids(broker) == [early.id, between.id, late.id, last.id]
 
