@@ -99,7 +99,7 @@ class Client:
     async def start(self) -> None:
         """Connects once; every other method does it by itself."""
         refuse_while_main_loads()
-        connected = await self.connection.open(self)
+        connected = not self.connection.serves(self) and await self.connection.open(self)
         if self._registry.plugins:
             await self._registry.start(self, "client")
             if connected:

@@ -46,6 +46,8 @@ def make_message(
         PayloadTooLargeError: the arguments exceed ``max_payload``.
     """
     options = call.options
+    if options is NO_OPTIONS and task and task.unique is None and task.expires is None:
+        return _plain_message(call, task, config, now)
     if task is not None:
         arguments = fit_arguments(task, call.args, call.kwargs)
     else:
@@ -73,6 +75,23 @@ def make_message(
     if options is NO_OPTIONS and (task is None or task.unique is None):
         return message
     return with_key(message, task, options, arguments)
+
+
+def _plain_message(
+    call: TaskCall, task: TaskDefinition, config: QueueConfig, now: float
+) -> Message:
+    """Makes the message of a call without options; what its task says was checked before."""
+    parent = current_delivery.get()
+    arguments = fit_arguments(task, call.args, call.kwargs)
+    return Message(
+        id=new_id(now),
+        task=call.task_name,
+        queue=task.queue or config.queues[0],
+        payload=_payload(call.task_name, arguments, task, config.max_payload),
+        priority=resolve_priority(None, task, config),
+        parent_id=parent.id if parent else None,
+        root_id=(parent.message.root_id or parent.id) if parent else None,
+    )
 
 
 def _payload(

@@ -98,19 +98,19 @@ class LoopLink:
 
     async def call(self, *command: Any) -> Any:
         """Sends one command; who cancels it never hears the answer."""
-        return await (await self._links.here()).call(*command)
+        return await (self._links.find() or await self._links.here()).call(*command)
 
     async def block(self, *command: Any) -> Any:
         """Sends one command that waits at the server."""
-        return await (await self._links.here()).block(*command)
+        return await (self._links.find() or await self._links.here()).block(*command)
 
     async def bulk(self, *command: Any) -> Any:
         """Sends one command over the connection of its kind."""
-        return await (await self._links.here()).bulk(*command)
+        return await (self._links.find() or await self._links.here()).bulk(*command)
 
     async def everywhere(self, *command: Any) -> dict[str, Any]:
         """Sends one command; an error is its answer."""
-        return await (await self._links.here()).everywhere(*command)
+        return await (self._links.find() or await self._links.here()).everywhere(*command)
 
     async def close(self) -> None:
         """Disconnects."""

@@ -66,7 +66,7 @@ class Publisher:
         call = _Call(messages, *rows(messages, micros(self._engine.retention.result_ttl)))
         if self._engine.blocking:
             return await self._send(call)
-        return await (await self._loops.here()).publish(call)
+        return await (self._loops.find() or await self._loops.here()).publish(call)
 
     async def stop(self) -> None:
         """Sends what waits before the connections are closed."""
