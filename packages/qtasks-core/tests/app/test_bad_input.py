@@ -268,6 +268,9 @@ class Colourless(SyncTaskExecutor):
     ("options", "message"),
     [
         ({"max_tiem": 3}, "unknown option 'max_tiem', did you mean 'max_time'"),
+        ({"rerty": 3}, "unknown option 'rerty', did you mean 'retry'"),
+        ({"ehco": True}, "unknown option 'ehco', did you mean 'echo'"),
+        ({"retry_on_exec": [OSError]}, "did you mean 'retry_on_exc'"),
         ({"max_time": 0}, "max_time=0; use seconds above 0"),
         ({"max_time": "3"}, "max_time='3'"),
         ({"priority": 1.5}, "priority=1.5"),

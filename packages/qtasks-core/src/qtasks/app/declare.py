@@ -287,11 +287,21 @@ def _check_extra(
         if key in _RETRY:
             msg = f"task {name!r}: {key}= needs a plugin: pip install qtasks-plugin-retry"
             raise RegistrationError(msg)
-        if close := difflib.get_close_matches(
-            key, sorted({*_KNOWN, *declared, _OLD}), n=1, cutoff=0.82
-        ):
-            msg = f"task {name!r}: unknown option {key!r}, did you mean {close[0]!r}?"
+        if meant := _meant(key, sorted({*_KNOWN, *_RETRY, *declared, _OLD})):
+            msg = f"task {name!r}: unknown option {key!r}, did you mean {meant!r}?"
             raise RegistrationError(msg)
+
+
+def _meant(key: str, names: list[str]) -> str | None:
+    """Returns the option that a word is a misspelling of, or None.
+
+    Two letters that changed places are one even in a short word, which resembles the right one
+    less than ``team`` does ``stream``.
+    """
+    for name in names:
+        if sorted(name) == sorted(key):
+            return name
+    return next(iter(difflib.get_close_matches(key, names, n=1, cutoff=0.82)), None)
 
 
 def _check_declared(name: str, key: str, value: Any, check: Callable[[Any], object]) -> None:
