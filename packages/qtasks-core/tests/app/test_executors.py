@@ -134,15 +134,18 @@ def test_a_step_that_raises_is_the_tasks_failure(harness: Harness) -> None:
 
 
 def test_max_time_does_not_count_the_wait_for_a_place(make_harness: Callable[..., Harness]) -> None:
+    """Their places are taken for longer than they may run; they themselves take no time."""
     harness = make_harness(max_threads=1, max_processes=1)
-
-    @harness.app.task(max_time=1.5)
-    def thread() -> None:
-        subprocess.call(["sleep", "0.2"])
-
-    # A function of the standard library that takes its time and can be found by a child.
-    process = harness.app.task(name="process", pool="process", max_time=2)(subprocess.call)
-    handles = [harness.do(thread.add_task()) for _ in range(9)]
-    handles += [harness.do(process.add_task(["sleep", "0.3"])) for _ in range(8)]
+    # Functions of the standard library can be found by a child.
+    takers = [
+        harness.app.task(name=f"takes-{pool}", pool=pool, priority=-1)(subprocess.call)
+        for pool in ("thread", "process")
+    ]
+    waiters = [
+        harness.app.task(name=f"waits-{pool}", pool=pool, max_time=2.5)(textwrap.dedent)
+        for pool in ("thread", "process")
+    ]
+    handles = [harness.do(taker.add_task(["sleep", "2.7"])) for taker in takers]
+    handles += [harness.do(waiter.add_task("")) for waiter in waiters]
     harness.work()
     assert {harness.do(handle.wait(5)).status for handle in handles} == {"success"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qtasks._runtime.errors import RemoteError, describe
+from qtasks._worker import processes
 from qtasks._worker.processes import ProcessPool
 from qtasks.app.declare import declare
 from qtasks.exc import (
@@ -122,6 +123,29 @@ async def test_a_function_that_never_returns_is_killed(
     while _exists(child):
         await asyncio.sleep(0.001)
     assert await run(pool, functions.add, 1) == 2
+
+
+async def test_the_start_of_a_child_is_no_time_of_the_task(
+    pool: ProcessPool, functions: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = []
+    loop, read = asyncio.get_running_loop(), processes._read
+
+    async def reads() -> None:
+        events.append("reads")
+
+    def noted(child: Any) -> bytes:
+        # What this thread has told the loop before comes before this.
+        asyncio.run_coroutine_threadsafe(reads(), loop).result()
+        return read(child)
+
+    monkeypatch.setattr(processes, "_read", noted)
+    task = declare(functions.add, None, {"pool": "process"})
+
+    for _ in range(2):
+        await pool.run(task, (1,), {}, lambda: events.append("begins"))
+
+    assert events == ["reads", "begins", "reads", "begins", "reads"]
 
 
 async def test_a_child_that_died_idle_costs_no_task(

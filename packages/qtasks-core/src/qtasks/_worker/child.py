@@ -105,7 +105,7 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 
 def serve() -> None:
-    """Answers requests until standard input ends."""
+    """Says that it is there, and answers requests until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they are for the worker, which ends its children
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -120,6 +120,7 @@ def serve() -> None:
         return
     greeting = ChildHello(**decode(hello))
     sys.path[:] = greeting.path
+    write_frame(answers, b"")  # it is there
     while (request := read_frame(requests)) is not None:
 
         def take(value: Any) -> Any:

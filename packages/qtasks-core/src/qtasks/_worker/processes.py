@@ -92,7 +92,12 @@ class ProcessPool:
         async with self._slots:
             child: subprocess.Popen[bytes] | None = None
             try:
-                child = self._living() or await self._threads.run(_start_child)
+                child = self._living()
+                if child is None:
+                    child = await self._threads.run(_start_child)
+                    self._busy.add(child)
+                    # It says that it is there: its start is none of the task's time.
+                    await self._threads.run(partial(_read, child))
                 self._busy.add(child)
                 answer = await self._threads.run(partial(_ask, child, request, take), begin)
             except BaseException:
@@ -182,6 +187,7 @@ def _ask(
 
 
 def _read(child: subprocess.Popen[bytes]) -> bytes:
+    """Reads what a child says next: that it is there, or an answer."""
     answer = read_frame(child.stdout)  # type: ignore[arg-type]  # it was started with a pipe
     if answer is None:
         code = child.wait()
