@@ -13,7 +13,7 @@ from qtasks.testing import FakeClock
 from qtasks.testing.conformance.base import complete
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FOREVER = 1e9
 
@@ -130,8 +130,16 @@ def test_a_loop_that_was_closed_is_no_trouble() -> None:
     assert complete(broker.client().ready(["q"], 0.0)) is True
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Has SIGINT interrupt, also where the tests were started in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for threads")
-def test_a_blocked_thread_can_be_interrupted() -> None:
+def test_a_blocked_thread_can_be_interrupted(interruptible: None) -> None:
     broker = MemoryBroker()
     twin = broker.client()
     main = threading.get_ident()
