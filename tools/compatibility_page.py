@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["PAGE", "RESULTS", "render", "tables"]
+__all__ = ["PAGE", "RESULTS", "is_settled", "render", "tables"]
 
 HERE = Path(__file__).parent
 RESULTS: Final = HERE / "compatibility.json"
@@ -48,6 +48,18 @@ GROUPS: Final = {
         "server",
     ),
 }
+
+
+def is_settled(rows: dict[str, dict[str, str]], row: str, column: str) -> bool:
+    """Returns whether a cell needs no other run: it has passed, or there was nothing to run.
+
+    Args:
+        rows: the cells of each row by column.
+        row: the row; empty for all that have this column.
+        column: the column.
+    """
+    told = [cells.get(column) for name, cells in rows.items() if row in {"", name}]
+    return bool(told) and not any(one in {None, "failed"} for one in told)
 
 
 def tables(results: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers.programs import SOURCES
 
-from compatibility_page import BEGIN, END, GROUPS, PAGE, RESULTS, render, tables
+from compatibility_page import BEGIN, END, GROUPS, PAGE, RESULTS, is_settled, render, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,28 @@ def test_new_tables_take_the_place_of_the_old_ones() -> None:
     assert "\n### Servers\n" in text
     assert text.endswith(f"\n{END}after\n")
     assert "stale" not in text
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "settled"),
+    [
+        ("core", "3.11", True),
+        ("core", "3.12", False),
+        ("core", "3.13", False),
+        ("core", "3.14", True),
+        ("new", "3.11", False),
+        ("", "3.11", False),
+        ("", "3.14", True),
+    ],
+)
+def test_what_has_not_passed_can_be_run_again_alone(row: str, column: str, settled: bool) -> None:
+    rows = {
+        "core": {"3.11": "passed", "3.12": "failed", "3.14": "not available"},
+        "kafka": {"3.11": "failed", "3.14": "not available"},
+    }
+
+    assert is_settled(rows, row, column) is settled
+    assert not is_settled({}, row, column)
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, END])

@@ -34,7 +34,7 @@ from sessions.tree import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["compat"]
+__all__ = ["compat", "package_sets"]
 
 #: Tests of core that run where none of the packages is.
 QUICK = ("core", "discovery")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import nox
 
-from compatibility_page import GROUPS, RESULTS, main, tables
+from compatibility_page import GROUPS, RESULTS, is_settled, main, tables
+from sessions.compatibility import package_sets
 from sessions.pythons import FOUND, MAIN, NOT_FOUND, OLDEST
 from sessions.results import FOLDER, read_results
 from sessions.tree import ANY, BESIDE_CORE, EXAMPLE, PACKAGES
@@ -28,6 +29,8 @@ WORDS = {"success": "passed", "failed": "failed", "aborted": "failed"}
 #: What is written if a session was skipped, by group.
 SKIPPED = {"cores": "no release yet: it is the tree", "servers": "not available"}
 ABSENT = "not available"
+#: Has only that run which has not passed before; the rest of a table stays.
+FAILED = "--failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,18 @@ def cells(group: str) -> list[Cell]:
 
 @nox.session(python=False, default=False)
 def matrix(session: nox.Session) -> None:
-    """Run all that is about compatibility, and write docs/compatibility.md; ``--`` names parts."""
-    if unknown := [name for name in session.posargs if name not in GROUPS]:
+    """Run all that is about compatibility, and write docs/compatibility.md.
+
+    ``-- packages servers`` runs these parts, ``-- --failed`` what has not passed yet.
+    """
+    names = [name for name in session.posargs if name != FAILED]
+    if unknown := [name for name in names if name not in GROUPS]:
         session.error(f"no part is called {', '.join(unknown)}: there are {', '.join(GROUPS)}")
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    for group in session.posargs or GROUPS:
+    for group in names or GROUPS:
+        kept = rows_to_keep(results, group) if FAILED in session.posargs else {}
         # Written after each column, so that a run which is ended keeps what it has found.
-        for table in run_group(session, group):
+        for table in run_group(session, group, kept):
             results[group] = table
             RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             main()
@@ -75,21 +83,35 @@ def matrix(session: nox.Session) -> None:
         session.error("something failed: see the tables")
 
 
-def run_group(session: nox.Session, group: str) -> Iterator[dict[str, Any]]:
-    """Runs the sessions of a table, and yields the table whenever a column is done."""
+def rows_to_keep(results: dict[str, Any], group: str) -> dict[str, dict[str, str]]:
+    """Returns the rows of an earlier run; none if other sets are tried by now."""
+    rows: dict[str, dict[str, str]] = results.get(group, {}).get("rows", {})
+    return {} if group == "sets" and rows.keys() != package_sets().keys() else rows
+
+
+def run_group(
+    session: nox.Session, group: str, kept: dict[str, dict[str, str]]
+) -> Iterator[dict[str, Any]]:
+    """Runs the sessions of a table, and yields the table whenever a column is done.
+
+    Args:
+        session: the session.
+        group: the table.
+        kept: rows of an earlier run; what has passed in them is not run again.
+    """
     wanted = cells(group)
     columns = list(dict.fromkeys(cell.column for cell in wanted))
+    left = [cell for cell in wanted if not is_settled(kept, cell.row, cell.column)]
     absent = NOT_FOUND if group in {"packages", "sets"} else []
     machine = f"{platform.system()} {platform.machine()}, Python {', '.join(FOUND.values())}"
     rows: dict[str, dict[str, str]] = {cell.row: {} for cell in wanted if cell.row}
-    for column in columns:
-        for cell, text in run_column(
-            session, group, [one for one in wanted if one.column == column]
-        ):
+    rows |= {row: dict(told) for row, told in kept.items() if row in rows or not wanted[0].row}
+    for column in dict.fromkeys(cell.column for cell in left):
+        for cell, text in run_column(session, group, [one for one in left if one.column == column]):
             rows.setdefault(cell, {})[column] = text
         yield {
             "date": datetime.now(UTC).date().isoformat(),
-            "command": f"nox -s matrix -- {group}",
+            "command": f"nox -s matrix -- {group}{f' {FAILED}' if kept else ''}",
             "machine": machine,
             "columns": columns + absent,
             "rows": {row: told | dict.fromkeys(absent, ABSENT) for row, told in rows.items()},
