@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,11 @@ from qtasks.adapters.redis import RedisBroker
 from qtasks.adapters.redis.scripts import load
 from qtasks.asyncio import QueueTasks
 from qtasks.exc import ServerUnavailableError
-from qtasks.schemas import Claim, Message, Receipt, Retry, Settlement, Success
+from qtasks.schemas import Claim, Message, Receipt, RecordQuery, Retry, Settlement, Success
 from qtasks.testing.conformance.base import complete
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from servers.process import Server
     from servers.proxy import Proxy
@@ -198,3 +198,33 @@ async def test_a_caller_whose_reply_was_lost_has_one_task(proxy: Proxy) -> None:
         handle = await work.add_task(unique_key="k")
         assert handle.status == "new"
         assert (await app.stats())[0].ready == 2
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda broker: broker.storage.get(["id-0"]),
+        lambda broker: broker.storage.wait(["id-0"], 30.0),
+        lambda broker: broker.storage.list(RecordQuery()),
+        lambda broker: broker.stats("q"),
+        lambda broker: broker.workers(),
+    ],
+    ids=["get", "wait", "list", "stats", "workers"],
+)
+async def test_who_only_reads_does_not_suffer_from_the_loss_of_another(
+    read: Callable[[RedisBroker], Awaitable[Any]], broker: RedisBroker, proxy: Proxy
+) -> None:
+    """They share a connection, and it may end under both."""
+    await broker.publish(messages(1))
+    (delivery,) = await broker.claim(claim())
+    await broker.settle([Settlement("id-0", delivery.token, Success(), receipt=delivery.receipt)])
+    assert broker.storage is not None
+    await broker.storage.counter_add("seen", 1, 60.0)  # the server knows the script then
+    proxy.lose_reply(load("counter").sha.encode())
+
+    count, found = await asyncio.gather(
+        broker.storage.counter_add("seen", 1, 60.0), read(broker), return_exceptions=True
+    )
+
+    assert isinstance(count, ServerUnavailableError)
+    assert found == await read(broker)
