@@ -72,6 +72,23 @@ class Fleet:
         self.workers.remove(worker)
         return worker.wait(PATIENCE)
 
+    def kill(self, worker: subprocess.Popen[bytes], handles: list[TaskHandle[Any]]) -> None:
+        """Kills a worker when it cannot be the third in a row that one of the tasks loses.
+
+        The task would rightly be taken for the cause; a worker that is stopped claims nothing
+        between the look and its end.
+        """
+
+        def may_die() -> bool:
+            worker.send_signal(signal.SIGSTOP)
+            if all(handle.refresh().finished or handle.record.lost < 2 for handle in handles):
+                return True
+            worker.send_signal(signal.SIGCONT)
+            return False
+
+        self.until(may_die)
+        assert self.end(worker, signal.SIGKILL) == -signal.SIGKILL
+
     def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
         """Kills a worker together with its children, as when a machine loses its power."""
         os.killpg(worker.pid, signal.SIGKILL)
