@@ -115,6 +115,10 @@ class Fleet:
         """Returns the processes that have noted something."""
         return {int(line.split()[2]) for line in self.notes.read_text().splitlines()}
 
+    def let_go(self) -> None:
+        """Has the tasks called ``held`` end."""
+        Path(f"{self.notes}.let-go").touch()
+
     def until_ended(self, tasks: int) -> None:
         """Waits until so many tasks have ended."""
         self.until(lambda: len(self.noted("E")) >= tasks)

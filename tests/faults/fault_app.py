@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from qtasks import QueueTasks
 from qtasks.configs import QueueConfig
@@ -32,6 +33,16 @@ def note(word: str, number: int) -> None:
 def work(number: int, seconds: float = 0.002) -> int:
     note("S", number)
     time.sleep(seconds)
+    note("E", number)
+    return os.getpid()
+
+
+@app.task
+def held(number: int) -> int:
+    """Runs until it is let go."""
+    note("S", number)
+    while not Path(f"{NOTES}.let-go").exists():
+        time.sleep(0.01)
     note("E", number)
     return os.getpid()
 

@@ -108,9 +108,10 @@ def test_a_paused_worker_cannot_overwrite_the_newer_result(
     """SIGSTOP beyond the lease: another worker runs the task; the late outcome is refused."""
     fleet = make_fleet(lease=0.5)
     frozen = fleet.spawn()
-    handle = fleet.app.add_task("work", 1, 0.3)
+    handle = fleet.app.add_task("held", 1)
     fleet.until(lambda: fleet.noted("S")[1] == 1)
     frozen.send_signal(signal.SIGSTOP)
+    fleet.let_go()
     second = fleet.spawn()
     handle.wait(60)
     assert handle.returning == second.pid
