@@ -49,9 +49,10 @@ def test_what_runs_while_the_server_is_away_is_settled_later(
     server = make_server(durable=True)
     fleet = open_fleet(server.url, lease=30)
     worker = fleet.spawn()
-    handle = fleet.app.add_task("work", 1, 0.3)
+    handle = fleet.app.add_task("held", 1)
     fleet.until(lambda: fleet.noted("S")[1] == 1)
     server.kill()
+    fleet.let_go()
     fleet.until(lambda: fleet.noted("E")[1] == 1)
     with pytest.raises(ServerUnavailableError):
         fleet.app.add_task("work", 2)
