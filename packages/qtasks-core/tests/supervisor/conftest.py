@@ -96,6 +96,10 @@ class Crew:
         noted = [line.split() for line in self.notes.read_text("utf-8").splitlines()]
         return [int(pid) for found, pid in noted if found == word]
 
+    def let_go(self) -> None:
+        """Has the tasks called ``hold`` end."""
+        self.notes.with_name(f"{self.notes.name}.let-go").touch()
+
     def until(self, condition: Callable[[], object]) -> None:
         """Waits for something that the processes bring about."""
         deadline = time.monotonic() + PATIENCE

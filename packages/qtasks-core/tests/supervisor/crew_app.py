@@ -55,6 +55,16 @@ def sleep(seconds: float) -> int:
 
 
 @app.task
+def hold() -> int:
+    """Runs until it is let go."""
+    note("S")
+    while not os.path.exists(f"{os.environ['CREW_NOTES']}.let-go"):  # noqa: PTH110 - one line
+        time.sleep(0.01)
+    note("E")
+    return os.getpid()
+
+
+@app.task
 async def block(seconds: float) -> None:
     """Keeps the loop from doing anything."""
     note("S")

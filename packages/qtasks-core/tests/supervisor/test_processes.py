@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those o
 
 
 def test_children_share_the_work_and_a_burst_ends_when_all_are_done(crew: Crew) -> None:
-    handles = [crew.queue.add_task("sleep", 0.05) for _ in range(12)]
+    handles = [crew.queue.add_task("hold") for _ in range(12)]
 
     crew.start("--processes", "2", "--concurrency", "1", "--burst", "--json")
+    crew.until_noted("S", 2)  # each runs one at a time, so these are two
+    crew.let_go()
     document = crew.document()
 
     assert document == {"processes": 2, "started": 2, "queues": ["default"], "settled": 12}
@@ -67,11 +70,13 @@ def test_what_a_child_died_of_is_one_line(crew: Crew) -> None:
 
 
 def test_running_tasks_finish_when_the_supervisor_is_asked_to_stop(crew: Crew) -> None:
-    handles = [crew.queue.add_task("sleep", 0.5) for _ in range(4)]
+    handles = [crew.queue.add_task("hold") for _ in range(4)]
     process = crew.start("--processes", "2", "--concurrency", "1")
     crew.until_noted("S", 2)
 
     process.send_signal(signal.SIGTERM)
+    crew.until_said("Stopping: 1 tasks still run", 2)
+    crew.let_go()
 
     assert crew.end() == 0
     statuses = sorted(str(handle.refresh().status) for handle in handles)
@@ -110,14 +115,18 @@ def test_a_third_signal_kills(crew: Crew) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_for_all_processes_at_once_counts_once(crew: Crew, number: signal.Signals) -> None:
     """Ctrl-C reaches the group of the terminal, a service manager signals every process."""
-    handle = crew.queue.add_task("sleep", 0.5)
+    handle = crew.queue.add_task("hold")
     process = crew.start("--processes", "2")
     crew.until_noted("S")
     crew.until(lambda: len(crew.workers()) == 2)
+    workers = crew.workers()
 
     os.killpg(process.pid, number)
-    for pid in crew.workers():
-        os.kill(pid, number)
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):  # who had nothing to do may be gone by now
+            os.kill(pid, number)
+    crew.until_said("Stopping: 1 tasks still run")
+    crew.let_go()
 
     assert crew.end() == 0
     assert handle.refresh().status == "success"
@@ -141,8 +150,8 @@ def test_no_process_survives_a_killed_supervisor(crew: Crew, task: str) -> None:
     for _ in range(2):
         crew.queue.add_task(task, 600)
     process = crew.start("--processes", "2", "--concurrency", "1")
+    crew.until(lambda: len(crew.workers()) == 2)
     pids = [*crew.until_noted("S", 2), *crew.workers()]
-    assert len(pids) >= 4
 
     process.kill()
 
