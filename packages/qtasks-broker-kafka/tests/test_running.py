@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer
 
 import qtasks
 import qtasks.asyncio
-from qtasks.exc import ConfigError, RetryLater, TaskFailedError, UnsupportedError
+from qtasks.exc import ConfigError, RetryLater, ServerError, TaskFailedError, UnsupportedError
 from qtasks_broker_kafka import DeadLetterTopic, KafkaBroker, key
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.names import topic_of
-from qtasks_broker_kafka.publishing import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,6 +152,25 @@ def test_a_priority_of_a_task_stops_the_worker(app: qtasks.QueueTasks) -> None:
 
     with pytest.raises(UnsupportedError, match=r"task 'work' has priority=-5.*queue='urgent'"):
         app.worker()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("max_message=2000", "max_message=2000: raise it"), ("create=false", "and create=false")],
+)
+def test_a_task_that_kafka_refuses_leaves_no_record(
+    kafka: str, storage_url: str, options: str, message: str
+) -> None:
+    app = qtasks.QueueTasks(broker_url=f"{kafka}?{options}", storage_url=storage_url, plugins=[])
+
+    @app.task
+    def work(data: bytes) -> None: ...
+
+    with pytest.raises(ServerError, match=message):
+        work.options(unique_key="one").add_task(bytes(3000))
+    assert app.list_tasks()[0] == []
+    assert app.stats()[0].finished == 0
+    app.close()
 
 
 def test_dead_letters_are_copied_to_a_topic(kafka: str, kafka_address: str, tmp_path: Path) -> None:

@@ -13,15 +13,16 @@ from aiokafka import TopicPartition
 
 from qtasks.exc import ServerError
 from qtasks.schemas import Presence
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.faults import DRIVER_ERRORS
 from qtasks_broker_kafka.names import control_topic
-from qtasks_broker_kafka.publishing import Publisher, Written
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
     from qtasks_broker_kafka.lanes import Lanes
     from qtasks_broker_kafka.options import Options
+    from qtasks_broker_kafka.publishing import Publisher
     from qtasks_broker_kafka.topics import Topics
 
 __all__ = ["Control"]

@@ -14,12 +14,13 @@ from qtasks_broker_kafka.control import Control
 from qtasks_broker_kafka.counting import Counting
 from qtasks_broker_kafka.faults import DRIVER_ERRORS, find_out, translated
 from qtasks_broker_kafka.lanes import Lanes
-from qtasks_broker_kafka.publishing import Publisher, Written
+from qtasks_broker_kafka.publishing import Publisher
 from qtasks_broker_kafka.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtasks_broker_kafka.batches import Written
     from qtasks_broker_kafka.options import Options
 
 __all__ = ["Engine"]
@@ -98,9 +99,7 @@ class Engine:
 
     async def write(self, records: Sequence[Written]) -> None:
         """Writes records; topics that they make are read at once."""
-        known = await self.topics.missing({record.topic for record in records})
-        await self.publisher.write(records)
-        if known:
+        if await self.publisher.write(records):
             self.consuming.look()
 
     async def flush(self) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from qtasks._core.refusals import settle_refusal
 from qtasks.contracts.broker import BaseBroker
-from qtasks.exc import UnsupportedError
+from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -115,7 +116,10 @@ class SplitBroker(BaseBroker):
         return type(self)(broker, storage, self._clock, self._held)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Writes the records, then publishes; a repeated call publishes again, and is skipped."""
+        """Writes the records, then publishes; a repeated call publishes again, and is skipped.
+
+        Of what the broker certainly does not have, the new records are taken back.
+        """
         if not self.capabilities.priority:
             self._refuse_priorities(messages)
         now = self._clock.time()
@@ -131,7 +135,12 @@ class SplitBroker(BaseBroker):
                 receipts[message.id] = receipt
             if not scheduled:
                 known = [m for m in part if receipts[m.id].id == m.id]
-                await self._broker.publish(known)
+                try:
+                    await self._broker.publish(known)
+                except ServerError as error:
+                    new = [m for m in known if receipts[m.id].created]
+                    await settle_refusal(self._records, new, error)
+                    raise
         return [receipts[message.id] for message in messages]
 
     async def claim(self, request: Claim) -> list[Delivery]:
