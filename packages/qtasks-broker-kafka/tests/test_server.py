@@ -13,11 +13,13 @@ from servers.patience import PATIENCE
 from servers.ports import free_port
 
 from qtasks.exc import ServerError, ServerUnavailableError
-from qtasks.schemas import Claim, Delivery, Message, Settlement, Success
+from qtasks.schemas import Claim, Delivery, Message, Presence, Settlement, Success
 from qtasks_broker_kafka import KafkaBroker
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.faults import translate
-from qtasks_broker_kafka.names import topic_of
+from qtasks_broker_kafka.names import control_topic, topic_of
 from qtasks_broker_kafka.options import parse_url
+from qtasks_broker_kafka.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -224,11 +226,122 @@ async def test_what_is_done_beyond_a_commit_is_known_to_the_next(opened: Any, cl
 async def test_without_a_control_topic_a_worker_works_alone(
     opened: Any, cluster: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from qtasks.schemas import Presence
-
     broker = await opened(cluster)
     with caplog.at_level(logging.WARNING):
         await broker.report(Presence("w"), 15.0)
         await broker.report(Presence("w"), 15.0)
     assert sum("Nobody else sees this worker" in line for line in caplog.messages) == 1
     assert await broker.workers() == []
+
+
+# Logs that are others than before
+
+
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(
+    opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = await opened(f"{kafka}?partitions=1")
+    for message in messages(5):
+        await broker.publish([message])
+    await broker.settle([success(one) for one in await claim(broker, 5)])
+    other = await opened(kafka)
+    await other.flush()
+    fresh = await opened(f"{kafka}?partitions=1")
+    new = [Message(f"new-{n}", "t", "default", b"") for n in range(2)]
+    for message in new:
+        await fresh.publish([message])
+    with caplog.at_level(logging.ERROR):
+        got = await claim(broker, 2)
+    assert [delivery.message for delivery in got] == new
+    assert any("is another log than before" in line for line in caplog.messages)
+    await broker.settle([success(one) for one in got])
+    await broker.stop()
+    assert [one.committed for one in await fresh.partitions("default")] == [2]
+
+
+async def test_a_worker_looks_before_it_believes_that_nothing_waits(
+    opened: Any, kafka: str
+) -> None:
+    first = await opened(f"{kafka}?partitions=1")
+    await first.publish(messages(50))  # the server counts them as one
+    got = await claim(first, 50)
+    await first.settle([success(one) for one in got[:10]])
+    await first.stop()
+    heir = await opened(f"{kafka}?partitions=1")
+    await heir.claim(Claim(("default",), 1, 15.0, "w"))
+    assert (await heir.stats("default")).ready == 40
+
+
+# Other words on the control topic
+
+
+async def test_strange_words_pause_nothing(
+    opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = await opened(f"{kafka}?partitions=1")
+    await worker.publish(messages(1))
+    topic = control_topic(worker.options.prefix)
+    strange = [(b"pause:default", b"yes"), (b"pause:", b"1"), (b"\xff", b"1"), (b"worker:x", b"?")]
+    await worker.write([Written(topic, key, value) for key, value in [*strange, *strange]])
+    with caplog.at_level(logging.WARNING):
+        assert not (await worker.stats("default")).paused
+        assert await worker.workers() == []
+    told = [line for line in caplog.messages if "is ignored" in line]
+    assert len(told) == len(strange)
+    assert any(repr(b"pause:default") in line and topic in line for line in told)
+
+
+async def test_a_control_topic_that_was_made_anew_is_heard(opened: Any, kafka: str) -> None:
+    one, other = [await opened(f"{kafka}?partitions=1") for _ in range(2)]
+    await one.publish(messages(1))
+    for _ in range(3):
+        await other.pause("default")
+        await other.resume("default")
+    await other.pause("default")
+    assert (await one.stats("default")).paused
+    await other.flush()
+    await other.publish(messages(1))
+    await other.report(Presence("w"), 60.0)
+    async with asyncio.timeout(PATIENCE):
+        while [presence.worker for presence in await one.workers()] != ["w"]:
+            await asyncio.sleep(0.05)
+    assert not (await one.stats("default")).paused
+
+
+# Away and back
+
+
+def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(parse_url("kafka://host"))
+    with caplog.at_level(logging.INFO):
+        outage.answered()
+        for _ in range(2):
+            outage.failed(ConnectionResetError("gone"))
+        for _ in range(2):
+            outage.answered()
+    away, back = caplog.messages
+    assert away.startswith("Kafka is away")
+    assert "gone" in away
+    assert back == "Kafka at host:9092 is back"
+
+
+async def test_a_server_that_is_away_is_told_by_the_worker(
+    opened: Any, make_kafka: Callable[[], KafkaServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_kafka()
+    worker = await opened(f"{server.url}?partitions=1&timeout=1")
+    await worker.publish(messages(1))
+    await claim(worker, 1)
+
+    async def told(text: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not any(text in line for line in caplog.messages):
+                await asyncio.sleep(0.02)
+
+    with caplog.at_level(logging.INFO):
+        server.freeze()
+        await told("Kafka is away")
+        server.thaw()
+        await told("is back")
+    await worker.report(Presence("w"), 60.0)
+    assert [presence.worker for presence in await worker.workers()] == ["w"]

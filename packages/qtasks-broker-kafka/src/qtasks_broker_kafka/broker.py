@@ -230,10 +230,17 @@ class KafkaBroker(BaseBroker):
     # Queues and workers
 
     async def stats(self, queue: str) -> QueueStats:
-        """Counts what waits in the log, and what this process runs."""
+        """Counts what waits in the log, and what this process runs.
+
+        A worker that sees nothing looks at its partitions before it believes that.
+        """
         found = await self.partitions(queue)
         if not found:
             return QueueStats(queue)
+        if queue in self._queues and not any(one.ready or one.leased for one in found):
+            topic = topic_of(self.options.prefix, queue)
+            await self._call(lambda engine: engine.consuming.settled(topic))
+            found = await self.partitions(queue)
         ages = [one.oldest_age for one in found if one.oldest_age is not None and one.ready]
         return QueueStats(
             queue,

@@ -14,6 +14,7 @@ from qtasks_broker_kafka.control import Control
 from qtasks_broker_kafka.counting import Counting
 from qtasks_broker_kafka.faults import DRIVER_ERRORS, find_out, translated
 from qtasks_broker_kafka.lanes import Lanes
+from qtasks_broker_kafka.outage import Outage
 from qtasks_broker_kafka.publishing import Publisher
 from qtasks_broker_kafka.topics import Topics
 
@@ -42,6 +43,7 @@ class Engine:
         self.options = options
         self.loop = loop
         self.lanes = Lanes()
+        self._outage = Outage(options)
         self._opened = False
         self._opening: asyncio.Lock | None = None
         self._wanted: frozenset[str] = frozenset()
@@ -71,8 +73,8 @@ class Engine:
         self.admin = admin
         self.topics = Topics(admin, self.options)
         self.publisher = Publisher(self.topics, self.options)
-        self.consuming = Consuming(self.lanes, self.topics, self.options)
-        self.control = Control(self.publisher, self.topics, self.options, self.lanes)
+        self.consuming = Consuming(self.lanes, self.topics, self.options, self._outage)
+        self.control = Control(self.publisher, self.topics, self.options, self.lanes, self._outage)
         self.counting = Counting(self.options, self.topics, self.lanes, self.consuming)
         self._opened = True
         if self._wanted:
@@ -109,7 +111,7 @@ class Engine:
             await self.counting.close()
             await self.topics.remove_all()
             await self.control.forget()
-        self.consuming = Consuming(self.lanes, self.topics, self.options)
+        self.consuming = Consuming(self.lanes, self.topics, self.options, self._outage)
         self.counting = Counting(self.options, self.topics, self.lanes, self.consuming)
         if self._wanted:
             self.consuming.want(self._wanted)
