@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from aiokafka import errors
@@ -82,9 +83,20 @@ async def test_the_wrong_password_is_told(
 
 
 async def test_a_server_without_tls_is_told(opened: Any, kafka: str) -> None:
-    url = kafka.replace("kafka://", "kafkas://") + "?timeout=1"
-    with pytest.raises(ServerUnavailableError, match="see whether it wants plain connections"):
+    url = kafka.replace("kafka://", "kafkas://") + "?timeout=600"
+    with pytest.raises(ServerError, match="speaks without TLS on this port: write kafka://"):
         await opened(url)
+
+
+async def test_a_server_that_shakes_no_hands_is_told(opened: Any) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ServerUnavailableError, match="see whether it wants plain connections"):
+            await opened(f"kafkas://127.0.0.1:{port}?timeout=1")
 
 
 async def test_a_missing_topic_is_told(opened: Any, kafka: str) -> None:
@@ -120,10 +132,19 @@ async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
     with pytest.raises(ServerError, match="leave idempotence=on out"):
         await broker.publish(messages(1))
     willing = await opened(kafka)
+
+    def told() -> int:
+        return sum("no idempotent producers" in line for line in caplog.messages)
+
     with caplog.at_level(logging.WARNING):
         await willing.publish(messages(1))
-        await willing.publish(messages(1))
-    assert sum("no idempotent producers" in line for line in caplog.messages) == 1
+        assert told() == 0, "a program that adds a task says nothing"
+        for number in (1, 2):
+            await willing.claim(Claim((f"queue-{number}",), 1, 15.0, "w"))
+            await willing.publish(messages(1, f"queue-{number}"))
+    assert told() == 1, "a worker does, once"
+    found = {finding.subject: finding for finding in await willing.diagnose()}
+    assert "no idempotent producers" in found["idempotence"].message
 
 
 @pytest.mark.parametrize(
@@ -144,6 +165,25 @@ def test_errors_are_told_in_a_line(error: Exception, retriable: bool, message: s
     assert told.retriable is retriable
     assert message in str(told)
     assert "pw" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("password", "said", "shown"),
+    [
+        ("pp", "UnsupportedSasl, password=pp", "UnsupportedSasl, password=***"),
+        ("pp", "kafka://u:pp@host said: pp.", "kafka://u:***@host said: pp."),
+        ("pp", "wrong: pp", "wrong: ***"),
+        ("a/b", "{'password': 'a/b', 'url': 'u:a%2Fb@h'}", "{'password': '***', 'url': 'u:***@h'}"),
+        ("long-enough", "xlong-enoughx", "x***x"),
+    ],
+)
+def test_a_password_is_hidden_where_values_stand(password: str, said: str, shown: str) -> None:
+    told = translate(
+        errors.SaslAuthenticationFailed(said),
+        parse_url(f"kafka://u:{quote(password, safe='')}@host"),
+    )
+    assert shown in str(told)
+    assert "refused user 'u'" in str(told)
 
 
 # What is seen
@@ -168,11 +208,12 @@ async def test_partitions_tell_how_they_stand(opened: Any, kafka: str) -> None:
 
 async def test_the_doctor_sees_topics_that_lose_tasks(opened: Any, kafka: str) -> None:
     broker = await opened(f"{kafka}?partitions=1&retention=3600")
-    assert {finding.level for finding in await broker.diagnose()} == {"ok"}
+    found = await broker.diagnose()
+    assert {one.subject for one in found if one.level != "ok"} == {"idempotence"}
     await broker.publish(messages(1))
     found = {finding.subject: finding for finding in await broker.diagnose()}
     assert {subject for subject, one in found.items() if one.level != "ok"} == {
-        "replication", "min.insync.replicas", "retention", "partitions",
+        "replication", "min.insync.replicas", "retention", "partitions", "idempotence",
     }  # fmt: skip
     assert found["retention"].level == "error"
     assert topic_of(broker.options.prefix, "default") in found["retention"].message

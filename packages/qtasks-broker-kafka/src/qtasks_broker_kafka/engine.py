@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from qtasks.exc import ServerError
 from qtasks_broker_kafka.consuming import Consuming
 from qtasks_broker_kafka.control import Control
 from qtasks_broker_kafka.counting import Counting
 from qtasks_broker_kafka.faults import DRIVER_ERRORS, find_out, translated
 from qtasks_broker_kafka.lanes import Lanes
 from qtasks_broker_kafka.outage import Outage
+from qtasks_broker_kafka.plain import plain_port
 from qtasks_broker_kafka.publishing import Publisher
 from qtasks_broker_kafka.topics import Topics
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from qtasks_broker_kafka.options import Options
 
 __all__ = ["Engine"]
+
+#: Seconds after which a server that has not answered is asked whether it speaks TLS.
+_SOON: Final = 1.0
 
 
 class Engine:
@@ -66,7 +71,10 @@ class Engine:
         admin = AIOKafkaAdminClient(**self.options.connection())
         try:
             async with asyncio.timeout(self.options.timeout):
-                await admin.start()
+                await self._started(admin)
+        except ServerError:
+            await admin.close()
+            raise
         except (*DRIVER_ERRORS, KeyError, ValueError) as error:  # see find_out for the last two
             await admin.close()
             raise await find_out(error, self.options) from None
@@ -79,6 +87,16 @@ class Engine:
         self._opened = True
         if self._wanted:
             self.want(self._wanted)
+
+    async def _started(self, admin: AIOKafkaAdminClient) -> None:
+        starting = asyncio.ensure_future(admin.start())
+        try:
+            await asyncio.wait([starting], timeout=_SOON)
+            if not starting.done() and (error := await plain_port(self.options)) is not None:
+                raise error
+            await starting
+        finally:
+            starting.cancel()
 
     async def close(self) -> None:
         """Commits, leaves the group and disconnects."""
@@ -98,6 +116,7 @@ class Engine:
         if self._opened:
             self.consuming.want(queues)
             self.control.follow()
+            self.publisher.tell_of_copies()
 
     async def write(self, records: Sequence[Written]) -> None:
         """Writes records; topics that they make are read at once."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from aiokafka import errors
 from aiokafka.conn import create_conn
@@ -21,6 +23,9 @@ __all__ = ["DRIVER_ERRORS", "find_out", "not_written", "refusing", "translate", 
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (errors.KafkaError, OSError, TimeoutError)
+
+#: A password of so many characters is no part of a word by chance.
+_LONG: Final = 8
 
 _REFUSED: Final = (
     errors.AuthenticationFailedError,
@@ -62,6 +67,7 @@ def translate(error: BaseException, options: Options, unsure: str = "") -> Serve
     """
     where = f"Kafka at {options.place}"
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = _without(text, options)
     if isinstance(error, _REFUSED):
         who = (
             f"user {options.username!r}"
@@ -69,7 +75,7 @@ def translate(error: BaseException, options: Options, unsure: str = "") -> Serve
             else "a client without a user"
         )
         return ServerError(
-            f"{where} refused {who} with {options.mechanism}: {_without(text, options)}; correct"
+            f"{where} refused {who} with {options.mechanism}: {text}; correct"
             " user, password or mechanism= in the URL"
         )
     if isinstance(error, _FORBIDDEN):
@@ -103,7 +109,16 @@ def refusing(error: ServerError, refused: Iterable[Written]) -> ServerError:
 
 
 def _without(text: str, options: Options) -> str:
-    return text.replace(options.password, "***") if options.password else text
+    """Returns a text without the password.
+
+    A short one may be a part of any word by chance, so it is hidden where it stands alone.
+    """
+    for secret in {options.password or "", quote(options.password or "", safe="")} - {""}:
+        pattern = re.escape(secret)
+        if len(secret) < _LONG:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        text = re.sub(pattern, "***", text)
+    return text
 
 
 @contextlib.contextmanager

@@ -46,6 +46,9 @@ class Publisher:
         self._sending: asyncio.Task[None] | None = None
         self._turn = count()
         self._idempotent = options.idempotence != "off"
+        self._connecting = asyncio.Lock()
+        self._without = ""
+        self._telling = self._told = False
 
     async def write(self, records: Sequence[Written]) -> bool:
         """Writes records; returns when the servers have them, and whether topics were made.
@@ -115,6 +118,10 @@ class Publisher:
         return chosen
 
     async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            return await self._connect()
+
+    async def _connect(self) -> AIOKafkaProducer:
         if self._producer is None and self._idempotent:
             try:
                 self._producer = await self._start(idempotent=True)
@@ -136,12 +143,31 @@ class Publisher:
             )
             raise ServerError(msg)
         self._idempotent = False
-        log.warning(
-            "Kafka at %s has no idempotent producers (%s): a repeated send may leave two records of"
-            " a task, of which one is run",
-            self._options.place,
-            reason,
-        )
+        self._without = reason
+        self._tell()
+
+    def tell_of_copies(self) -> None:
+        """Warns, once and from now on, of a server without idempotent producers.
+
+        Workers say it; of a program that adds a task and ends it would be said too often.
+        """
+        self._telling = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._telling and self._without and not self._told:
+            self._told = True
+            log.warning(
+                "Kafka at %s has no idempotent producers (%s): a repeated send may leave two"
+                " records of a task, of which one is run",
+                self._options.place,
+                self._without,
+            )
+
+    async def idempotence(self) -> str:
+        """Returns why there are no idempotent producers; empty if there are."""
+        await self._connected()
+        return "" if self._idempotent else self._without or "idempotence=off"
 
     async def _start(self, *, idempotent: bool) -> AIOKafkaProducer:
         compression = self._options.compression
