@@ -176,7 +176,7 @@ def test_errors_are_told_in_a_line(error: Exception, retriable: bool, message: s
         ("long-enough", "xlong-enoughx", "x***x"),
     ],
 )
-def test_a_password_is_hidden_where_values_stand(password: str, said: str, shown: str) -> None:
+def test_a_password_is_hidden_and_no_part_of_a_word(password: str, said: str, shown: str) -> None:
     told = translate(
         errors.SaslAuthenticationFailed(said),
         parse_url(f"kafka://u:{quote(password, safe='')}@host"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from qtasks._core.refusals import settle_refusal
+from qtasks._core.stranded import stranded, unfinished
 from qtasks.contracts.broker import BaseBroker
 from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
@@ -226,9 +227,14 @@ class SplitBroker(BaseBroker):
         waiting = await self._broker.stats(queue)
         # A log does not know who runs what it has delivered, and takes it for ready.
         elsewhere = max(0, kept.leased - waiting.leased)
+        ready = max(0, waiting.ready - elsewhere)
+        if ready and waiting.paused and not self._broker.capabilities.purge:
+            # Nobody passes over what was cancelled, so it is still at the broker.
+            known = await unfinished(self._records, queue)
+            ready = ready if known is None else min(ready, known)
         return msgspec.structs.replace(
             waiting,
-            ready=max(0, waiting.ready - elsewhere) + kept.ready,
+            ready=ready + kept.ready,
             leased=waiting.leased + elsewhere,
             delayed=waiting.delayed + kept.delayed,
             dead=kept.dead,
@@ -280,8 +286,9 @@ class SplitBroker(BaseBroker):
         return await self._broker.workers()
 
     async def diagnose(self) -> list[Finding]:
-        """Looks at both servers; each subject says whose it is."""
-        return [
+        """Looks at both servers, where each subject says whose it is, and compares them."""
+        found = await stranded(self._records, self.stats, self._clock.time())
+        return found + [
             msgspec.structs.replace(finding, subject=f"{whose} {finding.subject}")
             for whose, server in (("broker", self._broker), ("storage", self._records))
             for finding in await server.diagnose()
