@@ -8,6 +8,7 @@ topics they make.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -136,9 +137,26 @@ def kafka_address() -> Iterator[str]:
 
 
 @pytest.fixture
-def kafka(kafka_address: str) -> str:
+def kafka(kafka_address: str) -> Iterator[str]:
     """A URL with a prefix of its own, under which there is nothing."""
-    return f"kafka://{kafka_address}/t{os.getpid()}-{next(_number)}."
+    prefix = f"t{os.getpid()}-{next(_number)}."
+    yield f"kafka://{kafka_address}/{prefix}"
+    if os.environ.get(ELSEWHERE):  # others' servers are left as they were
+        asyncio.run(_remove(kafka_address, prefix))
+
+
+async def _remove(address: str, prefix: str) -> None:
+    """Removes the topics that begin with a prefix."""
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if names:
+            await admin.delete_topics(names)
+    finally:
+        await admin.close()
 
 
 @pytest.fixture
