@@ -25,6 +25,7 @@ from qtasks_broker_kafka.outage import Outage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from servers.certificates import Certificates
     from servers.kafka import KafkaServer
 
 
@@ -86,6 +87,19 @@ async def test_a_server_without_tls_is_told(opened: Any, kafka: str) -> None:
     url = kafka.replace("kafka://", "kafkas://") + "?timeout=600"
     with pytest.raises(ServerError, match="speaks without TLS on this port: write kafka://"):
         await opened(url)
+
+
+async def test_a_server_with_tls_is_told(opened: Any, certificates: Certificates) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(
+        silent, "127.0.0.1", 0, ssl=certificates.server
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ServerError, match="speaks with TLS on this port: write kafkas://"):
+            await opened(f"kafka://127.0.0.1:{port}?timeout=600")
 
 
 async def test_a_server_that_shakes_no_hands_is_told(opened: Any) -> None:

@@ -14,9 +14,9 @@ from qtasks_broker_kafka.consuming import Consuming
 from qtasks_broker_kafka.control import Control
 from qtasks_broker_kafka.counting import Counting
 from qtasks_broker_kafka.faults import DRIVER_ERRORS, find_out, translated
+from qtasks_broker_kafka.greeting import wrong_port
 from qtasks_broker_kafka.lanes import Lanes
 from qtasks_broker_kafka.outage import Outage
-from qtasks_broker_kafka.plain import plain_port
 from qtasks_broker_kafka.publishing import Publisher
 from qtasks_broker_kafka.topics import Topics
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
-#: Seconds after which a server that has not answered is asked whether it speaks TLS.
+#: Seconds after which a server that has not answered is asked whether it speaks with TLS.
 _SOON: Final = 1.0
 
 
@@ -92,7 +92,7 @@ class Engine:
         starting = asyncio.ensure_future(admin.start())
         try:
             await asyncio.wait([starting], timeout=_SOON)
-            if not starting.done() and (error := await plain_port(self.options)) is not None:
+            if not starting.done() and (error := await wrong_port(self.options)) is not None:
                 raise error
             await starting
         finally:

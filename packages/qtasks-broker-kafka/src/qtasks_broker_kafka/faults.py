@@ -12,6 +12,7 @@ from aiokafka import errors
 from aiokafka.conn import create_conn
 
 from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks_broker_kafka.greeting import wrong_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -139,6 +140,8 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
         error: what the driver said.
         options: where the servers are.
     """
+    if (wrong := await wrong_port(options)) is not None:
+        return wrong
     settings = options.connection()
     settings.pop("bootstrap_servers")
     for host, port in options.hosts:
