@@ -140,8 +140,6 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
         error: what the driver said.
         options: where the servers are.
     """
-    if (wrong := await wrong_port(options)) is not None:
-        return wrong
     settings = options.connection()
     settings.pop("bootstrap_servers")
     for host, port in options.hosts:
@@ -155,6 +153,8 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
             error = failure
         else:
             conn.close()
+    if (wrong := await wrong_port(options)) is not None:
+        return wrong
     hint = ""
     if isinstance(error, errors.KafkaError | TimeoutError):
         way = "plain connections (kafka://)" if options.tls else "TLS (kafkas://)"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -23,36 +24,39 @@ _PATIENCE: Final = 1.0
 _API_VERSIONS: Final = 18
 _NUMBER: Final = 0x5154
 _QUESTION: Final = struct.pack(">ihhih", 10, _API_VERSIONS, 0, _NUMBER, -1)
-#: The first bytes of what a server with TLS answers to that: an alert.
-_ALERT: Final = b"\x15\x03"
 
 
 async def wrong_port(options: Options) -> ServerError | None:
-    """Returns an error if one of the servers answers in another way than the URL says."""
+    """Returns an error if one of the servers answers in the other way than the URL says."""
+    way = "without" if options.tls else "with"
+    scheme = "kafka://" if options.tls else "kafkas://"
+    look = _speaks_plainly if options.tls else _speaks_tls
     for host, port in options.hosts:
-        answer = b""
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(OSError, EOFError, TimeoutError):  # it does not
             async with asyncio.timeout(_PATIENCE):
-                answer = await _ask(host, port)
-        if options.tls and answer[4:] == struct.pack(">i", _NUMBER):
-            return ServerError(
-                f"Kafka at {host}:{port} speaks without TLS on this port: write kafka://, or use"
-                " the port for TLS"
-            )
-        if not options.tls and answer.startswith(_ALERT):
-            return ServerError(
-                f"Kafka at {host}:{port} speaks with TLS on this port: write kafkas://, or use the"
-                " port without it"
-            )
+                if await look(host, port):
+                    return ServerError(
+                        f"Kafka at {host}:{port} speaks {way} TLS on this port: write {scheme}, or"
+                        " use another port"
+                    )
     return None
 
 
-async def _ask(host: str, port: int) -> bytes:
-    """Returns the beginning of the answer: its length and the question's number."""
+async def _speaks_plainly(host: str, port: int) -> bool:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(_QUESTION)
-        answer = await reader.read(8)
+        _, number = struct.unpack(">ii", await reader.readexactly(8))
     finally:
         writer.close()
-    return answer
+    return bool(number == _NUMBER)
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Shakes hands and says nothing, so it does not matter with whom."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    writer.close()
+    return True
