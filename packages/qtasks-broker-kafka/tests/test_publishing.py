@@ -77,6 +77,13 @@ async def test_of_what_is_not_answered_nobody_knows_whether_it_was_written() -> 
     producer.futures[-1].set_exception(errors.KafkaTimeoutError("late"))  # warns nobody
 
 
+async def test_what_is_no_task_need_not_be_added_again() -> None:
+    request = request_of("")
+    await sent(Producer({}), request)
+    with pytest.raises(ServerUnavailableError, match=r"no answer$"):
+        await request.done
+
+
 async def test_who_does_not_wait_any_more_is_told_nothing() -> None:
     request = request_of("a")
     request.done.cancel()

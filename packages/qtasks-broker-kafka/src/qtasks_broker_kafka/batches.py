@@ -89,6 +89,7 @@ class Batches:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._tasks = False
         self.begun = False
         self._open: dict[tuple[str, int], tuple[Any, list[tuple[Request, Written]]]] = {}
         self._sent: dict[asyncio.Future[Any], list[tuple[Request, Written]]] = {}
@@ -130,7 +131,7 @@ class Batches:
 
     def told(self, error: BaseException) -> ServerError:
         """Returns the error for callers, which says whether the servers may have their records."""
-        sure = not self.begun or not_written(error)
+        sure = not self.begun or not self._tasks or not_written(error)
         return translate(error, self._options, "" if sure else _UNSURE)
 
     async def _send(self, producer: AIOKafkaProducer, place: tuple[str, int]) -> None:
@@ -138,6 +139,7 @@ class Batches:
         builder.close()
         topic, partition = place
         self.begun = True
+        self._tasks = self._tasks or any(record.task for _, record in entries)
         future = await producer.send_batch(builder, topic, partition=partition)
         self._sent[future] = entries
 
