@@ -87,9 +87,10 @@ class KafkaServer:
         return False
 
     def freeze(self) -> None:
-        """Stops it as it is: connections stay, and nothing is answered."""
+        """Stops it as it is: connections stay, and nothing is answered from then on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # its threads may run on for a moment
 
     def thaw(self) -> None:
         """Lets it go on."""
