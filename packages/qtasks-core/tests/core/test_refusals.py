@@ -9,12 +9,17 @@ import pytest
 
 from qtasks._core.split import SplitBroker
 from qtasks.adapters.memory import MemoryBroker, MemoryStorage
+from qtasks.adapters.redis import RedisStorage
+from qtasks.adapters.sqlite import SqliteStorage
 from qtasks.exc import ServerError, ServerUnavailableError
 from qtasks.schemas import Claim, Message, Receipt
 from qtasks.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from qtasks.contracts.storage import BaseStorage
 
 MESSAGE = Message("00000000-0000-7000-8000-000000000001", "t", "q", b"payload")
 OTHER = msgspec.structs.replace(MESSAGE, id="00000000-0000-7000-8000-000000000002")
@@ -42,13 +47,24 @@ def moody(clock: FakeClock) -> Moody:
     return Moody(clock=clock)
 
 
-@pytest.fixture
-def storage(clock: FakeClock) -> MemoryStorage:
-    return MemoryStorage(clock=clock)
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def storage(
+    request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[BaseStorage]:
+    made: BaseStorage
+    if request.param == "memory":
+        made = MemoryStorage(clock=clock)
+    elif request.param == "sqlite":
+        made = SqliteStorage(f"sqlite:///{tmp_path / 'tasks.db'}")
+    else:
+        made = RedisStorage(request.getfixturevalue("valkey"))
+    await made.start()
+    yield made
+    await made.stop()
 
 
 @pytest.fixture
-def split(moody: Moody, storage: MemoryStorage, clock: FakeClock) -> SplitBroker:
+def split(moody: Moody, storage: BaseStorage, clock: FakeClock) -> SplitBroker:
     return SplitBroker(moody, storage, clock)
 
 
@@ -58,12 +74,12 @@ def refusal(*messages: Message) -> ServerError:
     return error
 
 
-async def statuses(storage: MemoryStorage) -> list[Any]:
+async def statuses(storage: BaseStorage) -> list[Any]:
     return [record and record.status for record in await storage.get([MESSAGE.id, OTHER.id])]
 
 
 async def test_what_was_certainly_refused_leaves_no_record(
-    split: SplitBroker, moody: Moody, storage: MemoryStorage
+    split: SplitBroker, moody: Moody, storage: BaseStorage
 ) -> None:
     moody.error = refusal(MESSAGE)
     with pytest.raises(ServerError, match="too large"):
@@ -77,7 +93,7 @@ async def test_what_was_certainly_refused_leaves_no_record(
 
 
 async def test_a_task_that_was_added_before_stays(
-    split: SplitBroker, moody: Moody, storage: MemoryStorage
+    split: SplitBroker, moody: Moody, storage: BaseStorage
 ) -> None:
     await split.publish([MESSAGE])
     moody.error = refusal(MESSAGE)
@@ -88,7 +104,7 @@ async def test_a_task_that_was_added_before_stays(
 
 
 async def test_what_may_have_arrived_may_be_added_again_under_its_id(
-    split: SplitBroker, moody: Moody, storage: MemoryStorage
+    split: SplitBroker, moody: Moody, storage: BaseStorage
 ) -> None:
     moody.error = ServerUnavailableError("no answer")
     with pytest.raises(ServerUnavailableError):
@@ -118,7 +134,7 @@ async def test_a_unique_key_is_not_held_by_a_task_that_nobody_runs(
 
 
 async def test_a_storage_that_fails_too_hides_nothing(
-    split: SplitBroker, moody: Moody, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+    split: SplitBroker, moody: Moody, storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise ServerUnavailableError
