@@ -8,6 +8,7 @@ topics they make.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -86,9 +87,10 @@ class KafkaServer:
         return False
 
     def freeze(self) -> None:
-        """Stops it as it is: connections stay, and nothing is answered."""
+        """Stops it as it is: connections stay, and nothing is answered from then on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # its threads may run on for a moment
 
     def thaw(self) -> None:
         """Lets it go on."""
@@ -136,9 +138,26 @@ def kafka_address() -> Iterator[str]:
 
 
 @pytest.fixture
-def kafka(kafka_address: str) -> str:
+def kafka(kafka_address: str) -> Iterator[str]:
     """A URL with a prefix of its own, under which there is nothing."""
-    return f"kafka://{kafka_address}/t{os.getpid()}-{next(_number)}."
+    prefix = f"t{os.getpid()}-{next(_number)}."
+    yield f"kafka://{kafka_address}/{prefix}"
+    if os.environ.get(ELSEWHERE):  # others' servers are left as they were
+        asyncio.run(_remove(kafka_address, prefix))
+
+
+async def _remove(address: str, prefix: str) -> None:
+    """Removes the topics that begin with a prefix."""
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if names:
+            await admin.delete_topics(names)
+    finally:
+        await admin.close()
 
 
 @pytest.fixture

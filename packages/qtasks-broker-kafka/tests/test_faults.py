@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from servers.patience import wait_until
 import qtasks
 from qtasks.exc import ServerUnavailableError
 from qtasks.schemas import CallOptions, TaskCall
+from qtasks_broker_kafka import KafkaBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SLOTS = 8
+ID = "00000000-0000-7000-8000-000000000001"
 
 
 class Fleet:
@@ -70,8 +73,23 @@ class Fleet:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
 
-    def add(self, *calls: tuple[str, list[object]]) -> list[qtasks.TaskHandle[Any]]:
-        return self.app.add_tasks([qtasks_call(name, arguments) for name, arguments in calls])
+    def add(
+        self, *calls: tuple[str, list[object]], task_id: str | None = None
+    ) -> list[qtasks.TaskHandle[Any]]:
+        options = CallOptions(task_id=task_id)
+        return self.app.add_tasks(
+            [TaskCall(name, tuple(arguments), {}, options) for name, arguments in calls]
+        )
+
+    def lag(self) -> int:
+        async def look() -> int:
+            broker = KafkaBroker(self._environment["KAFKA"])
+            await broker.start()
+            found = await broker.partitions("default")
+            await broker.stop()
+            return sum(one.lag for one in found)
+
+        return asyncio.run(look())
 
     def count(self) -> Counter[str]:
         return Counter(self.runs.read_text().splitlines())
@@ -97,10 +115,6 @@ class Fleet:
             if worker.poll() is None:
                 self.kill(worker)
         self.app.close()
-
-
-def qtasks_call(name: str, arguments: list[object]) -> TaskCall:
-    return TaskCall(name, tuple(arguments), {}, CallOptions())
 
 
 def quick(number: int) -> tuple[str, list[object]]:
@@ -177,9 +191,29 @@ def test_a_worker_outlives_a_server_that_is_away(
     fleet.go.touch()
     wait_until(lambda: running.refresh().status == "success", "the outcome is not written")
     with pytest.raises(ServerUnavailableError, match="cannot be reached or cannot serve now"):
-        fleet.add(quick(1))
+        fleet.add(quick(100))
     server.thaw()
-    fleet.add(quick(1))
-    fleet.wait(lambda counts: counts["quick 1"] == 1, "the worker does not come back")
+    fleet.add(quick(101))
+    fleet.wait(lambda counts: counts["quick 101"] == 1, "the worker does not come back")
     assert worker.poll() is None
+    # What was refused may have been on its way: it may run, and not more than once.
+    assert max(fleet.count().values()) == 1
+
+
+def test_a_refused_add_that_is_repeated_under_its_id_runs_once(
+    make_fleet: Callable[[str], Fleet], make_kafka: Callable[[], KafkaServer]
+) -> None:
+    server = make_kafka()
+    fleet = make_fleet(f"kafka://{server.address}?partitions=1&timeout=2")
+    fleet.add(quick(1))
+    fleet.start()
+    fleet.wait(lambda counts: counts["quick 1"] == 1, "nothing runs")
+    server.freeze()
+    with pytest.raises(ServerUnavailableError, match="same task_id or unique_key"):
+        fleet.add(quick(2), task_id=ID)
+    server.thaw()
+    fleet.add(quick(2), task_id=ID)
+    fleet.add(quick(3))
+    fleet.wait(lambda counts: counts["quick 2"] == counts["quick 3"] == 1, "tasks are lost")
+    wait_until(lambda: fleet.lag() == 0, "the log is not worked off")
     assert max(fleet.count().values()) == 1

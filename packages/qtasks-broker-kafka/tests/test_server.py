@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from aiokafka import errors
@@ -13,15 +14,18 @@ from servers.patience import PATIENCE
 from servers.ports import free_port
 
 from qtasks.exc import ServerError, ServerUnavailableError
-from qtasks.schemas import Claim, Delivery, Message, Settlement, Success
+from qtasks.schemas import Claim, Delivery, Message, Presence, Settlement, Success
 from qtasks_broker_kafka import KafkaBroker
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.faults import translate
-from qtasks_broker_kafka.names import topic_of
+from qtasks_broker_kafka.names import control_topic, topic_of
 from qtasks_broker_kafka.options import parse_url
+from qtasks_broker_kafka.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from servers.certificates import Certificates
     from servers.kafka import KafkaServer
 
 
@@ -80,9 +84,33 @@ async def test_the_wrong_password_is_told(
 
 
 async def test_a_server_without_tls_is_told(opened: Any, kafka: str) -> None:
-    url = kafka.replace("kafka://", "kafkas://") + "?timeout=1"
-    with pytest.raises(ServerUnavailableError, match="see whether it wants plain connections"):
+    url = kafka.replace("kafka://", "kafkas://") + "?timeout=600"
+    with pytest.raises(ServerError, match="speaks without TLS on this port: write kafka://"):
         await opened(url)
+
+
+async def test_a_server_with_tls_is_told(opened: Any, certificates: Certificates) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(
+        silent, "127.0.0.1", 0, ssl=certificates.server
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ServerError, match="speaks with TLS on this port: write kafkas://"):
+            await opened(f"kafka://127.0.0.1:{port}?timeout=600")
+
+
+async def test_a_server_that_shakes_no_hands_is_told(opened: Any) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ServerUnavailableError, match="see whether it wants plain connections"):
+            await opened(f"kafkas://127.0.0.1:{port}?timeout=1")
 
 
 async def test_a_missing_topic_is_told(opened: Any, kafka: str) -> None:
@@ -118,10 +146,19 @@ async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
     with pytest.raises(ServerError, match="leave idempotence=on out"):
         await broker.publish(messages(1))
     willing = await opened(kafka)
+
+    def told() -> int:
+        return sum("no idempotent producers" in line for line in caplog.messages)
+
     with caplog.at_level(logging.WARNING):
         await willing.publish(messages(1))
-        await willing.publish(messages(1))
-    assert sum("no idempotent producers" in line for line in caplog.messages) == 1
+        assert told() == 0, "a program that adds a task says nothing"
+        for number in (1, 2):
+            await willing.claim(Claim((f"queue-{number}",), 1, 15.0, "w"))
+            await willing.publish(messages(1, f"queue-{number}"))
+    assert told() == 1, "a worker does, once"
+    found = {finding.subject: finding for finding in await willing.diagnose()}
+    assert "no idempotent producers" in found["idempotence"].message
 
 
 @pytest.mark.parametrize(
@@ -142,6 +179,24 @@ def test_errors_are_told_in_a_line(error: Exception, retriable: bool, message: s
     assert told.retriable is retriable
     assert message in str(told)
     assert "pw" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("password", "said", "shown"),
+    [
+        ("pp", "UnsupportedSasl, password=pp", "UnsupportedSasl, password=***"),
+        ("pp", "kafka://u:pp@host said: pp.", "kafka://u:***@host said: ***."),
+        ("a/b", "{'password': 'a/b', 'url': 'u:a%2Fb@h'}", "{'password': '***', 'url': 'u:***@h'}"),
+        ("long-enough", "xlong-enoughx", "x***x"),
+    ],
+)
+def test_a_password_is_hidden_and_no_part_of_a_word(password: str, said: str, shown: str) -> None:
+    told = translate(
+        errors.SaslAuthenticationFailed(said),
+        parse_url(f"kafka://u:{quote(password, safe='')}@host"),
+    )
+    assert shown in str(told)
+    assert "refused user 'u'" in str(told)
 
 
 # What is seen
@@ -166,11 +221,12 @@ async def test_partitions_tell_how_they_stand(opened: Any, kafka: str) -> None:
 
 async def test_the_doctor_sees_topics_that_lose_tasks(opened: Any, kafka: str) -> None:
     broker = await opened(f"{kafka}?partitions=1&retention=3600")
-    assert {finding.level for finding in await broker.diagnose()} == {"ok"}
+    found = await broker.diagnose()
+    assert {one.subject for one in found if one.level != "ok"} == {"idempotence"}
     await broker.publish(messages(1))
     found = {finding.subject: finding for finding in await broker.diagnose()}
     assert {subject for subject, one in found.items() if one.level != "ok"} == {
-        "replication", "min.insync.replicas", "retention", "partitions",
+        "replication", "min.insync.replicas", "retention", "partitions", "idempotence",
     }  # fmt: skip
     assert found["retention"].level == "error"
     assert topic_of(broker.options.prefix, "default") in found["retention"].message
@@ -224,11 +280,122 @@ async def test_what_is_done_beyond_a_commit_is_known_to_the_next(opened: Any, cl
 async def test_without_a_control_topic_a_worker_works_alone(
     opened: Any, cluster: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from qtasks.schemas import Presence
-
     broker = await opened(cluster)
     with caplog.at_level(logging.WARNING):
         await broker.report(Presence("w"), 15.0)
         await broker.report(Presence("w"), 15.0)
     assert sum("Nobody else sees this worker" in line for line in caplog.messages) == 1
     assert await broker.workers() == []
+
+
+# Logs that are others than before
+
+
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(
+    opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = await opened(f"{kafka}?partitions=1")
+    for message in messages(5):
+        await broker.publish([message])
+    await broker.settle([success(one) for one in await claim(broker, 5)])
+    other = await opened(kafka)
+    await other.flush()
+    fresh = await opened(f"{kafka}?partitions=1")
+    new = [Message(f"new-{n}", "t", "default", b"") for n in range(2)]
+    for message in new:
+        await fresh.publish([message])
+    with caplog.at_level(logging.ERROR):
+        got = await claim(broker, 2)
+    assert [delivery.message for delivery in got] == new
+    assert any("is another log than before" in line for line in caplog.messages)
+    await broker.settle([success(one) for one in got])
+    await broker.stop()
+    assert [one.committed for one in await fresh.partitions("default")] == [2]
+
+
+async def test_a_worker_looks_before_it_believes_that_nothing_waits(
+    opened: Any, kafka: str
+) -> None:
+    first = await opened(f"{kafka}?partitions=1")
+    await first.publish(messages(50))  # the server counts them as one
+    got = await claim(first, 50)
+    await first.settle([success(one) for one in got[:10]])
+    await first.stop()
+    heir = await opened(f"{kafka}?partitions=1")
+    await heir.claim(Claim(("default",), 1, 15.0, "w"))
+    assert (await heir.stats("default")).ready == 40
+
+
+# Other words on the control topic
+
+
+async def test_strange_words_pause_nothing(
+    opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = await opened(f"{kafka}?partitions=1")
+    await worker.publish(messages(1))
+    topic = control_topic(worker.options.prefix)
+    strange = [(b"pause:default", b"yes"), (b"pause:", b"1"), (b"\xff", b"1"), (b"worker:x", b"?")]
+    await worker.write([Written(topic, key, value) for key, value in [*strange, *strange]])
+    with caplog.at_level(logging.WARNING):
+        assert not (await worker.stats("default")).paused
+        assert await worker.workers() == []
+    told = [line for line in caplog.messages if "is ignored" in line]
+    assert len(told) == len(strange)
+    assert any(repr(b"pause:default") in line and topic in line for line in told)
+
+
+async def test_a_control_topic_that_was_made_anew_is_heard(opened: Any, kafka: str) -> None:
+    one, other = [await opened(f"{kafka}?partitions=1") for _ in range(2)]
+    await one.publish(messages(1))
+    for _ in range(3):
+        await other.pause("default")
+        await other.resume("default")
+    await other.pause("default")
+    assert (await one.stats("default")).paused
+    await other.flush()
+    await other.publish(messages(1))
+    await other.report(Presence("w"), 60.0)
+    async with asyncio.timeout(PATIENCE):
+        while [presence.worker for presence in await one.workers()] != ["w"]:
+            await asyncio.sleep(0.05)
+    assert not (await one.stats("default")).paused
+
+
+# Away and back
+
+
+def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(parse_url("kafka://host"))
+    with caplog.at_level(logging.INFO):
+        outage.answered()
+        for _ in range(2):
+            outage.failed(ConnectionResetError("gone"))
+        for _ in range(2):
+            outage.answered()
+    away, back = caplog.messages
+    assert away.startswith("Kafka is away")
+    assert "gone" in away
+    assert back == "Kafka at host:9092 is back"
+
+
+async def test_a_server_that_is_away_is_told_by_the_worker(
+    opened: Any, make_kafka: Callable[[], KafkaServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_kafka()
+    worker = await opened(f"{server.url}?partitions=1&timeout=1")
+    await worker.publish(messages(1))
+    await claim(worker, 1)
+
+    async def told(text: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not any(text in line for line in caplog.messages):
+                await asyncio.sleep(0.02)
+
+    with caplog.at_level(logging.INFO):
+        server.freeze()
+        await told("Kafka is away")
+        server.thaw()
+        await told("is back")
+    await worker.report(Presence("w"), 60.0)
+    assert [presence.worker for presence in await worker.workers()] == ["w"]

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from qtasks.brokers import BaseBroker
-from qtasks.exc import UnsupportedError
+from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Delivery,
@@ -19,14 +19,14 @@ from qtasks.schemas import (
     Retry,
     Swept,
 )
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.codec import encode, key_of
 from qtasks_broker_kafka.diagnose import diagnose
-from qtasks_broker_kafka.faults import translated
+from qtasks_broker_kafka.faults import refusing, translated
 from qtasks_broker_kafka.hub import Hub, call
 from qtasks_broker_kafka.lanes import Record
 from qtasks_broker_kafka.names import topic_of
 from qtasks_broker_kafka.options import parse_url
-from qtasks_broker_kafka.publishing import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -114,10 +114,15 @@ class KafkaBroker(BaseBroker):
     # Tasks
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Writes messages to their topics; returns when the servers have them."""
+        """Writes messages to their topics; returns when the servers have them.
+
+        Raises:
+            ServerError: not all of them were acknowledged, and those that are not among its
+                ``refused`` may be written.
+        """
         prefix = self.options.prefix
         records = [
-            Written(topic_of(prefix, message.queue), key_of(message), encode(message))
+            Written(topic_of(prefix, message.queue), key_of(message), encode(message), message.id)
             for message in messages
         ]
         if records:
@@ -126,7 +131,19 @@ class KafkaBroker(BaseBroker):
 
     async def write(self, records: Sequence[Written]) -> None:
         """Writes records that are no tasks; their topics are made as those of queues are."""
-        await self._call(lambda engine: engine.write(records))
+        tried = False
+
+        def make(engine: Engine) -> Coroutine[Any, Any, None]:
+            nonlocal tried
+            tried = True
+            return engine.write(records)
+
+        try:
+            await self._call(make)
+        except ServerError as error:
+            if tried:
+                raise
+            raise refusing(error, records) from error.__cause__  # it could not even connect
 
     async def claim(self, request: Claim) -> list[Delivery]:
         """Hands out what was fetched and waits, possibly nothing."""
@@ -213,10 +230,17 @@ class KafkaBroker(BaseBroker):
     # Queues and workers
 
     async def stats(self, queue: str) -> QueueStats:
-        """Counts what waits in the log, and what this process runs."""
+        """Counts what waits in the log, and what this process runs.
+
+        A worker that sees nothing looks at its partitions before it believes that.
+        """
         found = await self.partitions(queue)
         if not found:
             return QueueStats(queue)
+        if queue in self._queues and not any(one.ready or one.leased for one in found):
+            topic = topic_of(self.options.prefix, queue)
+            await self._call(lambda engine: engine.consuming.settled(topic))
+            found = await self.partitions(queue)
         ages = [one.oldest_age for one in found if one.oldest_age is not None and one.ready]
         return QueueStats(
             queue,

@@ -16,6 +16,7 @@ from qtasks_broker_kafka.commits import committed_with_maps
 from qtasks_broker_kafka.faults import DRIVER_ERRORS
 from qtasks_broker_kafka.lanes import Lanes, Place, Record
 from qtasks_broker_kafka.names import queue_of, topic_of
+from qtasks_broker_kafka.remade import ShorterLogs
 from qtasks_broker_kafka.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from qtasks_broker_kafka.options import Options
+    from qtasks_broker_kafka.outage import Outage
     from qtasks_broker_kafka.topics import Topics
 
 __all__ = ["Consuming"]
@@ -54,18 +56,22 @@ class Consuming:
         lanes: where the tasks go.
         topics: tells which topics there are.
         options: what the URL says.
+        outage: hears of failures.
     """
 
-    def __init__(self, lanes: Lanes, topics: Topics, options: Options) -> None:
+    def __init__(self, lanes: Lanes, topics: Topics, options: Options, outage: Outage) -> None:
         self._lanes = lanes
         self._topics = topics
         self._options = options
+        self._outage = outage
         self._wanted: set[str] = set()
         self._changed = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
-        self._away = False
+        self._compare_at = 0.0
+        self._shorter = ShorterLogs()
+        self._dealt = False
         self.trackers: dict[Place, Tracker] = {}
         loop = asyncio.get_running_loop()
         lanes.hungry = lambda: _tell(loop, self._room.set)
@@ -94,9 +100,7 @@ class Consuming:
             try:
                 await self._member()
             except DRIVER_ERRORS as error:
-                if not self._away:
-                    log.warning("Kafka at %s is away: %r", self._options.place, error)
-                self._away = True
+                self._outage.failed(error)
             except Exception:
                 log.exception("Reading from Kafka failed; it begins anew")
             await asyncio.sleep(_BACK_OFF)
@@ -130,15 +134,14 @@ class Consuming:
                         consumer.subscribe(topics=sorted(topics), listener=_Listener(self))
                 for place, records in (await self._poll(consumer)).items():
                     self._take(place, records)
-                if self._away:
-                    log.info("Kafka at %s is back", self._options.place)
-                    self._away = False
+                await self._compare(consumer)
         finally:
             if committing is not None:
                 committing.cancel()
             with contextlib.suppress(*DRIVER_ERRORS):
                 await self.commit()
             self._consumer = None
+            self._dealt = False
             self.assigned({})
             with contextlib.suppress(*DRIVER_ERRORS):
                 async with asyncio.timeout(self._options.timeout):
@@ -215,6 +218,50 @@ class Consuming:
         if taken:
             self._lanes.put(queue, taken)
 
+    # Where logs end
+
+    async def _compare(self, consumer: AIOKafkaConsumer) -> None:
+        """Looks, once a second, for logs that took the place of others."""
+        now = asyncio.get_running_loop().time()
+        if now < self._compare_at:
+            return
+        self._compare_at = now + _LOOK
+        for place in consumer.assignment():
+            tracker = self.trackers.get(place)
+            read = tracker.next if tracker is not None else None
+            if self._shorter.remade(place, consumer.highwater(place), read, now):
+                begin = (await consumer.beginning_offsets([place]))[place]
+                self._begin_anew(place, Tracker(begin))
+                consumer.seek(place, begin)
+                await consumer.commit({place: OffsetAndMetadata(begin, "")})
+
+    async def settled(self, topic: str) -> None:
+        """Waits until the partitions of a topic are dealt and were read once, as far as they go.
+
+        What the servers say of a log's end before that is not certain: one that was made anew, or
+        whose last batch was read in part, may look as if nothing were left. It does not wait for
+        longer than a rebalance may take.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(self._options.timeout, self._options.rebalance_timeout)):
+                while not self._is_settled(topic):  # noqa: ASYNC110 - the driver tells nobody
+                    await asyncio.sleep(_FULL)
+
+    def _is_settled(self, topic: str) -> bool:
+        consumer = self._consumer
+        if consumer is None or not self._dealt or topic not in consumer.subscription():
+            return False
+        ours = [place for place in consumer.assignment() if place.topic == topic]
+        return all(self.end_of(place) is not None for place in ours)
+
+    def end_of(self, place: TopicPartition) -> int | None:
+        """Returns where the log ended when it was last read, if it is read here."""
+        consumer = self._consumer
+        if consumer is None or place not in consumer.assignment():
+            return None
+        end: int | None = consumer.highwater(place)
+        return end
+
     # Commits
 
     async def _commit_for_ever(self) -> None:
@@ -253,6 +300,7 @@ class Consuming:
 
         Whoever gets a partition next begins nothing that runs here: the storage holds it.
         """
+        self._dealt = False
         with contextlib.suppress(*DRIVER_ERRORS):
             await self.commit()
 
@@ -270,10 +318,17 @@ class Consuming:
         for place, tracker in self.trackers.items():
             if tracker.next is not None:
                 consumer.seek(TopicPartition(*place), tracker.next)
+        self._dealt = True
 
     def _begin_anew(self, place: TopicPartition, tracker: Tracker) -> None:
         """Follows a log that took the place of another; the storage knows what has run."""
-        log.warning("Partition %d of %s begins anew", place.partition, place.topic)
+        log.error(
+            "Partition %d of topic %s is another log than before: its topic was removed and made"
+            " anew, and tasks that waited in it may be lost; it is read from its beginning, and"
+            " qtasks doctor names tasks that are in no log",
+            place.partition,
+            place.topic,
+        )
         with self._lanes.lock:
             self.trackers[place].close()
             self.trackers[place] = tracker

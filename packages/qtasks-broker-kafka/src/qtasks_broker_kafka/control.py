@@ -8,39 +8,32 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from aiokafka import TopicPartition
 
 from qtasks.exc import ServerError
-from qtasks.schemas import Presence
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.faults import DRIVER_ERRORS
 from qtasks_broker_kafka.names import control_topic
-from qtasks_broker_kafka.publishing import Publisher, Written
+from qtasks_broker_kafka.words import PAUSED, Words, pause_key, report, worker_key
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
+    from qtasks.schemas import Presence
     from qtasks_broker_kafka.lanes import Lanes
     from qtasks_broker_kafka.options import Options
+    from qtasks_broker_kafka.outage import Outage
+    from qtasks_broker_kafka.publishing import Publisher
     from qtasks_broker_kafka.topics import Topics
 
 __all__ = ["Control"]
 
 log = logging.getLogger(__name__)
 
-_PAUSE: Final = "pause:"
-_WORKER: Final = "worker:"
 #: Seconds between two looks for words of others.
 _LOOK: Final = 1.0
 #: Seconds after which what a worker left behind is removed.
 _LEFT_BEHIND: Final = 60.0
-
-
-class _Report(msgspec.Struct, frozen=True):
-    """A worker's sign of life, and until when it counts: seconds since the epoch."""
-
-    presence: Presence
-    until: float
 
 
 class Control:
@@ -51,17 +44,25 @@ class Control:
         topics: tells whether the topic is there.
         options: what the URL says.
         lanes: is told which queues are paused.
+        outage: hears whether the servers answer.
     """
 
     def __init__(
-        self, publisher: Publisher, topics: Topics, options: Options, lanes: Lanes
+        self,
+        publisher: Publisher,
+        topics: Topics,
+        options: Options,
+        lanes: Lanes,
+        outage: Outage,
     ) -> None:
         self._publisher = publisher
         self._topics = topics
         self._options = options
         self._lanes = lanes
+        self._outage = outage
         self._place = TopicPartition(control_topic(options.prefix), 0)
-        self._words: dict[str, bytes] = {}
+        self._words = Words(control_topic(options.prefix))
+        self._heard = 0
         self._reader: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -88,28 +89,29 @@ class Control:
             with contextlib.suppress(*DRIVER_ERRORS):
                 await reader.stop()
         self._words.clear()
+        self._heard = 0
         self._apply()
 
     async def pause(self, queue: str) -> None:
         """Pauses a queue for all workers."""
-        await self._say(f"{_PAUSE}{queue}", b"1")
+        await self._say(pause_key(queue), PAUSED)
 
     async def resume(self, queue: str) -> None:
         """Lets all workers take from a queue again."""
         await self.refresh()
-        if f"{_PAUSE}{queue}" in self._words:
-            await self._say(f"{_PAUSE}{queue}", None)
+        if queue in self._words.paused:
+            await self._say(pause_key(queue), None)
 
     async def paused(self, queue: str) -> bool:
         """Tells whether a queue is paused."""
         await self.refresh()
-        return f"{_PAUSE}{queue}" in self._words
+        return queue in self._words.paused
 
     async def report(self, presence: Presence, ttl: float) -> None:
         """Notes a worker's sign of life, or that it says goodbye."""
-        word = msgspec.msgpack.encode(_Report(presence, time.time() + ttl)) if ttl > 0 else None
+        word = report(presence, ttl) if ttl > 0 else None
         try:
-            await self._say(f"{_WORKER}{presence.worker}", word)
+            await self._say(worker_key(presence.worker), word)
         except ServerError as error:
             if error.retriable or self._options.create:
                 raise
@@ -121,13 +123,13 @@ class Control:
         """Lists the workers whose signs of life count."""
         await self.refresh()
         now = time.time()
-        return [report.presence for report in self._reports().values() if report.until > now]
+        return [one.presence for one in self._words.reports.values() if one.until > now]
 
     async def tidy(self) -> None:
         """Removes what dead workers left behind."""
         long_ago = time.time() - _LEFT_BEHIND
-        for key, report in self._reports().items():
-            if report.until < long_ago:
+        for key, one in [*self._words.reports.items()]:
+            if one.until < long_ago:
                 await self._say(key, None)
 
     async def refresh(self) -> None:
@@ -151,50 +153,60 @@ class Control:
             await reader.start()
             reader.assign([self._place])
             await reader.seek_to_beginning(self._place)
+            reader.pause(self._place)
         except BaseException:
             await reader.stop()
             raise
         self._reader = reader
 
     async def _read(self, reader: AIOKafkaConsumer) -> None:
-        end = (await reader.end_offsets([self._place]))[self._place]
-        async with asyncio.timeout(self._options.timeout):
-            while await reader.position(self._place) < end:
-                for record in (await reader.getmany(timeout_ms=100)).get(self._place, ()):
-                    self._hear((record.key or b"").decode(errors="replace"), record.value)
+        """Reads up to the end; between two looks nothing is fetched, and the server has peace."""
+        place = self._place
+        end = (await reader.end_offsets([place]))[place]
+        read = await reader.position(place)
+        if read != end:
+            reader.resume(place)
+            try:
+                async with asyncio.timeout(self._options.timeout):
+                    await self._read_on(reader, end)
+            finally:
+                reader.pause(place)
         self._apply()
 
-    def _hear(self, key: str, value: bytes | None) -> None:
-        if value is None:
-            self._words.pop(key, None)
-        else:
-            self._words[key] = value
+    async def _read_on(self, reader: AIOKafkaConsumer, end: int) -> None:
+        place = self._place
+        while True:
+            for record in (await reader.getmany(timeout_ms=100)).get(place, ()):
+                if record.offset < self._heard:  # the topic was removed and made anew
+                    self._words.clear()
+                self._heard = record.offset + 1
+                self._words.hear(record.key, record.value)
+            read, fetched = await reader.position(place), reader.highwater(place)
+            if fetched is not None and fetched < read:  # likewise, and the new log is shorter
+                self._words.clear()
+                self._heard = 0
+                await reader.seek_to_beginning(place)
+            elif read >= end:
+                return
 
     def _apply(self) -> None:
-        paused = frozenset(
-            key.removeprefix(_PAUSE) for key in self._words if key.startswith(_PAUSE)
-        )
+        paused = frozenset(self._words.paused)
         if paused != self._lanes.paused:
             self._lanes.paused = paused
             self._lanes.bell.ring()
 
-    def _reports(self) -> dict[str, _Report]:
-        reports: dict[str, _Report] = {}
-        for key, value in self._words.items():
-            if key.startswith(_WORKER):
-                with contextlib.suppress(msgspec.MsgspecError):  # of another version: not for us
-                    reports[key] = msgspec.msgpack.decode(value, type=_Report)
-        return reports
-
     async def _say(self, key: str, value: bytes | None) -> None:
         await self._publisher.write([Written(self._place.topic, key.encode(), value)])
-        self._hear(key, value)
+        self._words.hear(key.encode(), value)
         self._apply()
 
     async def _follow(self) -> None:
         while True:
             try:
                 await self.refresh()
+                self._outage.answered()
             except DRIVER_ERRORS as error:
-                log.debug("The pauses of queues cannot be read now: %r", error)
+                self._outage.failed(error)
+            except Exception:
+                log.exception("The pauses of queues cannot be read; the next look is in a second")
             await asyncio.sleep(_LOOK)

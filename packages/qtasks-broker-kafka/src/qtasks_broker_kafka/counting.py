@@ -124,6 +124,7 @@ class Counting:
                     ours=tracker is not None,
                 )
             unfinished, fetched = tracker.unfinished, tracker.next
+        end = max(end, self._consuming.end_of(place) or 0)  # of a batch, some count one record
         waits = self._lanes.waiting_of(place)
         return PartitionStats(
             place.partition,

@@ -10,8 +10,8 @@ import msgspec
 
 from qtasks.exc import ConfigError
 from qtasks.plugins import Plugin, on
+from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.broker import KafkaBroker
-from qtasks_broker_kafka.publishing import Written
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -39,6 +39,7 @@ async def diagnose(engine: Engine) -> list[Finding]:
         _in_sync(configs),
         _retention(configs),
         _partitions(described),
+        await _idempotence(engine),
         await _age(engine, configs, topics),
     ]
 
@@ -142,6 +143,20 @@ def _partitions(described: Iterable[dict[str, Any]]) -> Finding:
         "partitions",
         f"{_some(single)} have one partition, so one worker at a time takes from them.",
         "Add partitions with kafka-topics.sh --alter, unless one order of all tasks is wanted.",
+    )
+
+
+async def _idempotence(engine: Engine) -> Finding:
+    reason = await engine.publisher.idempotence()
+    if not reason or engine.options.idempotence == "off":
+        what = "are not asked for" if reason else "are used"
+        return Finding("ok", "idempotence", f"Idempotent producers {what}.")
+    return Finding(
+        "warning",
+        "idempotence",
+        f"The server has no idempotent producers ({reason}), so a repeated send may leave two"
+        " records of a task, of which one is run.",
+        "Nothing is lost or run twice by it; idempotence=off in the URL says that you know.",
     )
 
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from qtasks.exc import ServerError
 from qtasks_broker_kafka.consuming import Consuming
 from qtasks_broker_kafka.control import Control
 from qtasks_broker_kafka.counting import Counting
 from qtasks_broker_kafka.faults import DRIVER_ERRORS, find_out, translated
+from qtasks_broker_kafka.greeting import wrong_port
 from qtasks_broker_kafka.lanes import Lanes
-from qtasks_broker_kafka.publishing import Publisher, Written
+from qtasks_broker_kafka.outage import Outage
+from qtasks_broker_kafka.publishing import Publisher
 from qtasks_broker_kafka.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtasks_broker_kafka.batches import Written
     from qtasks_broker_kafka.options import Options
 
 __all__ = ["Engine"]
+
+#: Seconds after which a server that has not answered is asked whether it speaks with TLS.
+_SOON: Final = 1.0
 
 
 class Engine:
@@ -41,6 +48,7 @@ class Engine:
         self.options = options
         self.loop = loop
         self.lanes = Lanes()
+        self._outage = Outage(options)
         self._opened = False
         self._opening: asyncio.Lock | None = None
         self._wanted: frozenset[str] = frozenset()
@@ -63,19 +71,32 @@ class Engine:
         admin = AIOKafkaAdminClient(**self.options.connection())
         try:
             async with asyncio.timeout(self.options.timeout):
-                await admin.start()
+                await self._started(admin)
+        except ServerError:
+            await admin.close()
+            raise
         except (*DRIVER_ERRORS, KeyError, ValueError) as error:  # see find_out for the last two
             await admin.close()
             raise await find_out(error, self.options) from None
         self.admin = admin
         self.topics = Topics(admin, self.options)
         self.publisher = Publisher(self.topics, self.options)
-        self.consuming = Consuming(self.lanes, self.topics, self.options)
-        self.control = Control(self.publisher, self.topics, self.options, self.lanes)
+        self.consuming = Consuming(self.lanes, self.topics, self.options, self._outage)
+        self.control = Control(self.publisher, self.topics, self.options, self.lanes, self._outage)
         self.counting = Counting(self.options, self.topics, self.lanes, self.consuming)
         self._opened = True
         if self._wanted:
             self.want(self._wanted)
+
+    async def _started(self, admin: AIOKafkaAdminClient) -> None:
+        starting = asyncio.ensure_future(admin.start())
+        try:
+            await asyncio.wait([starting], timeout=_SOON)
+            if not starting.done() and (error := await wrong_port(self.options)) is not None:
+                raise error
+            await starting
+        finally:
+            starting.cancel()
 
     async def close(self) -> None:
         """Commits, leaves the group and disconnects."""
@@ -95,12 +116,11 @@ class Engine:
         if self._opened:
             self.consuming.want(queues)
             self.control.follow()
+            self.publisher.tell_of_copies()
 
     async def write(self, records: Sequence[Written]) -> None:
         """Writes records; topics that they make are read at once."""
-        known = await self.topics.missing({record.topic for record in records})
-        await self.publisher.write(records)
-        if known:
+        if await self.publisher.write(records):
             self.consuming.look()
 
     async def flush(self) -> None:
@@ -110,7 +130,7 @@ class Engine:
             await self.counting.close()
             await self.topics.remove_all()
             await self.control.forget()
-        self.consuming = Consuming(self.lanes, self.topics, self.options)
+        self.consuming = Consuming(self.lanes, self.topics, self.options, self._outage)
         self.counting = Counting(self.options, self.topics, self.lanes, self.consuming)
         if self._wanted:
             self.consuming.want(self._wanted)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from aiokafka import errors
 from aiokafka.conn import create_conn
 
 from qtasks.exc import ServerError, ServerUnavailableError
+from qtasks_broker_kafka.greeting import wrong_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from qtasks_broker_kafka.batches import Written
     from qtasks_broker_kafka.options import Options
 
-__all__ = ["DRIVER_ERRORS", "find_out", "translate", "translated"]
+__all__ = ["DRIVER_ERRORS", "find_out", "not_written", "refusing", "translate", "translated"]
 
 #: Everything that the driver raises for the server's or the network's sake.
 DRIVER_ERRORS: Final = (errors.KafkaError, OSError, TimeoutError)
+
+#: A password of so many characters is no part of a word by chance.
+_LONG: Final = 8
 
 _REFUSED: Final = (
     errors.AuthenticationFailedError,
@@ -33,6 +40,8 @@ _FORBIDDEN: Final = (
     errors.ClusterAuthorizationFailedError,
 )
 _TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
+#: What a server says that has not written a batch, whenever it is asked again.
+_NOT_WRITTEN: Final = (*_TOO_LARGE, *_FORBIDDEN, errors.InvalidTopicError)
 #: Not marked as passing by the driver, but they pass.
 _PASSING: Final = (
     errors.KafkaConnectionError,
@@ -49,10 +58,17 @@ _PASSING: Final = (
 )
 
 
-def translate(error: BaseException, options: Options) -> ServerError:
-    """Returns the error to raise for one of the driver's; none of them holds the password."""
+def translate(error: BaseException, options: Options, unsure: str = "") -> ServerError:
+    """Returns the error to raise for one of the driver's; none of them holds the password.
+
+    Args:
+        error: what the driver said.
+        options: where the servers are.
+        unsure: what is added if it may pass.
+    """
     where = f"Kafka at {options.place}"
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = _without(text, options)
     if isinstance(error, _REFUSED):
         who = (
             f"user {options.username!r}"
@@ -60,7 +76,7 @@ def translate(error: BaseException, options: Options) -> ServerError:
             else "a client without a user"
         )
         return ServerError(
-            f"{where} refused {who} with {options.mechanism}: {_without(text, options)}; correct"
+            f"{where} refused {who} with {options.mechanism}: {text}; correct"
             " user, password or mechanism= in the URL"
         )
     if isinstance(error, _FORBIDDEN):
@@ -74,12 +90,36 @@ def translate(error: BaseException, options: Options) -> ServerError:
             " the topic, or lower max_payload"
         )
     if isinstance(error, _PASSING) or getattr(error, "retriable", False):
-        return ServerUnavailableError(f"{where} cannot be reached or cannot serve now: {text}")
+        return ServerUnavailableError(
+            f"{where} cannot be reached or cannot serve now: {text}{unsure}"
+        )
     return ServerError(f"{where}: {text}")
 
 
+def not_written(error: BaseException) -> bool:
+    """Tells whether a batch that failed like this is certainly not in the log."""
+    return isinstance(error, _NOT_WRITTEN)
+
+
+def refusing(error: ServerError, refused: Iterable[Written]) -> ServerError:
+    """Returns the error for one caller, which names the tasks that are certainly not written."""
+    own = type(error)(str(error))
+    own.__cause__ = error.__cause__
+    own.refused = frozenset(record.task for record in refused)
+    return own
+
+
 def _without(text: str, options: Options) -> str:
-    return text.replace(options.password, "***") if options.password else text
+    """Returns a text without the password.
+
+    A short one may be a part of any word by chance, so it is hidden where it stands alone.
+    """
+    for secret in {options.password or "", quote(options.password or "", safe="")} - {""}:
+        pattern = re.escape(secret)
+        if len(secret) < _LONG:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        text = re.sub(pattern, "***", text)
+    return text
 
 
 @contextlib.contextmanager
@@ -113,6 +153,8 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
             error = failure
         else:
             conn.close()
+    if (wrong := await wrong_port(options)) is not None:
+        return wrong
     hint = ""
     if isinstance(error, errors.KafkaError | TimeoutError):
         way = "plain connections (kafka://)" if options.tls else "TLS (kafkas://)"

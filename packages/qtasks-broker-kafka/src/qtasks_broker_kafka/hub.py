@@ -7,11 +7,15 @@ find a loop that runs; so the driver lives in a loop of its own.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
+import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtasks_broker_kafka.engine import Engine
+from qtasks_broker_kafka.faults import DRIVER_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["Hub"]
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the end of the program waits for connections that nobody has closed.
+_AT_EXIT: Final = 2.0
+#: The hubs with a thread.
+_OPEN: Final[set[Hub]] = set()
 
 
 class Hub:
@@ -61,6 +72,7 @@ class Hub:
                     target=_run, args=(self._loop,), name="qtasks-kafka", daemon=True
                 )
                 self._thread.start()
+                _OPEN.add(self)
             return self._engine
 
     def leave(self) -> Callable[[], None]:
@@ -75,13 +87,28 @@ class Hub:
             self._users -= 1
             if self._users > 0 or self._engine is None:
                 return _nothing
-            engine, loop, thread = self._engine, self._loop, self._thread
-            self._engine = self._loop = self._thread = None
+            return self._ending(self._engine)
+
+    def abandon(self) -> None:
+        """Ends it although others may need it: the program ends."""
+        if os.getpid() != self._pid:  # it is the parent's, and the lock may be held for ever
+            return
+        with self._lock:
+            if self._engine is None:
+                return
+            end = self._ending(self._engine, _AT_EXIT)
+        with contextlib.suppress(*DRIVER_ERRORS):
+            end()
+
+    def _ending(self, engine: Engine, patience: float | None = None) -> Callable[[], None]:
+        loop, thread = self._loop, self._thread
+        self._engine = self._loop = self._thread = None
+        _OPEN.discard(self)
 
         def end() -> None:
             assert loop is not None  # noqa: S101 - they are set together
             assert thread is not None  # noqa: S101 - they are set together
-            asyncio.run_coroutine_threadsafe(engine.close(), loop).result()
+            asyncio.run_coroutine_threadsafe(engine.close(), loop).result(patience)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
@@ -90,6 +117,7 @@ class Hub:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_quiet)
     try:
         loop.run_forever()
         left = asyncio.all_tasks(loop)
@@ -101,6 +129,21 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Takes what nobody has caught: what failed for the server's sake is told elsewhere."""
+    error = context.get("exception")
+    if isinstance(error, DRIVER_ERRORS):
+        log.debug("The driver has left a failure behind: %s", context["message"], exc_info=error)
+    else:
+        loop.default_exception_handler(context)
+
+
+@atexit.register
+def _close_all() -> None:
+    for hub in [*_OPEN]:
+        hub.abandon()
 
 
 def _nothing() -> None:

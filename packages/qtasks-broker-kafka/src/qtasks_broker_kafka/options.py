@@ -24,6 +24,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 _MS: Final = 1000
+_HOUR: Final = 3600.0
+#: Bytes of the largest message: twice as many must be a number of 32 bits.
+_LARGEST: Final = 1_000_000_000
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -190,15 +193,16 @@ def _name(what: str, value: str) -> str:
     return value
 
 
-def _number(least: float, kind: type = float) -> Callable[[str, str], Any]:
+def _number(least: float, most: float, kind: type = float) -> Callable[[str, str], Any]:
     def read(name: str, value: str) -> Any:
         try:
             number = kind(value)
         except ValueError:
             number = None
-        if number is None or not least <= number < float("inf"):
+        if number is None or not least <= number <= most:
             what = "a whole number" if kind is int else "a number"
-            msg = f"Kafka: {name}={value!r}: it is {what} of at least {least:g}"
+            limits = f"of at least {least:g}, and at most {most:.10g}"
+            msg = f"Kafka: {name}={value!r}: it is {what} {limits}"
             raise ConfigError(msg)
         return number
 
@@ -245,23 +249,23 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "cert": _text,
     "cert_key": _text,
     "client_id": _name,
-    "commit_interval": _number(0.01),
+    "commit_interval": _number(0.01, _HOUR),
     "compression": _compression,
     "create": _flag,
     "group": _name,
     "idempotence": _one_of("auto", "on", "off"),
     "instance": _name,
-    "max_message": _number(1024, int),
+    "max_message": _number(1024, _LARGEST, int),
     "mechanism": _one_of(*_MECHANISMS),
-    "min_insync": _number(1, int),
+    "min_insync": _number(1, 100, int),
     "order": _order,
-    "partitions": _number(1, int),
-    "rebalance_timeout": _number(1),
-    "replication": _number(1, int),
-    "retention": _number(60),
-    "session_timeout": _number(1),
-    "span": _number(1, int),
-    "timeout": _number(0.1),
+    "partitions": _number(1, 10_000, int),
+    "rebalance_timeout": _number(1, _HOUR),
+    "replication": _number(1, 100, int),
+    "retention": _number(60, 100 * 366 * 86_400),
+    "session_timeout": _number(1, _HOUR),
+    "span": _number(1, 1_000_000_000, int),
+    "timeout": _number(0.1, _HOUR),
     "verify": _flag,
 }
 
@@ -269,7 +273,19 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
 def _from_query(query: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     orders: dict[str, Order] = {}
+    given: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in given:
+            msg = (
+                f"Kafka: the URL has {name}={given[name]!r} and {name}={value!r}: keep one of them"
+            )
+            raise ConfigError(msg)
+        given[name] = value
+        if name == "order.":
+            msg = (
+                f"Kafka: {name}={value!r}: name a queue behind the dot, such as order.mails={value}"
+            )
+            raise ConfigError(msg)
         if name.startswith("order."):
             orders[name.removeprefix("order.")] = cast("Order", _order(name, value))
         elif name in _READERS:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaProducer, errors
 from aiokafka.partitioner import DefaultPartitioner
 
 from qtasks.exc import ServerError
-from qtasks_broker_kafka.faults import DRIVER_ERRORS, translated
+from qtasks_broker_kafka.batches import BATCH, Batches, Request, Written
+from qtasks_broker_kafka.faults import DRIVER_ERRORS, refusing, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,24 +25,9 @@ __all__ = ["Publisher", "Written"]
 
 log = logging.getLogger(__name__)
 
-#: Bytes that a batch takes beside the records in it, and a record beside its value; generous.
+#: Bytes that a batch takes beside the records in it; generous.
 _OVERHEAD: Final = 4096
-_BATCH: Final = 512 * 1024
 _PARTITIONER: Final = DefaultPartitioner()
-
-
-class Written(NamedTuple):
-    """What is to be written.
-
-    Attributes:
-        topic: where to.
-        key: its key; records of one key go to one partition. None for any.
-        value: the bytes; None takes back what was written under the key.
-    """
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
 
 
 class Publisher:
@@ -56,17 +42,35 @@ class Publisher:
         self._topics = topics
         self._options = options
         self._producer: AIOKafkaProducer | None = None
-        self._waiting: list[tuple[Sequence[Written], asyncio.Future[None]]] = []
+        self._waiting: list[Request] = []
         self._sending: asyncio.Task[None] | None = None
         self._turn = count()
         self._idempotent = options.idempotence != "off"
+        self._connecting = asyncio.Lock()
+        self._without = ""
+        self._telling = self._told = False
 
-    async def write(self, records: Sequence[Written]) -> None:
-        """Writes records; returns when the servers have them.
+    async def write(self, records: Sequence[Written]) -> bool:
+        """Writes records; returns when the servers have them, and whether topics were made.
 
         Raises:
-            ServerError: not all of them were acknowledged.
+            ServerError: not all of them were acknowledged; ``refused`` has those of which the
+                servers certainly have none.
         """
+        try:
+            self._check(records)
+            with translated(self._options):
+                made = await self._topics.ensure({record.topic for record in records})
+        except ServerError as error:
+            raise refusing(error, records) from error.__cause__
+        request = Request(records)
+        self._waiting.append(request)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.get_running_loop().create_task(self._send_all())
+        await request.done
+        return made
+
+    def _check(self, records: Sequence[Written]) -> None:
         for record in records:
             if record.value is not None and len(record.value) > self._options.max_message:
                 msg = (
@@ -74,13 +78,6 @@ class Publisher:
                     f"{self._options.max_message}: raise it, also as max.message.bytes of the topic"
                 )
                 raise ServerError(msg)
-        with translated(self._options):
-            await self._topics.ensure({record.topic for record in records})
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((records, done))
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.get_running_loop().create_task(self._send_all())
-        await done
 
     async def close(self) -> None:
         """Waits for what is under way and disconnects."""
@@ -91,38 +88,28 @@ class Publisher:
     async def _send_all(self) -> None:
         while self._waiting:
             requests, self._waiting = self._waiting, []
-            failures: dict[int, BaseException] = {}
+            batches = Batches(self._options)
             try:
-                with translated(self._options):
-                    failures = await self._send(requests)
-            except ServerError as error:
-                failures = dict.fromkeys(range(len(requests)), error)
+                await self._send(requests, batches)
             except Exception as error:  # noqa: BLE001 - the callers get it
-                failures = dict.fromkeys(range(len(requests)), error)
-            if failures:
+                told = batches.told(error) if isinstance(error, DRIVER_ERRORS) else error
+                for request in requests:
+                    request.failed(told, [] if batches.begun else request.records)
+            if any(request.error is not None for request in requests):
                 self._topics.forget()  # one of them may be gone
                 await self._drop()  # an idempotent producer is of no use after a failure
-            for number, (_, done) in enumerate(requests):
-                if done.done():
-                    continue
-                if number in failures:
-                    done.set_exception(failures[number])
-                else:
-                    done.set_result(None)
+            for request in requests:
+                request.answer()
 
-    async def _send(
-        self, requests: Sequence[tuple[Sequence[Written], asyncio.Future[None]]]
-    ) -> dict[int, BaseException]:
-        """Sends records of several requests; returns what failed, by the request's number."""
-        topics = {record.topic for records, _ in requests for record in records}
+    async def _send(self, requests: Sequence[Request], batches: Batches) -> None:
         producer = await self._connected()
+        topics = {record.topic for request in requests for record in request.records}
         parts = {topic: sorted(await producer.partitions_for(topic)) for topic in topics}
-        batches = _Batches(producer)
-        for number, (records, _) in enumerate(requests):
-            for record in records:
+        for request in requests:
+            for record in request.records:
                 partition = self._partition(record, parts[record.topic])
-                await batches.add(record, partition, number)
-        return await batches.finish(self._options)
+                await batches.add(producer, record, partition, request)
+        await batches.finish(producer)
 
     def _partition(self, record: Written, partitions: list[int]) -> int:
         if record.key is None:
@@ -131,6 +118,10 @@ class Publisher:
         return chosen
 
     async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            return await self._connect()
+
+    async def _connect(self) -> AIOKafkaProducer:
         if self._producer is None and self._idempotent:
             try:
                 self._producer = await self._start(idempotent=True)
@@ -152,12 +143,31 @@ class Publisher:
             )
             raise ServerError(msg)
         self._idempotent = False
-        log.warning(
-            "Kafka at %s has no idempotent producers (%s): a repeated send may leave two records of"
-            " a task, of which one is run",
-            self._options.place,
-            reason,
-        )
+        self._without = reason
+        self._tell()
+
+    def tell_of_copies(self) -> None:
+        """Warns, once and from now on, of a server without idempotent producers.
+
+        Workers say it; of a program that adds a task and ends it would be said too often.
+        """
+        self._telling = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._telling and self._without and not self._told:
+            self._told = True
+            log.warning(
+                "Kafka at %s has no idempotent producers (%s): a repeated send may leave two"
+                " records of a task, of which one is run",
+                self._options.place,
+                self._without,
+            )
+
+    async def idempotence(self) -> str:
+        """Returns why there are no idempotent producers; empty if there are."""
+        await self._connected()
+        return "" if self._idempotent else self._without or "idempotence=off"
 
     async def _start(self, *, idempotent: bool) -> AIOKafkaProducer:
         compression = self._options.compression
@@ -166,8 +176,8 @@ class Publisher:
             acks="all",
             enable_idempotence=idempotent,
             compression_type=None if compression == "none" else compression,
-            max_batch_size=max(_BATCH, self._options.max_message) + _OVERHEAD,
-            max_request_size=max(_BATCH, self._options.max_message) + 2 * _OVERHEAD,
+            max_batch_size=max(BATCH, self._options.max_message) + _OVERHEAD,
+            max_request_size=max(BATCH, self._options.max_message) + 2 * _OVERHEAD,
         )
         try:
             async with asyncio.timeout(self._options.timeout):
@@ -183,58 +193,14 @@ class Publisher:
             await _stop(producer)
 
 
-class _Batches:
-    """Fills batches and sends them.
-
-    Args:
-        producer: sends them.
-    """
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
-        self._open: dict[tuple[str, int], tuple[Any, set[int]]] = {}
-        self._sent: list[tuple[asyncio.Future[Any], set[int]]] = []
-
-    async def add(self, record: Written, partition: int, number: int) -> None:
-        """Adds a record of the request with this number."""
-        place = record.topic, partition
-        for _ in range(2):
-            if place not in self._open:
-                self._open[place] = self._producer.create_batch(), set()
-            builder, numbers = self._open[place]
-            # The limit of a topic counts for whole batches; only a large record has one for itself.
-            if not numbers or builder.size() + len(record.value or b"") <= _BATCH:
-                added = builder.append(key=record.key, value=record.value, timestamp=None)
-                if added is not None:
-                    numbers.add(number)
-                    return
-            await self._send(place)
-        msg = f"{len(record.value or b'')} bytes"
-        raise errors.MessageSizeTooLargeError(msg)
-
-    async def finish(self, options: Options) -> dict[int, BaseException]:
-        """Sends the rest and waits for all; returns what failed, by the request's number."""
-        for place in [*self._open]:
-            await self._send(place)
-        failures: dict[int, BaseException] = {}
-        for future, numbers in self._sent:
-            try:
-                with translated(options):
-                    await future
-            except ServerError as error:
-                failures |= dict.fromkeys(numbers, error)
-        return failures
-
-    async def _send(self, place: tuple[str, int]) -> None:
-        builder, numbers = self._open.pop(place)
-        builder.close()
-        topic, partition = place
-        future = await self._producer.send_batch(builder, topic, partition=partition)
-        self._sent.append((future, numbers))
-
-
 async def _stop(producer: AIOKafkaProducer) -> None:
     """Stops a producer that may be broken, without waiting for what it cannot send."""
     with contextlib.suppress(*DRIVER_ERRORS):
-        async with asyncio.timeout(1.0):
-            await producer.stop()
+        try:
+            async with asyncio.timeout(1.0):
+                await producer.stop()
+        except TimeoutError:  # with idempotence it would go on trying for ever
+            sender = producer._sender.sender_task  # noqa: SLF001 - no public way to give up
+            if sender is not None:
+                sender.cancel()
+            await producer.client.close()

@@ -134,9 +134,11 @@ class ServerError(QTasksError):
 
     Attributes:
         retriable: whether the same call may succeed later without a change.
+        refused: ids of tasks that were to be added, and that the server certainly does not have.
     """
 
     retriable = False
+    refused: frozenset[str] = frozenset()
 
 
 class ServerUnavailableError(ServerError):

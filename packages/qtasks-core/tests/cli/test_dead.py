@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtasks._core.ids import new_id
 from qtasks._runtime.bridge import drive
 from qtasks.exc import PartlyDoneError
-from qtasks.schemas import Retention
+from qtasks.schemas import Claim, Fail, Message, Retention, Settlement
+from qtasks.schemas.error import TaskError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +115,43 @@ def test_thousands_go_back_page_by_page(shop: Shop) -> None:
 
     assert done.stdout.startswith("requeued 1,203 in ")
     assert shop.json("dead", "list") == []
+
+
+@pytest.fixture
+def hollow(shop: Shop) -> str:
+    """A dead letter that stands for a message which nobody could read."""
+    twin = shop.queue.broker.client()
+    assert twin is not None
+    drive(twin.start())
+    message = Message(new_id(0.0), "", "default", b"")
+    drive(twin.publish([message]))
+    (delivery,) = drive(twin.claim(Claim(("default",), 1, 60.0, "w")))
+    end = Fail(TaskError("DecodeError", "it cannot be read"), reason="malformed")
+    drive(twin.settle([Settlement(delivery.id, delivery.token, end, receipt=delivery.receipt)]))
+    drive(twin.stop())
+    return message.id
+
+
+def test_what_holds_no_task_is_not_sent_back(shop: Shop, hollow: str, two: list[str]) -> None:
+    done = shop.run("dead", "requeue", "--all")
+
+    assert done.exit_code == 0
+    assert done.stdout.startswith("requeued 2 in ")
+    assert f"not requeued, as it could not be read and holds no task: {hollow}" in done.stderr
+    assert statuses(shop, hollow, *two) == ["error", "new", "new"]
+
+    done = shop.run("dead", "requeue", hollow, "--json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {"requeued": 0, "not_dead": [], "without_task": [hollow]}
+    assert shop.json("dead", "discard", hollow) == {"discarded": 1, "not_dead": []}
+
+
+def test_code_that_sends_such_letters_back_finds_them_in_the_log(
+    shop: Shop, hollow: str, two: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sorted(shop.queue.requeue("all")) == sorted(two)
+    assert f"without a task were not sent back: {hollow}" in caplog.text
 
 
 def test_an_id_that_is_not_dead_is_exit_code_1(shop: Shop, two: list[str]) -> None:

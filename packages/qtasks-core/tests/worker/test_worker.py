@@ -638,6 +638,21 @@ async def test_an_unexpected_error_while_waiting_does_not_deafen_the_worker() ->
         assert (await app.add_task("fine", timeout=10)).returning == 5
 
 
+async def test_a_burst_that_is_stopped_waits_for_no_counts() -> None:
+    class Slow(MemoryBroker):
+        async def stats(self, queue: str) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+            return await super().stats(queue)
+
+    asked = asyncio.Event()
+    worker = make_app(Slow()).worker(burst=True)
+    running = asyncio.create_task(worker.run(signals=False))
+    await asked.wait()
+    worker.stop()
+    await running
+
+
 async def test_a_burst_survives_an_outage_of_the_counts() -> None:
     class Uncounted(MemoryBroker):
         failures = 2

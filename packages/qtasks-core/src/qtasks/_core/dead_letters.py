@@ -30,10 +30,15 @@ class DeadLetters:
 
     Args:
         storage: where they are; it is started.
+
+    Attributes:
+        hollow: ids of those that were not sent back, because there is no task in them: their
+            messages could not be read, and would fail again at once.
     """
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
+        self.hollow: list[str] = []
 
     async def pages(
         self, query: RecordQuery, limit: int | None = None
@@ -74,7 +79,7 @@ class DeadLetters:
         spread: float,
         advance: Callable[[int], object] = ignore,
     ) -> list[str]:
-        """Sends them back; returns the ids that moved.
+        """Sends them back; returns the ids that moved. Those without a task stay.
 
         Args:
             ids: which.
@@ -88,8 +93,11 @@ class DeadLetters:
         each = spread / max(len(ids), 1)
 
         async def send_back(page: Sequence[str], begin: int) -> Sequence[str]:
+            hollow = [r.id for r in await self._storage.get(page) if r and r.dead and not r.task]
+            self.hollow += hollow
+            full = [task_id for task_id in page if task_id not in hollow] if hollow else page
             return await self._storage.requeue(
-                page, reset_attempts=reset_attempts, spread=each * len(page), delay=each * begin
+                full, reset_attempts=reset_attempts, spread=each * len(page), delay=each * begin
             )
 
         return await self._page_by_page(ids, send_back, "sent back", advance)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from qtasks._core.refusals import settle_refusal
+from qtasks._core.stranded import stranded, unfinished
 from qtasks.contracts.broker import BaseBroker
-from qtasks.exc import UnsupportedError
+from qtasks.exc import ServerError, UnsupportedError
 from qtasks.schemas import (
     Capabilities,
     Claim,
@@ -115,7 +117,10 @@ class SplitBroker(BaseBroker):
         return type(self)(broker, storage, self._clock, self._held)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Writes the records, then publishes; a repeated call publishes again, and is skipped."""
+        """Writes the records, then publishes; a repeated call publishes again, and is skipped.
+
+        Of what the broker certainly does not have, the new records are taken back.
+        """
         if not self.capabilities.priority:
             self._refuse_priorities(messages)
         now = self._clock.time()
@@ -131,7 +136,12 @@ class SplitBroker(BaseBroker):
                 receipts[message.id] = receipt
             if not scheduled:
                 known = [m for m in part if receipts[m.id].id == m.id]
-                await self._broker.publish(known)
+                try:
+                    await self._broker.publish(known)
+                except ServerError as error:
+                    new = [m for m in known if receipts[m.id].created]
+                    await settle_refusal(self._records, new, error)
+                    raise
         return [receipts[message.id] for message in messages]
 
     async def claim(self, request: Claim) -> list[Delivery]:
@@ -217,9 +227,14 @@ class SplitBroker(BaseBroker):
         waiting = await self._broker.stats(queue)
         # A log does not know who runs what it has delivered, and takes it for ready.
         elsewhere = max(0, kept.leased - waiting.leased)
+        ready = max(0, waiting.ready - elsewhere)
+        if ready and waiting.paused and not self._broker.capabilities.purge:
+            # Nobody passes over what was cancelled, so it is still at the broker.
+            known = await unfinished(self._records, queue)
+            ready = ready if known is None else min(ready, known)
         return msgspec.structs.replace(
             waiting,
-            ready=max(0, waiting.ready - elsewhere) + kept.ready,
+            ready=ready + kept.ready,
             leased=waiting.leased + elsewhere,
             delayed=waiting.delayed + kept.delayed,
             dead=kept.dead,
@@ -271,8 +286,9 @@ class SplitBroker(BaseBroker):
         return await self._broker.workers()
 
     async def diagnose(self) -> list[Finding]:
-        """Looks at both servers; each subject says whose it is."""
-        return [
+        """Looks at both servers, where each subject says whose it is, and compares them."""
+        found = await stranded(self._records, self.stats, self._clock.time())
+        return found + [
             msgspec.structs.replace(finding, subject=f"{whose} {finding.subject}")
             for whose, server in (("broker", self._broker), ("storage", self._records))
             for finding in await server.diagnose()

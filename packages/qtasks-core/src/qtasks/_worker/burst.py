@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.exc import ServerUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from qtasks._worker.pump import Pump
     from qtasks._worker.worker import Worker
     from qtasks.contracts.broker import BaseBroker
@@ -32,7 +34,7 @@ async def until_stopped(worker: Worker, stopping: asyncio.Event, pump: Pump) -> 
         pump.rested.clear()
         if not pump.idle:
             await _first(stopping, pump.rested)
-        elif await _more_to_do(pump, worker.broker, worker.queues):
+        elif await _goes_on(stopping, _more_to_do(pump, worker.broker, worker.queues)):
             await _first(stopping)  # whatever it is, this worker did not get it at once
         else:
             return
@@ -46,6 +48,18 @@ async def _first(*events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
+
+
+async def _goes_on(stopping: asyncio.Event, look: Coroutine[Any, Any, bool]) -> bool:
+    """Returns what a look at the broker tells; a worker that is to stop does not wait for it."""
+    looking = asyncio.ensure_future(look)
+    waiting = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait([looking, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return not looking.done() or looking.result()
+    finally:
+        looking.cancel()
+        waiting.cancel()
 
 
 async def _more_to_do(pump: Pump, broker: BaseBroker, queues: tuple[str, ...]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from datetime import timedelta  # noqa: TC003 - resolved at run time, for documentation
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from qtasks._runtime.seconds import seconds_of
 from qtasks.app.asking import as_id, make_query
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from qtasks.typing import Clock
 
 __all__ = ["LetterFilters", "Letters", "discard", "requeue"]
+
+log = logging.getLogger(__name__)
+
+#: How many ids a line in the log names.
+_SHOWN: Final = 5
 
 #: Ids of dead letters, or all that the filters leave.
 Letters: TypeAlias = "Sequence[str | UUID] | Literal['all']"
@@ -68,7 +74,11 @@ def requeue(
 
     async def do(client: Client) -> list[str]:
         dead = await client.dead_letters()
-        return await dead.requeue(await find(dead), reset_attempts=reset_attempts, spread=seconds)
+        ids = await find(dead)
+        moved = await dead.requeue(ids, reset_attempts=reset_attempts, spread=seconds)
+        if dead.hollow:
+            log.warning("Dead letters without a task were not sent back: %s", _some(dead.hollow))
+        return moved
 
     return do
 
@@ -88,6 +98,11 @@ def discard(
         return await dead.discard(await find(dead))
 
     return do
+
+
+def _some(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:_SHOWN])
+    return f"{shown} and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else shown
 
 
 def _finder(

@@ -79,47 +79,59 @@ def handle(asked: Invocation, wanted: Wanted, deed: Deed) -> None:
         None if wanted.all_ else list(dict.fromkeys(whole_ids(asked, wanted.ids or (), dead=True)))
     )
     try:
-        found, moved = asked.ask(lambda client: _do(asked, client, ids, wanted, deed))
+        found, moved, hollow = asked.ask(lambda client: _do(asked, client, ids, wanted, deed))
     except PartlyDoneError as error:
         _tell(asked, deed, len(error.done), (), failed=str(error))
         raise typer.Exit(1) from None
     if wanted.dry_run:
         _tell_dry(asked, deed, len(found))
-    others = [] if wanted.all_ or wanted.dry_run else [i for i in found if i not in set(moved)]
+    known = {*moved, *hollow}
+    others = [] if wanted.all_ or wanted.dry_run else [i for i in found if i not in known]
     if not wanted.dry_run:
-        _tell(asked, deed, len(moved), others)
+        _tell(asked, deed, len(moved), others, hollow)
     if wanted.all_ and not found:
         note_no_match(asked, wanted.filters, "dead letters")
-    if others:
+    if others or (hollow and not wanted.all_):
         raise typer.Exit(1)
 
 
 async def _do(
     asked: Invocation, client: Client, ids: Sequence[str] | None, wanted: Wanted, deed: Deed
-) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the ids that it was about, and those with which it was done."""
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Returns the ids it was about, those with which it was done, and those without a task."""
     dead = await client.dead_letters()
     if ids is None:
         ids = await dead.find(wanted.filters.query(asked.app.clock.time()), wanted.limit)
     elif wanted.dry_run:
         records = await client.get(ids)
-        return [record.id for record in records if record and record.dead], ()
+        return [record.id for record in records if record and record.dead], (), ()
     if wanted.dry_run or not ids:
-        return ids, ()
+        return ids, (), ()
     with asked.output.progress(deed.done, len(ids)) as advance:
-        return ids, await deed.do(dead, ids, advance)
+        moved = await deed.do(dead, ids, advance)
+    return ids, moved, dead.hollow
 
 
 def _tell(
-    asked: Invocation, deed: Deed, count: int, others: Sequence[str], failed: str = ""
+    asked: Invocation,
+    deed: Deed,
+    count: int,
+    others: Sequence[str],
+    hollow: Sequence[str] = (),
+    *,
+    failed: str = "",
 ) -> None:
     if asked.as_json:
         document: dict[str, Any] = {deed.done: count, "not_dead": list(others)}
+        if hollow:
+            document["without_task"] = list(hollow)
         asked.output.document(document | ({"failed": asked.clean(failed)} if failed else {}))
         return
     asked.output.line(f"{deed.done} {count:,} in {asked.place}")
     for task_id in others:
         asked.output.note(f"not a dead letter: {task_id}")
+    for task_id in hollow:
+        asked.output.note(f"not {deed.done}, as it could not be read and holds no task: {task_id}")
     if failed:
         asked.output.note(f"error: {asked.clean(failed)}", style="red")
 

@@ -91,7 +91,9 @@ class BaseBroker(ABC):
         A message whose id is known changes nothing, so a retried call never doubles a task.
 
         Raises:
-            ServerError: nothing was acknowledged; the same call may be sent again.
+            ServerError: nothing was acknowledged; the same call may be sent again. A broker whose
+                records are elsewhere names in ``refused`` what its server certainly does not
+                have; those records are taken back.
         """
 
     @abstractmethod
