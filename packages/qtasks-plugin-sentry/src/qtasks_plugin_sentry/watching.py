@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
-from sentry_sdk.scope import add_global_event_processor
 
 from qtasks.plugins import Plugin, on
 from qtasks_plugin_sentry import options
 from qtasks_plugin_sentry.checkins import CheckIns
 from qtasks_plugin_sentry.events import Sender
 from qtasks_plugin_sentry.flushing import ask_to_flush, flush, listen
-from qtasks_plugin_sentry.frames import hide_engine
-from qtasks_plugin_sentry.sdk import active_client, ignore_logger
+from qtasks_plugin_sentry.sdk import active_client
 from qtasks_plugin_sentry.survivors import Survivors, find_records
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from qtasks.schemas import Delivery
 
 __all__ = ["Watching"]
-
-#: Loggers whose records repeat what the plugin says better, with texts that it would filter.
-_LOGGERS: Final = ("qtasks.worker", "qtasks.supervisor")
 
 
 class Watching(Plugin):
@@ -65,10 +60,9 @@ class Watching(Plugin):
         return self.options or self.Options()
 
     def start(self, *_: Any, **__: Any) -> None:
-        """Makes a client if that was asked for, and silences what would be said twice."""
+        """Makes a client if that was asked for."""
         if self._init is not None and active_client() is None:
             sentry_sdk.init(**self._init)
-        _prepare_sdk()
 
     # What others left behind
 
@@ -186,7 +180,6 @@ class Watching(Plugin):
         """Has tasks asked anew what the plugin wants, if there is a client since they were."""
         if self._idle and active_client() is not None:
             self._idle = False
-            _prepare_sdk()
             app.add_plugin(self, trigger_names=["worker_start"])
 
     async def _convicted(self, worker: Any, task_id: str) -> None:
@@ -206,15 +199,3 @@ class Watching(Plugin):
 
     async def _taken_back(self, worker: Any, ids: list[str]) -> None:
         self._survivors.taken_back(await find_records(worker, ids))
-
-
-_prepared: list[bool] = []
-
-
-def _prepare_sdk() -> None:
-    """Silences loggers, and hides what frames of QTasks hold; once in a process."""
-    if not _prepared:
-        _prepared.append(True)
-        for name in _LOGGERS:
-            ignore_logger(name)
-        add_global_event_processor(hide_engine)
