@@ -12,7 +12,8 @@ from typing import Any, Final
 from sentry_sdk.scope import add_global_event_processor
 
 from qtasks_plugin_sentry.frames import clean_frames, hide_engine
-from qtasks_plugin_sentry.redaction import FILTERED, mask_data
+from qtasks_plugin_sentry.patterns import FILTERED
+from qtasks_plugin_sentry.redaction import mask_data
 from qtasks_plugin_sentry.sdk import ignore_logger
 
 __all__ = ["clean_records", "prepare_sdk"]
