@@ -174,6 +174,38 @@ def test_a_secret_argument_is_sent_nowhere_however_short_it_is(
     assert re.findall(rf"(?<![\w\-]){secret}(?![\w\-])", sent) == []
 
 
+@pytest.mark.parametrize("send_args", [True, False])
+def test_secrets_of_what_led_to_a_failure_are_not_sent_either(
+    plain_sentry: Any, make_harness: Callable[..., Any], send_args: bool
+) -> None:
+    plain_sentry.init(traces_sample_rate=None, **allowing())
+    harness = make_harness(SentryPlugin(send_args=send_args))
+
+    def parse(number: str) -> int:
+        token = number.lower()
+        return int(token)
+
+    def raise_all(*errors: Exception) -> None:
+        msg = "several failed"
+        raise ExceptionGroup(msg, errors)
+
+    @harness.app.task
+    def convert() -> None:
+        try:
+            parse("HUNTERTWO")
+        except ValueError as error:
+            msg = "no number"
+            raise_all(LookupError(msg), error)
+
+    harness.run(convert)
+
+    [event] = plain_sentry.events
+    values = {one["value"] for one in event["exception"]["values"]}
+    assert f"invalid literal for int() with base 10: '{FILTERED}'" in values
+    assert "no number" in values
+    assert b"huntertwo" not in b"".join(plain_sentry.raw)
+
+
 def test_the_names_of_arguments_are_no_data(
     plain_sentry: Any, make_harness: Callable[..., Any]
 ) -> None:

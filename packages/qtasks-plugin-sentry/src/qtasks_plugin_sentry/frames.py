@@ -29,6 +29,8 @@ _BEGIN: Final = "Traceback (most recent call last):"
 _STACKS: Final = frozenset({"exception", "stacktrace", "threads"})
 #: Frames of one traceback that are looked at, from the last one on.
 _MANY: Final = 50
+#: Exceptions of a chain that are looked at.
+_CHAIN: Final = 20
 #: How deep their variables are looked into.
 _DEPTH: Final = 3
 #: The shortest data that is looked for in source lines.
@@ -118,7 +120,7 @@ def frames_of_text(text: str) -> list[dict[str, Any]]:
 
 
 def data_of(error: BaseException) -> Known:
-    """Returns what the frames of an exception say about its text.
+    """Returns what the frames of an exception, and of those that led to it, say about its text.
 
     Args:
         error: the exception.
@@ -126,7 +128,8 @@ def data_of(error: BaseException) -> Known:
     data: set[str] = set()
     secrets: set[str] = set()
     words: set[str] = set()
-    for frame in _raised_in(error.__traceback__):
+    chain = _chain(error)
+    for frame in [frame for one in chain for frame in _raised_in(one.__traceback__)]:
         words |= _words(frame.f_code)
         if frame.f_code.co_name != "<module>" and not _is_ours(frame.f_globals.get("__name__")):
             values = dict(frame.f_locals)
@@ -135,19 +138,23 @@ def data_of(error: BaseException) -> Known:
     # What stands in the code is the program's, unless it looks like a key; and the text itself
     # often has a name before it is raised.
     known = {one for one in data if one not in words or mask_data(one) != one}
-    return Known(frozenset(known - _texts(error)), frozenset(secrets), frozenset(words))
+    texts = {text for one in chain for text in one.args if isinstance(text, str)}
+    return Known(frozenset(known - texts), frozenset(secrets), frozenset(words))
 
 
-def _texts(error: BaseException) -> set[str]:
-    """Returns the texts of an exception and of those that led to it."""
-    texts: set[str] = set()
-    seen: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in seen:
-        seen.append(found)
-        texts.update(one for one in found.args if isinstance(one, str))
-        found = found.__cause__ or found.__context__
-    return texts
+def _chain(error: BaseException) -> list[BaseException]:
+    """Returns an exception, those that led to it, and those that it is a group of."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(found) < _CHAIN:
+        one = waiting.pop()
+        if one is None or any(one is known for known in found):
+            continue
+        found.append(one)
+        waiting += (one.__cause__, one.__context__)
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return found
 
 
 def _attach_stack(event: Any) -> None:
