@@ -31,6 +31,7 @@ from qtasks_plugin_sentry.redaction import masked_values, secrets_in
             f"{{'Cookie': '{FILTERED}', 'Host': 'h'}}",
         ),
         ("[(b'cookie', b'sid=abc')]", f"[(b'cookie', b'{FILTERED}')]"),
+        ("{'token': b'abc'}", f"{{'token': b'{FILTERED}'}}"),
         ("('api_key', 'abc')", f"('api_key', '{FILTERED}')"),
         ("Authorization: Digest a, response=b", f"Authorization: {FILTERED}"),
         ("Bearer abc", f"Bearer {FILTERED}"),

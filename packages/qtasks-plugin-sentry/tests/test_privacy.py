@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +206,31 @@ def test_secrets_of_what_led_to_a_failure_are_not_sent_either(
     assert f"invalid literal for int() with base 10: '{FILTERED}'" in values
     assert "no number" in values
     assert b"huntertwo" not in b"".join(plain_sentry.raw)
+
+
+def test_secrets_are_taken_out_of_breadcrumbs_of_a_run(
+    plain_sentry: Any, make_harness: Callable[..., Any]
+) -> None:
+    harness = make_harness()
+
+    @harness.app.task
+    def work(password: str) -> None:
+        sentry_sdk.add_breadcrumb(message=f"sql --password {CANARY}", data={"token": CANARY})
+        subprocess.run([sys.executable, "-c", "", "--password", CANARY], check=True)
+        logging.getLogger("qtasks.task.work").warning("trying %s for order 17", password)
+        msg = "no such thing"
+        raise LookupError(msg)
+
+    harness.run(work, "hunter2")
+
+    [event] = plain_sentry.events
+    said = [crumb["message"] for crumb in event["breadcrumbs"]["values"]]
+    assert f"sql --password {FILTERED}" in said
+    assert f"trying {FILTERED} for order 17" in said
+    assert [text for text in said if text.endswith(f"--password {FILTERED}")]
+    sent = b"".join(plain_sentry.raw)
+    assert CANARY.encode() not in sent
+    assert b"hunter2" not in sent
 
 
 def test_the_names_of_arguments_are_no_data(

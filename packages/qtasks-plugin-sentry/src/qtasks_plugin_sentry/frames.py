@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentry_sdk.utils import current_stacktrace
 
-from qtasks_plugin_sentry.patterns import FILTERED, mask_source
+from qtasks_plugin_sentry.patterns import FILTERED, mask_secrets, mask_source
 from qtasks_plugin_sentry.redaction import (
     Known,
     mask_data,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import CodeType, FrameType, TracebackType
 
-__all__ = ["clean_frames", "data_of", "frames_of_text", "hide_engine"]
+__all__ = ["clean_crumbs", "clean_frames", "crumbs_of", "data_of", "frames_of_text", "hide_engine"]
 
 _FILE: Final = re.compile(r'  File "(.+)", line (\d+)(?:, in (.+))?\Z')
 _BEGIN: Final = "Traceback (most recent call last):"
@@ -94,6 +94,30 @@ def _clean_lines(frame: dict[str, Any], data: Collection[str], secrets: Collecti
         frame["context_line"] = lines[len(before)]
     if after:
         frame["post_context"] = lines[len(before) + len(line) :]
+
+
+def clean_crumbs(event: Any, known: Known) -> None:
+    """Takes secrets out of breadcrumbs, which the SDK makes of commands and requests, too.
+
+    Args:
+        event: the event; it is changed.
+        known: what is known to be secret.
+    """
+    for crumb in crumbs_of(event):
+        if isinstance(crumb.get("message"), str):
+            crumb["message"] = mask_secrets(crumb["message"], known.secrets)
+        if crumb.get("data"):
+            crumb["data"] = masked_values(crumb["data"], known.secrets)
+
+
+def crumbs_of(event: Any) -> list[dict[str, Any]]:
+    """Returns the breadcrumbs of an event, which can be changed.
+
+    Args:
+        event: the event.
+    """
+    found = event.get("breadcrumbs")
+    return list((found.get("values") if isinstance(found, dict) else found) or ())
 
 
 def frames_of_text(text: str) -> list[dict[str, Any]]:

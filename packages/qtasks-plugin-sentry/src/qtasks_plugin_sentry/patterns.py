@@ -36,7 +36,7 @@ _NAME: Final = rf"{_NAMES}[\w.\-]{{0,40}}"
 _WHOLE: Final = rf"[\w.\-]{{0,40}}{_NAME}"
 #: A value in quotes, or one that ends where a word does; what was filtered before is left alone.
 _QUOTED: Final = r"[bru]{0,2}(?P<quote>[\"'])(?P<secret>(?:\\.|(?!(?P=quote)).)+)"
-_BARE: Final = r"(?!\[Filtered\])(?P<secret>[^\s\"',;&)}\]]+)"
+_BARE: Final = r"(?!\[Filtered\]|[bru]{1,2}[\"'])(?P<secret>[^\s\"',;&)}\]]+)"
 
 
 def _compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:

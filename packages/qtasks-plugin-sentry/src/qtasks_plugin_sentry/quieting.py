@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sentry_sdk.scope import add_global_event_processor
 
-from qtasks_plugin_sentry.frames import clean_frames, hide_engine
+from qtasks_plugin_sentry.frames import clean_frames, crumbs_of, hide_engine
 from qtasks_plugin_sentry.patterns import FILTERED
 from qtasks_plugin_sentry.redaction import mask_data
 from qtasks_plugin_sentry.sdk import ignore_logger
@@ -45,8 +45,7 @@ def clean_records(event: Any, _hint: Any = None) -> Any:
     """
     if _is_ours(event.get("logger")):
         _clean_event(event)
-    crumbs = event.get("breadcrumbs")
-    for crumb in (crumbs.get("values") or ()) if isinstance(crumbs, dict) else crumbs or ():
+    for crumb in crumbs_of(event):
         if crumb.get("type") == "log" and _is_ours(crumb.get("category")):
             crumb["message"] = mask_data(crumb.get("message") or "")
     return event
