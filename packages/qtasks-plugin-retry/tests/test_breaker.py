@@ -195,3 +195,19 @@ async def test_what_an_exception_says_opens_it_for_so_long(circuits: Any) -> Non
     await one.failed(await entered(one, 100.0), 100.0, hold=77.0)
 
     assert await two.enter(100.0) == 77.0
+
+
+async def test_what_was_half_open_a_moment_ago_is_looked_at_again() -> None:
+    breaker = Breaker("b", consecutive=1, cooldown=10, shared=True)
+    board = LocalBoard()
+    one, other = Circuit(breaker, board), Circuit(breaker, board)
+    await one.failed(Pass(0), 0)
+    until = (await one.standing(0)).until
+
+    probe = await one.enter(until + 9.5)
+    assert isinstance(probe, Pass)
+    assert isinstance(await other.enter(until + 9.6), float)
+    await one.failed(probe, until + 9.7)
+
+    # Its cooldown is over in what the other one remembers, and another probe would be due.
+    assert await other.enter(until + 10.1) > 8

@@ -165,6 +165,10 @@ def test_a_killed_child_is_reported_by_its_supervisor_and_the_task_by_another(cr
     assert convicted["fingerprint"] == ["qtasks", "worker_lost", "crash"]
     deaths = crew.events("was killed by SIGKILL")
     assert {event["contexts"]["qtasks"]["pid"] for event in deaths} == set(crew.noted("crashes"))
+    assert {said_by(event) for event in deaths} == {
+        "A worker process was killed by SIGKILL while it held crash"
+    }
+    assert {tuple(event["contexts"]["qtasks"]["ids"]) for event in deaths} == {(str(handle.uuid),)}
 
 
 def test_a_worker_that_died_alone_is_reported_by_another(crew: Crew) -> None:
@@ -212,8 +216,9 @@ def test_a_child_that_hangs_sends_what_it_has_before_it_is_killed(crew: Crew) ->
     supervisor.wait(PATIENCE)
     [hanging] = crew.noted("hangs")
     assert len(crew.events("what hangs has something to say")) == 1
-    killed = crew.events("does not stop and is killed")
-    killed = [event for event in killed if event["contexts"]["qtasks"]["pid"] == hanging]
-    assert [event["fingerprint"] for event in killed] == [["qtasks", "worker_killed"]]
+    killed = crew.events("did not stop and was killed")
+    [event] = [event for event in killed if event["contexts"]["qtasks"]["pid"] == hanging]
+    assert event["fingerprint"] == ["qtasks", "worker_killed"]
+    assert said_by(event).endswith("while it held hang")
     deaths = [event["contexts"]["qtasks"]["pid"] for event in crew.events("was killed by")]
     assert hanging not in deaths

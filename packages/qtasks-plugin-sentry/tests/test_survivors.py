@@ -10,7 +10,7 @@ import pytest
 
 from qtasks.plugins import schedule_headers
 from qtasks.schemas import Record, Schedule, TaskStatusEnum
-from qtasks_plugin_sentry import SentryPlugin
+from qtasks_plugin_sentry import SentryPlugin, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +71,22 @@ def test_tasks_that_were_taken_back_are_one_event_of_each_queue(plain_sentry: An
     assert {event["level"] for event in (first, second)} == {"warning"}
 
 
+def child_with(*held: Record) -> Any:
+    """Returns what the plugin needs to know of a process."""
+
+    async def look() -> list[Record]:
+        return list(held)
+
+    return SimpleNamespace(state=SimpleNamespace(running=0, settled=5), held=look)
+
+
+def end(plugin: SentryPlugin, child: Any, code: int, reason: str) -> None:
+    """Tells of the end of a process."""
+    telling: Any = plugin.child_ended(child=child, worker_id="w", pid=7, code=code, reason=reason)
+    if telling is not None:
+        asyncio.run(telling)
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "said"),
     [
@@ -79,23 +95,50 @@ def test_tasks_that_were_taken_back_are_one_event_of_each_queue(plain_sentry: An
         (3, "exit", "ended with exit code 3"),
     ],
 )
-def test_a_process_that_died_is_reported(
+def test_a_process_that_died_is_reported_with_the_task_that_it_held(
     plain_sentry: Any, code: int, reason: str, said: str
 ) -> None:
-    child = SimpleNamespace(state=SimpleNamespace(running=2, settled=5))
-
-    SentryPlugin().child_ended(child=child, worker_id="w", pid=7, code=code, reason=reason)
+    end(SentryPlugin(), child_with(record_of(1)), code, reason)
 
     [event] = plain_sentry.events
-    assert event["message"] == f"A worker process {said} while it ran 2 tasks"
+    assert event["message"] == f"A worker process {said} while it held crash"
     assert event["fingerprint"] == ["qtasks", "worker_lost", said]
+    assert event["transaction"] == event["tags"]["qtasks.task"] == "crash"
+    assert event["contexts"]["qtasks"]["ids"] == [record_of(1).id]
+
+
+def test_several_tasks_are_counted_and_named(plain_sentry: Any) -> None:
+    end(SentryPlugin(), child_with(*(record_of(number) for number in range(3))), -9, "signal")
+
+    [event] = plain_sentry.events
+    assert event["message"] == (
+        "A worker process was killed by SIGKILL while it held 3 tasks: crash"
+    )
+
+
+def test_where_nobody_knows_what_it_held_nothing_is_said_of_it(plain_sentry: Any) -> None:
+    end(SentryPlugin(), child_with(), -9, "signal")
+
+    [event] = plain_sentry.events
+    assert event["message"] == "A worker process was killed by SIGKILL"
+    assert event["contexts"]["qtasks"]["tasks"] == []
+
+
+def test_a_broker_that_is_away_keeps_the_report_for_seconds_only(
+    plain_sentry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_PATIENCE", 0.0)
+    child = child_with()
+    child.held = asyncio.Event().wait
+
+    end(SentryPlugin(), child, -9, "signal")
+
+    assert len(plain_sentry.events) == 1
 
 
 @pytest.mark.parametrize("reason", ["burst", "stopped", "retired", "failed"])
 def test_a_process_that_ended_as_it_should_is_not(plain_sentry: Any, reason: str) -> None:
-    child = SimpleNamespace(state=SimpleNamespace(running=0, settled=5))
-
-    SentryPlugin().child_ended(child=child, worker_id="w", pid=7, code=0, reason=reason)
+    end(SentryPlugin(), child_with(), 0, reason)
 
     assert plain_sentry.events == []
 

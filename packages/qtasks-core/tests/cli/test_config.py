@@ -10,10 +10,36 @@ import pytest
 from typer.testing import CliRunner
 
 from qtasks._config import SETTINGS
+from qtasks._discovery.entries import seen
 from qtasks.cli.commands import cli
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from conftest import Site
+
+#: A plugin with options; HEAD is what its class has besides.
+WITH_OPTIONS = """
+import msgspec
+from qtasks.plugins import Plugin
+
+class WebOptions(msgspec.Struct):
+    port: int = 9000
+    host: str = "here"
+    tags: list[str] = []
+    api_token: str = "hush"
+
+class Web(Plugin):
+    Options = WebOptions
+"""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_installed() -> Iterator[None]:
+    """No plugin but those of the test."""
+    with seen(()):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +188,73 @@ def test_what_is_said_of_plugins_stands_below(
         ["required_plugins", "audit>=1", file],
     ]
     assert ["plugins", "value", "from"] not in bare
+
+
+def test_the_options_of_plugins_stand_below_with_their_sources(
+    site: Site, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add("web", WITH_OPTIONS, entry="Web")
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("QTASKS_WEB_PORT", "9001")
+    file = directory / "pyproject.toml"
+    file.write_text("[tool.qtasks.plugins.web]\nhost = 'there'\n", encoding="utf-8")
+
+    lines, shown = run("config"), document("config")
+
+    assert lines[-5:] == [
+        ["plugin", "option", "value", "from"],
+        ["web.port", "9001", "QTASKS_WEB_PORT"],
+        ["web.host", "'there'", str(file)],
+        ["web.tags", "[]", "default"],
+        ["web.api_token", "***", "default"],
+    ]
+    assert shown["plugin_options"][0] == {
+        "plugin": "web",
+        "name": "port",
+        "value": "9001",
+        "source": "environment",
+        "from": "QTASKS_WEB_PORT",
+        "variable": "QTASKS_WEB_PORT",
+    }
+    assert "hush" not in json.dumps(shown)
+
+
+def test_options_that_the_code_gives_are_told_as_such(
+    site: Site, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add("web", WITH_OPTIONS, entry="Web")
+    monkeypatch.setenv("QTASKS_WEB_PORT", "9001")
+    monkeypatch.setenv("QTASKS_WEB_TAGS", "a,b")
+    text = """
+from qtasks import QueueTasks
+from acme_web import Web, WebOptions
+
+mine = Web("mine", WebOptions(port=1, tags=["a"]))
+app = QueueTasks(broker_url="memory://", plugins=[mine, Web("web", WebOptions(tags=["a", "b"]))])
+"""
+    (directory / "options_in_code.py").write_text(text, encoding="utf-8")
+
+    shown = document("-A", "options_in_code:app", "config")["plugin_options"]
+
+    found = {f"{each['plugin']}.{each['name']}": each["from"] for each in shown}
+    assert (found["mine.port"], found["mine.tags"], found["mine.host"]) == (
+        "code",
+        "code",
+        "default",
+    )
+    assert found["web.tags"] == "QTASKS_WEB_TAGS"
+
+
+def test_a_plugin_with_a_wrong_option_is_named_with_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add("web", WITH_OPTIONS, entry="Web")
+    monkeypatch.setenv("QTASKS_WEB_PORT", "many")
+
+    done, shown = CliRunner().invoke(cli, ["config"]), document("config")
+
+    assert done.stdout.splitlines()[-1].startswith(
+        "plugin web is refused: option port of plugin web = 'many' (from QTASKS_WEB_PORT): "
+    )
+    assert shown["plugin_options"] == []
+    assert [each["plugin"] for each in shown["unusable_plugins"]] == ["web"]

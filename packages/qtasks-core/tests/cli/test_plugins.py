@@ -207,8 +207,20 @@ def test_options_are_shown_without_secrets(
     text = run("show", name).stdout
 
     assert found["options"] == [
-        {"name": "port", "value": "9001", "variable": "QTASKS_GOOD_PORT"},
-        {"name": "api_token", "value": "***", "variable": "QTASKS_GOOD_API_TOKEN"},
+        {
+            "name": "port",
+            "value": "9001",
+            "source": "environment",
+            "from": "QTASKS_GOOD_PORT",
+            "variable": "QTASKS_GOOD_PORT",
+        },
+        {
+            "name": "api_token",
+            "value": "***",
+            "source": "default",
+            "from": "default",
+            "variable": "QTASKS_GOOD_API_TOKEN",
+        },
     ]
     assert "QTASKS_GOOD_PORT" in text
     assert "hush" not in text

@@ -524,6 +524,55 @@ def test_a_plugin_that_is_named_and_not_there_is_reported(caplog: pytest.LogCapt
     assert "Plugin metrics is not used" in caplog.text
 
 
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("environ", "switches", "where"),
+    [
+        ({}, Switches.parse(["no:cta"]), "-p no:cta"),
+        ({"QTASKS_DISABLE_PLUGINS": "ant,cta"}, Switches(), "QTASKS_DISABLE_PLUGINS"),
+    ],
+)
+def test_a_name_that_is_switched_off_and_not_there_is_a_warning(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    switches: Switches,
+    where: str,
+) -> None:
+    for variable, text in environ.items():
+        monkeypatch.setenv(variable, text)
+
+    with switched(switches):
+        found = reports()
+
+    assert found["cat"].state == "active"
+    assert found["cta"].state == "disabled"
+    assert found["cta"].reason == f"{where} switches it off, and there is no such plugin"
+    assert found["cta"].fix == "did you mean cat?"
+    assert caplog.messages == [f"Plugin cta: {found['cta'].reason}: did you mean cat?"]
+
+
+@pytest.mark.usefixtures("three")
+def test_a_name_that_is_switched_off_and_like_no_other_is_told_with_those_there_are() -> None:
+    with switched(Switches.parse(["no:zoo"])):
+        found = reports(plugins=[])["zoo"]
+
+    assert found.fix == (
+        "the plugins are acme-ant, acme-bee, acme-cat, ant, bee, cat, depends, state"
+    )
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("name", ["ant", "acme-ant", "Acme.Ant", "mine", "depends"])
+def test_a_name_of_any_plugin_may_be_switched_off(
+    caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    with switched(Switches.parse([f"no:{name}"])):
+        reports(plugins=[Mine("mine")])
+
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -806,3 +855,33 @@ def test_logging_names_the_package_of_a_plugin(
         "Plugin bad (acme-bad 4.2) is not used: importing it failed: ZeroDivisionError: division"
         " by zero: pip install --upgrade acme-bad, or report it to its author"
     )
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"QTASKS_AGAIN_TIMES": "many"},
+            r"refused: option times of plugin again = 'many' \(from QTASKS_AGAIN_TIMES\): Expected",
+        ),
+        ({"QTASKS_DISABLE_PLUGINS": "again"}, "disabled: QTASKS_DISABLE_PLUGINS switches it off: "),
+    ],
+)
+def test_an_option_of_a_plugin_that_is_not_used_says_why(
+    site: Site, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    head = "import msgspec\nclass Given(msgspec.Struct):\n    times: int = 3\n"
+    body = "Plugin.Options = Given"
+    site.add("again", head + plugin(body=body), distribution="QTasks_Plugin-Retry")
+    for variable, text in environ.items():
+        monkeypatch.setenv(variable, text)
+
+    needs = "retry= needs a plugin: qtasks-plugin-retry is installed, and its plugin again is"
+    with pytest.raises(RegistrationError, match=rf"{needs} {said}"):
+        app().task(retry=3)(len)
+
+
+@pytest.mark.usefixtures("site")
+def test_an_option_of_a_plugin_that_is_not_installed_says_what_to_type() -> None:
+    with pytest.raises(RegistrationError, match=r"plugin: pip install qtasks-plugin-retry\Z"):
+        app().task(retry=3)(len)

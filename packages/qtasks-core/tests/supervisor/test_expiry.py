@@ -13,7 +13,7 @@ from qtasks._supervisor import expiry
 from qtasks._supervisor.expiry import Expiry
 from qtasks.brokers import MemoryBroker
 from qtasks.exc import ServerError, ServerUnavailableError
-from qtasks.schemas import Claim, Message, Presence
+from qtasks.schemas import Claim, Held, Message, Presence, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,6 +65,51 @@ async def test_it_is_done_at_once_and_a_moment_later_again(
 
     assert broker.expired == ["here-1", "here-1"]
     assert caplog.messages == ["[3] Took back 2 of its tasks"]
+
+
+async def test_what_the_dead_held_is_shown_before_it_is_taken_back(
+    dead: Expiry, broker: Faulty
+) -> None:
+    shown: list[list[Record]] = []
+    task_id = "00000000-0000-4000-8000-000000000001"
+    await broker.start()
+    await broker.publish([Message(task_id, "crash", "default", b"")])
+    await broker.claim(Claim(("default",), 1, 60.0, "here-1"))
+
+    dead.expire("here-1", 1, shown.append)
+    await broker.until_expired(1)
+    await dead.close()
+
+    [record] = shown[0]
+    assert (record.id, record.task, record.status) == (task_id, "crash", "process")
+    await broker.stop()
+
+
+@pytest.mark.parametrize("error", [ServerError("no"), ServerUnavailableError("away")])
+async def test_a_broker_that_cannot_tell_takes_it_back_all_the_same(
+    dead: Expiry, broker: Faulty, monkeypatch: pytest.MonkeyPatch, error: ServerError
+) -> None:
+    async def holds(_: str) -> list[Held]:
+        raise error
+
+    monkeypatch.setattr(broker, "holds", holds)
+    shown: list[list[Record]] = []
+
+    dead.expire("here-1", 1, shown.append)
+    await broker.until_expired(1)
+    await dead.close()
+
+    assert shown[0] == []
+
+
+async def test_nothing_is_shown_of_who_cannot_be_taken_back(dead: Expiry, broker: Faulty) -> None:
+    broker.errors = [ServerUnavailableError("away")] * 100_000
+    shown: list[list[Record]] = []
+
+    dead.expire("here-1", 1, shown.append)
+    await dead.close()
+
+    assert shown[-1] == []
 
 
 async def test_the_report_of_the_dead_is_removed(dead: Expiry, broker: Faulty) -> None:

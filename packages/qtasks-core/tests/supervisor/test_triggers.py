@@ -167,6 +167,8 @@ async def test_a_task_that_took_down_its_workers_is_told_of(
     assert {told["worker"]: 1}[told["worker"]] == 1  # plugins look things up by workers
     exits = [told for name, told in recorder.calls if name == "worker_child_exit"]
     assert told["worker"].id in {end["worker_id"] for end in exits}
+    last = next(end for end in exits if end["worker_id"] == told["worker"].id)
+    assert [record.task for record in await last["child"].held()] == ["crash"]
 
 
 @pytest.mark.parametrize("hangs_in", ["", *sorted(ALWAYS)])

@@ -69,6 +69,10 @@ class Circuit:
         """
         standing = await self.standing(now, fresh=self._fresh)
         phase = phase_of(standing, now)
+        if phase == "half-open" and self._fresh:
+            # A probe of another worker may have opened it again since this one has looked.
+            standing = await self.standing(now)
+            phase = phase_of(standing, now)
         if phase == "closed":
             return Pass(standing.generation)
         if phase == "open":

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import sentry_sdk
 
 from qtasks.schemas import TaskError
-from qtasks_plugin_sentry.frames import clean_frames, clean_lines, data_of, frames_of_text
-from qtasks_plugin_sentry.payloads import data_in
-from qtasks_plugin_sentry.redaction import mask_data, mask_secrets
+from qtasks_plugin_sentry.frames import clean_frames, data_of, frames_of_text
 from qtasks_plugin_sentry.sdk import event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
-    from qtasks.schemas import Message
+    from qtasks_plugin_sentry.redaction import Known
 
 __all__ = ["Sender"]
 
@@ -37,7 +35,7 @@ class Sender:
         client: Any,
         error: BaseException,
         facts: dict[str, Any],
-        message: Message,
+        known: Known,
         *,
         as_it_is: bool,
     ) -> None:
@@ -47,22 +45,21 @@ class Sender:
             client: the application's client.
             error: the exception; of one in a pool process only a description is known.
             facts: level, tags, contexts and so on.
-            message: the message of the task.
+            known: what is known to be data.
             as_it_is: whether data may be sent.
         """
         described = getattr(error, "error", None)
         if isinstance(described, TaskError):
-            self.described(described, facts, message, as_it_is=as_it_is)
+            self.described(described, facts, known, as_it_is=as_it_is)
             return
         event, hint = event_of(client, error, dict(_MECHANISM))
-        data, words = data_of(error)
-        self._finish(event, hint, facts, data | data_in(message), words, as_it_is=as_it_is)
+        self._finish(event, hint, facts, known | data_of(error), as_it_is=as_it_is)
 
     def described(
         self,
         error: TaskError,
         facts: dict[str, Any],
-        message: Message,
+        known: Known,
         *,
         as_it_is: bool,
     ) -> None:
@@ -71,7 +68,7 @@ class Sender:
         Args:
             error: the description.
             facts: level, tags, contexts and so on.
-            message: the message of the task.
+            known: what is known to be data.
             as_it_is: whether data may be sent.
         """
         module, _, kind = error.type.rpartition(".")
@@ -85,7 +82,7 @@ class Sender:
         if frames:
             value["stacktrace"] = {"frames": frames}
         event = {"exception": {"values": [value]}}
-        self._finish(event, {}, facts, data_in(message), (), as_it_is=as_it_is)
+        self._finish(event, {}, facts, known, as_it_is=as_it_is)
 
     def message(self, facts: dict[str, Any]) -> None:
         """Sends an event without an exception.
@@ -101,18 +98,15 @@ class Sender:
         event: Any,
         hint: dict[str, Any],
         facts: dict[str, Any],
-        data: Collection[str],
-        words: Collection[str],
+        known: Known,
         *,
         as_it_is: bool,
     ) -> None:
-        clean_frames(event, as_they_are=as_it_is)
-        if not as_it_is:
-            clean_lines(event, data)
+        clean_frames(event, known, as_they_are=as_it_is)
         for value in event["exception"]["values"]:
             text = value.get("value")
             if isinstance(text, str):
-                value["value"] = mask_secrets(text) if as_it_is else mask_data(text, data, words)
+                value["value"] = known.mask(text, as_it_is=as_it_is)
         self._send({**event, **facts}, hint)
 
     def _send(self, event: Any, hint: dict[str, Any]) -> None:

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentry_sdk.utils import current_stacktrace
 
-from qtasks_plugin_sentry.redaction import FILTERED, mask_data, masked_values, texts_in
+from qtasks_plugin_sentry.patterns import FILTERED, mask_secrets, mask_source
+from qtasks_plugin_sentry.redaction import (
+    Known,
+    mask_data,
+    masked_values,
+    secrets_in,
+    texts_in,
+)
 from qtasks_plugin_sentry.sdk import active_client
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import CodeType, FrameType, TracebackType
 
-__all__ = ["clean_frames", "clean_lines", "data_of", "frames_of_text", "hide_engine"]
+__all__ = ["clean_crumbs", "clean_frames", "crumbs_of", "data_of", "frames_of_text", "hide_engine"]
 
 _FILE: Final = re.compile(r'  File "(.+)", line (\d+)(?:, in (.+))?\Z')
 _BEGIN: Final = "Traceback (most recent call last):"
@@ -22,6 +29,14 @@ _BEGIN: Final = "Traceback (most recent call last):"
 _STACKS: Final = frozenset({"exception", "stacktrace", "threads"})
 #: Frames of one traceback that are looked at, from the last one on.
 _MANY: Final = 50
+#: Exceptions of a chain that are looked at.
+_CHAIN: Final = 20
+#: How deep their variables are looked into.
+_DEPTH: Final = 3
+#: The shortest data that is looked for in source lines.
+_LEAST: Final = 4
+#: What is known of an event that is not the plugin's.
+NOTHING: Final = Known()
 
 
 def hide_engine(event: Any, _hint: Any = None) -> Any:
@@ -39,37 +54,70 @@ def hide_engine(event: Any, _hint: Any = None) -> Any:
     return event
 
 
-def clean_frames(event: Any, *, as_they_are: bool) -> Any:
-    """Takes the values of variables out of all frames, or those that are secret by their names.
+def clean_frames(event: Any, known: Known = NOTHING, *, as_they_are: bool) -> Any:
+    """Takes the values of variables out of all frames, and secrets out of lines of source.
 
     Args:
         event: the event; it is changed.
-        as_they_are: whether values may be sent.
+        known: what is known to be data.
+        as_they_are: whether values may be sent; those that are secret never are.
     """
     hide_engine(event)
-    for frame in _frames(event):
-        values = frame.get("vars")
-        if values:
+    frames = list(_frames(event))
+    shown = [values for frame in frames if (values := frame.get("vars"))]
+    secrets = known.secrets.union(*map(secrets_in, shown))
+    # A word of the program may be data by chance.
+    data = [one for one in known.data if len(one) >= _LEAST and not one.isidentifier()]
+    for frame in frames:
+        if values := frame.get("vars"):
             frame["vars"] = (
-                masked_values(values) if as_they_are else dict.fromkeys(values, FILTERED)
+                masked_values(values, secrets) if as_they_are else dict.fromkeys(values, FILTERED)
             )
+        _clean_lines(frame, () if as_they_are else data, secrets)
     return event
 
 
-def clean_lines(event: Any, data: Collection[str]) -> None:
-    """Takes data out of the lines of source that frames show.
+def _clean_lines(frame: dict[str, Any], data: Collection[str], secrets: Collection[str]) -> None:
+    """Takes data out of the lines of source that a frame shows."""
+    before = list(frame.get("pre_context") or ())
+    line = [frame["context_line"]] if isinstance(frame.get("context_line"), str) else []
+    after = list(frame.get("post_context") or ())
+    code = "\n".join([*before, *line, *after])
+    if not code:
+        return
+    for one in data:
+        code = code.replace(one, FILTERED)
+    lines = mask_source(code, secrets).split("\n")
+    if before:
+        frame["pre_context"] = lines[: len(before)]
+    if line:
+        frame["context_line"] = lines[len(before)]
+    if after:
+        frame["post_context"] = lines[len(before) + len(line) :]
+
+
+def clean_crumbs(event: Any, known: Known) -> None:
+    """Takes secrets out of breadcrumbs, which the SDK makes of commands and requests, too.
 
     Args:
         event: the event; it is changed.
-        data: what is known to be data, as far as it cannot be a word of the program.
+        known: what is known to be secret.
     """
-    known = [one for one in data if not one.isidentifier()]
-    for frame in _frames(event):
-        if isinstance(line := frame.get("context_line"), str):
-            frame["context_line"] = _without(line, known)
-        for key in ("pre_context", "post_context"):
-            if lines := frame.get(key):
-                frame[key] = [_without(line, known) for line in lines]
+    for crumb in crumbs_of(event):
+        if isinstance(crumb.get("message"), str):
+            crumb["message"] = mask_secrets(crumb["message"], known.secrets)
+        if crumb.get("data"):
+            crumb["data"] = masked_values(crumb["data"], known.secrets)
+
+
+def crumbs_of(event: Any) -> list[dict[str, Any]]:
+    """Returns the breadcrumbs of an event, which can be changed.
+
+    Args:
+        event: the event.
+    """
+    found = event.get("breadcrumbs")
+    return list((found.get("values") if isinstance(found, dict) else found) or ())
 
 
 def frames_of_text(text: str) -> list[dict[str, Any]]:
@@ -95,43 +143,42 @@ def frames_of_text(text: str) -> list[dict[str, Any]]:
     return frames
 
 
-def data_of(error: BaseException) -> tuple[set[str], set[str]]:
-    """Returns what the frames of an exception say about its text.
+def data_of(error: BaseException) -> Known:
+    """Returns what the frames of an exception, and of those that led to it, say about its text.
 
     Args:
         error: the exception.
-
-    Returns:
-        The texts that are values of variables; and the texts that stand in the code.
     """
     data: set[str] = set()
+    secrets: set[str] = set()
     words: set[str] = set()
-    for frame in _raised_in(error.__traceback__):
+    chain = _chain(error)
+    for frame in [frame for one in chain for frame in _raised_in(one.__traceback__)]:
         words |= _words(frame.f_code)
         if frame.f_code.co_name != "<module>" and not _is_ours(frame.f_globals.get("__name__")):
-            data |= texts_in(list(frame.f_locals.values()), 3)
+            values = dict(frame.f_locals)
+            data |= texts_in(list(values.values()), _DEPTH)
+            secrets |= secrets_in(values, _DEPTH)
     # What stands in the code is the program's, unless it looks like a key; and the text itself
     # often has a name before it is raised.
     known = {one for one in data if one not in words or mask_data(one) != one}
-    return known - _texts(error), words
+    texts = {text for one in chain for text in one.args if isinstance(text, str)}
+    return Known(frozenset(known - texts), frozenset(secrets), frozenset(words))
 
 
-def _texts(error: BaseException) -> set[str]:
-    """Returns the texts of an exception and of those that led to it."""
-    texts: set[str] = set()
-    seen: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in seen:
-        seen.append(found)
-        texts.update(one for one in found.args if isinstance(one, str))
-        found = found.__cause__ or found.__context__
-    return texts
-
-
-def _without(line: str, known: Collection[str]) -> str:
-    for one in known:
-        line = line.replace(one, FILTERED)
-    return line
+def _chain(error: BaseException) -> list[BaseException]:
+    """Returns an exception, those that led to it, and those that it is a group of."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(found) < _CHAIN:
+        one = waiting.pop()
+        if one is None or any(one is known for known in found):
+            continue
+        found.append(one)
+        waiting += (one.__cause__, one.__context__)
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return found
 
 
 def _attach_stack(event: Any) -> None:

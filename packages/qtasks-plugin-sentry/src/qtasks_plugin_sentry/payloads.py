@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtasks.plugins import decode
-from qtasks_plugin_sentry.redaction import masked_values, texts_in
+from qtasks_plugin_sentry.redaction import Known, masked_values, secrets_in, texts_in
 
 if TYPE_CHECKING:
     from qtasks.schemas import Message, TaskDefinition
 
-__all__ = ["arguments_of", "data_in"]
+__all__ = ["arguments_of", "known_of"]
 
 
 def arguments_of(message: Message, task: TaskDefinition | None) -> dict[str, Any]:
@@ -20,20 +20,35 @@ def arguments_of(message: Message, task: TaskDefinition | None) -> dict[str, Any
         message: the message of a task.
         task: the task, which has names for them; None if it is not known.
     """
-    args, kwargs = _decoded(message.payload)
-    names = () if task is None else tuple(task.signature.parameters)
-    named = masked_values(dict(zip(names, args, strict=False)))
-    rest = masked_values(list(args[len(named) :]))
-    return {"args": [*named.values(), *rest], "kwargs": masked_values(kwargs)}
+    named, rest, kwargs = _named(message, task)
+    known = secrets_in(named) | secrets_in(rest) | secrets_in(kwargs)
+    shown = [*masked_values(named, known).values(), *masked_values(rest, known)]
+    return {"args": shown, "kwargs": masked_values(kwargs, known)}
 
 
-def data_in(message: Message) -> set[str]:
-    """Returns the texts among the arguments and headers of a message.
+def known_of(message: Message, task: TaskDefinition | None) -> Known:
+    """Returns what is known to be data: the arguments and headers of a message.
 
     Args:
         message: the message of a task.
+        task: the task, which has names for them; None if it is not known.
     """
-    return texts_in(list(_decoded(message.payload))) | texts_in(list(message.headers.values()))
+    named, rest, kwargs = _named(message, task)
+    # The names themselves are words of the program.
+    values = [*named.values(), *rest, *kwargs.values(), *message.headers.values()]
+    found = (named, rest, kwargs, message.headers)
+    secrets = set().union(*map(secrets_in, found))
+    return Known(frozenset(texts_in(values)), frozenset(secrets))
+
+
+def _named(
+    message: Message, task: TaskDefinition | None
+) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+    """Returns arguments by their names, those that have none, and those given by name."""
+    args, kwargs = _decoded(message.payload)
+    names = () if task is None else tuple(task.signature.parameters)
+    named = dict(zip(names, args, strict=False))
+    return named, list(args[len(named) :]), kwargs
 
 
 def _decoded(payload: bytes) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from qtasks.exc import TaskControl
 from qtasks.schemas import Fail, Retry
 from qtasks_plugin_sentry.about import context_of, tags_of
 from qtasks_plugin_sentry.ignoring import is_ignored, type_of
-from qtasks_plugin_sentry.payloads import arguments_of, data_in
+from qtasks_plugin_sentry.payloads import arguments_of, known_of
 from qtasks_plugin_sentry.scopes import add_attempts, inside
 from qtasks_plugin_sentry.sdk import may_send_data
 
@@ -78,7 +78,7 @@ class Reporting:
             return
         as_it_is = options.send_args and may_send_data(client)
         delivery, message = end.delivery, end.delivery.message
-        facts = _facts(end, type_of(error))
+        facts, known = _facts(end, type_of(error)), known_of(message, task)
         if as_it_is:
             facts["extra"] = arguments_of(message, task)
         if end.run is not None and end.run.trace is not None:
@@ -86,11 +86,11 @@ class Reporting:
         with inside(None if end.run is None else end.run.scope):
             scope = sentry_sdk.get_isolation_scope()
             scope.set_context("qtasks", _context(end, task))
-            add_attempts(scope, delivery.history, as_it_is=as_it_is, data=data_in(message))
+            add_attempts(scope, delivery.history, known, as_it_is=as_it_is)
             if end.error is not None:
-                self._sender.exception(client, end.error, facts, message, as_it_is=as_it_is)
+                self._sender.exception(client, end.error, facts, known, as_it_is=as_it_is)
             else:
-                self._sender.described(described, facts, message, as_it_is=as_it_is)
+                self._sender.described(described, facts, known, as_it_is=as_it_is)
 
 
 def _facts(end: End, kind: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import sentry_sdk
 
 from qtasks_plugin_sentry.about import attributes_of, context_of, tags_of
-from qtasks_plugin_sentry.frames import clean_frames
+from qtasks_plugin_sentry.frames import clean_crumbs, clean_frames
 from qtasks_plugin_sentry.headers import origin_of, trace_of
+from qtasks_plugin_sentry.payloads import known_of
 from qtasks_plugin_sentry.publishing import ORIGIN
 from qtasks_plugin_sentry.sdk import lifecycle, streams, wants_spans
 
@@ -100,7 +101,9 @@ class Run:
             event["tags"] = {**tags, **(event.get("tags") or {})}
             context = context_of(delivery, self.task, self.worker, now)
             event.setdefault("contexts", {}).setdefault("qtasks", context)
-            return clean_frames(event, as_they_are=send_data)
+            known = known_of(message, self.task)
+            clean_crumbs(event, known)
+            return clean_frames(event, known, as_they_are=send_data)
 
         origin = origin_of(delivery)
         self.scope.clear_breadcrumbs()

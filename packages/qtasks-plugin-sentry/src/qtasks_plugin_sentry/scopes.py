@@ -10,10 +10,9 @@ import sentry_sdk
 from sentry_sdk.scope import use_isolation_scope
 
 from qtasks.plugins import read_history
-from qtasks_plugin_sentry.redaction import mask_data, mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from qtasks_plugin_sentry.redaction import Known
 
 __all__ = ["add_attempts", "inside"]
 
@@ -32,20 +31,17 @@ def inside(scope: Any) -> ExitStack:
     return stack
 
 
-def add_attempts(
-    scope: Any, history: bytes | None, *, as_it_is: bool, data: Collection[str]
-) -> None:
+def add_attempts(scope: Any, history: bytes | None, known: Known, *, as_it_is: bool) -> None:
     """Adds the earlier attempts of a task to the breadcrumbs of a scope.
 
     Args:
         scope: the isolation scope of the run.
         history: the encoded history of the task.
+        known: what is known to be data.
         as_it_is: whether data may be sent.
-        data: what is known to be data.
     """
     for entry in read_history(history):
-        text = entry.message
-        text = mask_secrets(text) if as_it_is else mask_data(text, data)
+        text = known.mask(entry.message, as_it_is=as_it_is)
         failed = f"{entry.error_type}: {text}" if entry.error_type else entry.outcome
         scope.add_breadcrumb(
             {

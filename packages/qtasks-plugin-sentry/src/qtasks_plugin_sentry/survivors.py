@@ -92,7 +92,16 @@ class Survivors:
         }
         self._send(facts)
 
-    def process_ended(self, child: Any, worker_id: str | None, pid: int, code: int | None) -> None:
+    def process_ended(
+        self,
+        child: Any,
+        worker_id: str | None,
+        pid: int,
+        code: int | None,
+        held: Sequence[Record],
+        *,
+        hung: bool,
+    ) -> None:
         """Reports a worker process that ended as none should.
 
         Args:
@@ -100,41 +109,29 @@ class Survivors:
             worker_id: the id of its worker, if it said so.
             pid: its process id.
             code: its exit code.
+            held: the tasks that its worker held, as far as the broker could tell.
+            hung: whether its supervisor killed it, because it did not stop or stood still.
         """
-        how = _how(code)
-        running = child.state.running
-        facts = {
-            "message": f"A worker process {how} while it ran {running} tasks",
+        how = "did not stop and was killed" if hung else _how(code)
+        names = sorted({record.task for record in held})
+        facts: dict[str, Any] = {
+            "message": f"A worker process {how}{_holding(held, names)}",
             "level": "error",
-            "fingerprint": ["qtasks", "worker_lost", how],
-            "tags": {"qtasks.exit": how},
+            "fingerprint": ["qtasks", "worker_killed"] if hung else ["qtasks", "worker_lost", how],
+            "tags": {"qtasks.exit": _how(code)},
             "contexts": {
                 "qtasks": {
                     "worker": worker_id,
                     "pid": pid,
                     "code": code,
-                    "running": running,
+                    "tasks": names[:_NAMED],
+                    "ids": [record.id for record in held[:_NAMED]],
                     "settled": child.state.settled,
                 }
             },
         }
-        self._send(facts)
-
-    def process_hangs(self, child: Any, worker_id: str | None, pid: int) -> None:
-        """Reports a worker process that is about to be killed.
-
-        Args:
-            child: the process, as its supervisor knows it.
-            worker_id: the id of its worker, if it said so.
-            pid: its process id.
-        """
-        running = child.state.running
-        facts = {
-            "message": f"A worker process does not stop and is killed; it ran {running} tasks",
-            "level": "error",
-            "fingerprint": ["qtasks", "worker_killed"],
-            "contexts": {"qtasks": {"worker": worker_id, "pid": pid, "running": running}},
-        }
+        if len(names) == 1:
+            facts["transaction"] = facts["tags"]["qtasks.task"] = names[0]
         self._send(facts)
 
     def _of_record(self, record: Record, text: str, level: str, fingerprint: list[str]) -> None:
@@ -163,6 +160,16 @@ async def find_records(worker: Any, ids: Sequence[str]) -> list[Record]:
     """
     found = await worker.broker.storage.get(list(ids[:_MANY]))
     return [record for record in found if record is not None]
+
+
+def _holding(held: Sequence[Record], names: Sequence[str]) -> str:
+    """Says which tasks a worker held; nothing if that is not known."""
+    if not held:
+        return ""
+    if len(held) == 1:
+        return f" while it held {names[0]}"
+    more = ", …" if len(names) > _NAMED else ""
+    return f" while it held {len(held)} tasks: {', '.join(names[:_NAMED])}{more}"
 
 
 def _how(code: int | None) -> str:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import sentry_sdk
-from sentry_sdk.scope import add_global_event_processor
 
 from qtasks.plugins import Plugin, on
 from qtasks_plugin_sentry import options
 from qtasks_plugin_sentry.checkins import CheckIns
 from qtasks_plugin_sentry.events import Sender
 from qtasks_plugin_sentry.flushing import ask_to_flush, flush, listen
-from qtasks_plugin_sentry.frames import hide_engine
-from qtasks_plugin_sentry.sdk import active_client, ignore_logger
+from qtasks_plugin_sentry.sdk import active_client
 from qtasks_plugin_sentry.survivors import Survivors, find_records
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from qtasks.schemas import Delivery
+    from qtasks.schemas import Delivery, Record
 
 __all__ = ["Watching"]
 
-#: Loggers whose records repeat what the plugin says better, with texts that it would filter.
-_LOGGERS: Final = ("qtasks.worker", "qtasks.supervisor")
+#: Seconds that the report of a dead process waits for what the broker says of its tasks.
+_PATIENCE: Final = 5.0
 
 
 class Watching(Plugin):
@@ -65,10 +65,9 @@ class Watching(Plugin):
         return self.options or self.Options()
 
     def start(self, *_: Any, **__: Any) -> None:
-        """Makes a client if that was asked for, and silences what would be said twice."""
+        """Makes a client if that was asked for."""
         if self._init is not None and active_client() is None:
             sentry_sdk.init(**self._init)
-        _prepare_sdk()
 
     # What others left behind
 
@@ -107,7 +106,7 @@ class Watching(Plugin):
         pid: int,
         code: int | None,
         reason: str,
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Reports a worker process that died.
 
         Args:
@@ -117,25 +116,23 @@ class Watching(Plugin):
             code: its exit code.
             reason: why it ended, in one word.
         """
-        was_killed = pid in self._hanging
+        hung = pid in self._hanging
         self._hanging.discard(pid)
-        if active_client() is not None and reason in ("signal", "exit") and not was_killed:
-            self._survivors.process_ended(child, worker_id, pid, code)
+        if active_client() is None or not (hung or reason in ("signal", "exit")):
+            return None
+        return self._child_ended(child, worker_id, pid, code, hung=hung)
 
     @on("worker_before_kill")
-    def before_kill(self, child: Any, worker_id: str | None, pid: int) -> Awaitable[None] | None:
+    def before_kill(self, child: Any, pid: int) -> Awaitable[None] | None:
         """Has a worker process that hangs send what it has, before it is killed.
 
         Args:
             child: the process.
-            worker_id: the id of its worker.
             pid: its process id.
         """
         if active_client() is None:
             return None
-        if pid not in self._hanging:  # it may be asked about again until it is gone
-            self._hanging.add(pid)
-            self._survivors.process_hangs(child, worker_id, pid)
+        self._hanging.add(pid)  # it is reported when it is gone, and known what it held
         return ask_to_flush(child.channel)
 
     # The life of a process
@@ -186,8 +183,16 @@ class Watching(Plugin):
         """Has tasks asked anew what the plugin wants, if there is a client since they were."""
         if self._idle and active_client() is not None:
             self._idle = False
-            _prepare_sdk()
             app.add_plugin(self, trigger_names=["worker_start"])
+
+    async def _child_ended(
+        self, child: Any, worker_id: str | None, pid: int, code: int | None, *, hung: bool
+    ) -> None:
+        held: list[Record] = []
+        with contextlib.suppress(TimeoutError):  # the broker is away; its tasks have time
+            async with asyncio.timeout(_PATIENCE):
+                held = await child.held()
+        self._survivors.process_ended(child, worker_id, pid, code, held, hung=hung)
 
     async def _convicted(self, worker: Any, task_id: str) -> None:
         for record in await find_records(worker, [task_id]):
@@ -206,15 +211,3 @@ class Watching(Plugin):
 
     async def _taken_back(self, worker: Any, ids: list[str]) -> None:
         self._survivors.taken_back(await find_records(worker, ids))
-
-
-_prepared: list[bool] = []
-
-
-def _prepare_sdk() -> None:
-    """Silences loggers, and hides what frames of QTasks hold; once in a process."""
-    if not _prepared:
-        _prepared.append(True)
-        for name in _LOGGERS:
-            ignore_logger(name)
-        add_global_event_processor(hide_engine)

@@ -5,6 +5,7 @@ from qtasks._config.queue_config import ConfigFields, QueueConfig
 from qtasks._config.settings import SETTINGS, Applies, Kind, Setting
 from qtasks._config.sources import (
     CODE,
+    DEFAULT,
     FILE_VARIABLE,
     TABLE,
     SettingsFile,
@@ -15,6 +16,7 @@ from qtasks._config.values import show
 
 __all__ = [
     "CODE",
+    "DEFAULT",
     "FILE_VARIABLE",
     "SETTINGS",
     "TABLE",

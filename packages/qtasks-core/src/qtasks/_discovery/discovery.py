@@ -13,7 +13,7 @@ import pluggy
 
 from qtasks._config import read_plugin_settings
 from qtasks._discovery.attempt import Attempt, attempt, report_of
-from qtasks._discovery.entries import Entry, installed
+from qtasks._discovery.entries import Entry, canonical, installed
 from qtasks._discovery.required import check_required
 from qtasks._discovery.selection import Selection
 from qtasks._discovery.switches import current_switches
@@ -106,6 +106,7 @@ class Discovery:
             self._declare_triggers()
             added = self._registry.plugins
             settled = [self._settled(each, added) for each in self._attempts]
+            settled += self._needless(settled, added)
             try:
                 known = [*settled, *(_by_hand(name, plugin) for name, plugin in added.items())]
                 check_required(self._required, self._settings.required, known, self._replaced)
@@ -118,6 +119,21 @@ class Discovery:
             finally:
                 self._reports = tuple(settled)
             self.registered = True
+
+    def _needless(
+        self, settled: Sequence[PluginReport], added: Iterable[str]
+    ) -> list[PluginReport]:
+        """Reports names that somebody switches off, and that are nobody's; most are mistyped."""
+        there = {name for r in (*settled, *self._left_out) for name in (r.name, r.distribution)}
+        known = {*there, *added, *self.builtin}
+        selection = Selection(self._names, self._settings, current_switches())
+        found = [
+            PluginReport(name, "disabled", reason=why.reason, fix=why.fix)
+            for name, why in selection.needless(known).items()
+        ]
+        for report in found:
+            log.warning("Plugin %s: %s: %s", report.name, report.reason, report.fix)
+        return found
 
     def _declare_triggers(self) -> None:
         """Adds the triggers that the plugins bring, so that all of them can listen to each."""
@@ -162,6 +178,25 @@ class Discovery:
             The names of the plugins, and their answers other than None.
         """
         return answers(implementations(self._registry.manager, hook), hook, **arguments)
+
+    def obtain(self, package: str) -> str:
+        """Says what to do to have a plugin used that is not.
+
+        Args:
+            package: the package that brings it.
+
+        Returns:
+            The line to type if it is not installed; else why it is not used, and what to do.
+        """
+        self.look()
+        for made in self._attempts or ():
+            report = made.report
+            if canonical(report.distribution) == package and report.reason:
+                return (
+                    f"{package} is installed, and its plugin {report.name} is {report.state}:"
+                    f" {report.reason}: {report.fix}"
+                )
+        return f"pip install {package}"
 
     def reports(self) -> list[PluginReport]:
         """Tells what became of every plugin: first those in use, in their order.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qtasks._config import SETTINGS, Source
+from qtasks._config import CODE, DEFAULT, SETTINGS, Source
 from qtasks._runtime.errors import safe_text
 from qtasks.contracts.secrets import mask_url
 from qtasks.exc import ConfigError
@@ -30,6 +30,7 @@ __all__ = [
     "read_options",
     "retyped",
     "shown_option",
+    "sources_of",
     "variable_of",
 ]
 
@@ -142,6 +143,44 @@ def retyped(plugin: str, options: msgspec.Struct, typed: Mapping[str, str]) -> m
     fields = {field.name: field for field in msgspec.structs.fields(options)}
     values = {name: _read(plugin, fields[name], text, _TYPED) for name, text in typed.items()}
     return msgspec.structs.replace(options, **values)
+
+
+def sources_of(plugin: str, options: msgspec.Struct, sources: OptionSources) -> dict[str, Source]:
+    """Returns where each option of a plugin that is used came from.
+
+    Args:
+        plugin: the plugin's name.
+        options: its options, as they are.
+        sources: where they may stand.
+    """
+    fields = {field.name: field for field in msgspec.structs.fields(options)}
+    found: dict[str, Source] = {}
+    try:
+        given = _given(plugin, fields, sources)
+    except ConfigError:  # nobody has read them: an instance in code has its own
+        given = {}
+    for name, field in fields.items():
+        value = getattr(options, name)
+        source = CODE
+        if name in given and _is_read(plugin, field, value, *given[name]):
+            source = given[name][1]
+        elif not field.required and value == _default(field):
+            source = DEFAULT
+        found[name] = source
+    return found
+
+
+def _is_read(
+    plugin: str, field: msgspec.structs.FieldInfo, value: Any, given: Any, source: Source
+) -> bool:
+    try:
+        return bool(value == _read(plugin, field, given, source))
+    except ConfigError:
+        return False
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _given(

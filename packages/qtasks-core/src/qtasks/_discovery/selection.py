@@ -100,6 +100,23 @@ class Selection:
             if not there & _both([name])
         }
 
+    def needless(self, known: Iterable[str]) -> dict[str, Unwanted]:
+        """Returns the names that somebody switches off and no plugin has, with what to do.
+
+        Args:
+            known: names of plugins, and of the distributions that bring them.
+        """
+        there = {*known, *map(canonical, known)} - {""}
+        off = {}
+        if self._disabled is not None:
+            off = dict.fromkeys(self._disabled[0], _where("disable_plugins", self._disabled[1]))
+        off |= {name: f"-p no:{name}" for name in self._switches.off}
+        return {
+            name: Unwanted(f"{where} switches it off, and there is no such plugin", _known(name, there))
+            for name, where in off.items()
+            if not there & _both([name])
+        }
+
 
 def package_of(name: str) -> str:
     """Returns the package that most likely brings a plugin, for the line to type."""
@@ -111,6 +128,13 @@ def _fix(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1)
     guess = f"did you mean {close[0]}? Else " if close else ""
     return f"{guess}pip install {package_of(name)}"
+
+
+def _known(name: str, there: set[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(there), n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"the plugins are {', '.join(sorted(there)) or 'none'}"
 
 
 def _both(names: Iterable[str]) -> set[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks._core.connection import Connection
+    from qtasks.schemas import Record
 
 __all__ = ["Expiry"]
 
@@ -27,7 +28,8 @@ log = logging.getLogger("qtasks.supervisor")
 _PAUSES: Final = (0.05, 5.0)
 #: Seconds until it is done once more: the last claim of a dead child may still be under way.
 _AGAIN: Final = 1.0
-#: The newest dead letters among which are those of a worker that has just died.
+#: The newest dead letters among which are those of a worker that has just died, and tasks of it
+#: that are looked up.
 _MANY: Final = 100
 #: Seconds that are left for it when everything ends.
 _LAST: Final = 2.0
@@ -50,14 +52,18 @@ class Expiry:
         self._first: set[asyncio.Task[None]] = set()
         self._second: set[asyncio.Task[None]] = set()
 
-    def expire(self, worker: str, number: int) -> None:
+    def expire(
+        self, worker: str, number: int, show: Callable[[list[Record]], None] | None = None
+    ) -> None:
         """Begins to take back what a dead worker held.
 
         Args:
             worker: its id.
             number: the child's number, for the log.
+            show: takes what it held, before that is taken back; it is called at least once, with
+                nothing if the broker cannot tell. None if nobody wants to know.
         """
-        task = asyncio.get_running_loop().create_task(self._expire(worker, number))
+        task = asyncio.get_running_loop().create_task(self._shown(worker, number, show))
         self._first.add(task)
         task.add_done_callback(self._first.discard)
 
@@ -72,11 +78,24 @@ class Expiry:
         with contextlib.suppress(ServerError):
             await self._connection.close(self)
 
-    async def _expire(self, worker: str, number: int) -> None:
+    async def _shown(
+        self, worker: str, number: int, show: Callable[[list[Record]], None] | None
+    ) -> None:
+        try:
+            await self._expire(worker, number, show)
+        finally:
+            if show is not None:
+                show([])
+
+    async def _expire(
+        self, worker: str, number: int, show: Callable[[list[Record]], None] | None
+    ) -> None:
         backoff = Backoff(*_PAUSES)
         while True:
             try:
                 await self._connection.open(self)
+                if show is not None:
+                    show(await self._held_by(worker))
                 count = await self._connection.broker.expire(worker)
                 await self._connection.broker.report(_nobody(worker), 0.0)
             except ServerError as error:
@@ -94,6 +113,15 @@ class Expiry:
         task = asyncio.get_running_loop().create_task(self._expire_again(worker))
         self._second.add(task)
         task.add_done_callback(self._second.discard)
+
+    async def _held_by(self, worker: str) -> list[Record]:
+        """Looks what a dead worker holds; whatever comes of it, that is taken back."""
+        with contextlib.suppress(ServerError):
+            held = await self._connection.broker.holds(worker)
+            ids = [one.id for one in held[:_MANY]]
+            found = await self._connection.storage.get(ids) if ids else []
+            return [record for record in found if record is not None]
+        return []
 
     async def _tell_convicted(self, worker: str) -> None:
         """Looks which of them are set aside instead of waiting again."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
+    from qtasks.schemas import Record
+
 __all__ = ["ChildProcess"]
 
 log = logging.getLogger("qtasks.supervisor")
@@ -80,6 +82,7 @@ class ChildProcess:
         self.code: int | None = None
         self._loop = asyncio.get_running_loop()
         self._born = time.monotonic()
+        self._held: asyncio.Future[list[Record]] = self._loop.create_future()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own command
             [sys.executable, "-c", _COMMAND],
             stdin=subprocess.PIPE,
@@ -135,6 +138,23 @@ class ChildProcess:
         if self.goodbye is not None:
             return self.goodbye.why
         return "signal" if (self.code or 0) < 0 else "exit"
+
+    async def held(self) -> list[Record]:
+        """Returns the tasks that its worker held when it died, run or waiting for their turn.
+
+        Waits for its end, and until the broker has been asked. The list is empty if the worker
+        held nothing, or if the broker cannot tell; of very many only the first are in it.
+        """
+        return list(await asyncio.shield(self._held))
+
+    def told_of(self, held: list[Record]) -> None:
+        """Takes the tasks that its worker held; what comes first counts.
+
+        Args:
+            held: what the storage knows of them.
+        """
+        if not self._held.done():
+            self._held.set_result(held)
 
     async def attend(self) -> None:
         """Takes what the child says and prints until it has ended."""

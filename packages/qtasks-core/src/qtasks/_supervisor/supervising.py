@@ -94,6 +94,11 @@ class Supervising:
             self._beside.tell(lambda: emit.notify("worker_child_exit", subscribers, about))
 
     @property
+    def hears_ends(self) -> bool:
+        """Whether somebody wants to know of worker processes that have ended."""
+        return self._registry is not None and bool(self._registry.table.worker_child_exit)
+
+    @property
     def hears_dead_letters(self) -> bool:
         """Whether somebody wants to know of tasks that took down a worker once too often."""
         return self._registry is not None and bool(self._registry.table.worker_dead_letter)

@@ -242,8 +242,11 @@ class Supervisor:
         if child.goodbye is None and child.failed is None:
             self._report(child)
         self._firing.child_ended(child, child.reason)
-        if child.worker is not None and not child.clean:
-            self._expiry.expire(child.worker, child.number)
+        if child.worker is None or child.clean:
+            child.told_of([])
+        else:
+            show = child.told_of if self._firing.hears_ends else None
+            self._expiry.expire(child.worker, child.number, show)
 
     def _report(self, child: ChildProcess) -> None:
         memory = child.state.memory

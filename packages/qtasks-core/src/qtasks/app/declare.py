@@ -117,6 +117,7 @@ def declare(
     *,
     find: Finder = builtin_converter,
     fills: Callable[[TaskDefinition], Mapping[str, str]] = fills_without_app,
+    obtain: Callable[[str], str] = "pip install {}".format,
 ) -> TaskDefinition:
     """Makes the definition of a task.
 
@@ -128,6 +129,8 @@ def declare(
             there are unknown ones.
         find: asks the plugins about types.
         fills: returns the parameters that plugins fill in, and by which of them.
+        obtain: takes the name of a package whose plugin is needed and not used, and says what to
+            do about it.
 
     Raises:
         RegistrationError: something does not fit; the message says what and where.
@@ -140,7 +143,7 @@ def declare(
     options = _with_middlewares(name, options)
     extra = {key: value for key, value in options.items() if key not in _KNOWN}
     if extra:
-        _check_extra(name, extra, declared())
+        _check_extra(name, extra, declared(), obtain)
     known = {key: value for key, value in options.items() if key in _KNOWN}
     colour = _colour(name, function)
     pool = _pool(name, colour, known.pop("pool", None))
@@ -278,14 +281,17 @@ def _with_middlewares(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_extra(
-    name: str, extra: Mapping[str, Any], declared: Mapping[str, Callable[[Any], object]]
+    name: str,
+    extra: Mapping[str, Any],
+    declared: Mapping[str, Callable[[Any], object]],
+    obtain: Callable[[str], str],
 ) -> None:
     for key, value in extra.items():
         if key in declared:
             _check_declared(name, key, value, declared[key])
             continue
         if key in _RETRY:
-            msg = f"task {name!r}: {key}= needs a plugin: pip install qtasks-plugin-retry"
+            msg = f"task {name!r}: {key}= needs a plugin: {obtain('qtasks-plugin-retry')}"
             raise RegistrationError(msg)
         if meant := _meant(key, sorted({*_KNOWN, *_RETRY, *declared, _OLD})):
             msg = f"task {name!r}: unknown option {key!r}, did you mean {meant!r}?"

@@ -59,7 +59,10 @@ class TaskHolder:
     ) -> TaskDefinition:
         """Makes a definition, and asks the plugins of the app what they have to say."""
         find, fills = self._value_converter, self._fills
-        task = declare(function, name, options, self._task_options, find=find, fills=fills)
+        obtain = self._discovery.obtain
+        task = declare(
+            function, name, options, self._task_options, find=find, fills=fills, obtain=obtain
+        )
         if not task.extra:  # plugins say how many attempts a task with their options has
             return task
         return structs.replace(task, max_attempts=max_attempts(self._discovery, task))

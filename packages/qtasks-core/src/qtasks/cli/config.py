@@ -16,11 +16,17 @@ from qtasks._config import (
     read_plugin_settings,
     show,
 )
-from qtasks.cli.invocation import AsJson, invocation
+from qtasks.cli.health import quiet
+from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.output import Output
+from qtasks.cli.plugin_options import options_of, unusable
+from qtasks.cli.plugins import app_or_plain
 from qtasks.cli.tables import Column
 
 __all__ = ["config"]
 
+#: The columns of what is said of plugins.
+_KEYS: Final = ("name", "value", "from")
 #: Settings of these kinds may hold what is secret.
 _SECRET: Final = (Kind.KEYS, Kind.URL)
 
@@ -31,7 +37,7 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     With -A these are the settings of the app, else those that the environment
     and the settings file give. Code wins over the environment, the environment
     over the file. Passwords are masked. What environment and file say of plugins
-    stands below.
+    stands below, and the options of those that are used.
 
     Examples:
     qtasks config
@@ -41,6 +47,7 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     asked = invocation(ctx, as_json=as_json)
     settings = asked.app.config if asked.app_path else QueueConfig()
     file, about_plugins = find_file(os.environ), _about_plugins()
+    options, refused = _plugin_options(asked)
     if asked.as_json:
         asked.output.document(
             {
@@ -48,6 +55,8 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
                 "file": file and file.source.where,
                 "settings": [_entry(settings, name) for name in SETTINGS],
                 "plugins": about_plugins,
+                "plugin_options": options,
+                "unusable_plugins": refused,
             }
         )
         return
@@ -66,16 +75,36 @@ def config(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         [_row(settings, name) for name in SETTINGS],
     )
     if about_plugins:
+        _table(out, "plugins", [[each[key] for key in _KEYS] for each in about_plugins])
+    if options:
+        rows = [
+            [f"{each['plugin']}.{each['name']}", each["value"], each["from"]] for each in options
+        ]
+        _table(out, "plugin option", rows)
+    if refused:
         out.line()
-        rows = [[each["name"], each["value"], each["from"]] for each in about_plugins]
-        out.table(
-            [
-                Column("plugins", copied=True),
-                Column("value", wraps=True),
-                Column("from", wraps=True),
-            ],
-            rows,
-        )
+    for each in refused:
+        out.line(f"plugin {each['plugin']} is {each['why']}")
+
+
+def _table(out: Output, name: str, rows: list[list[Any]]) -> None:
+    out.line()
+    columns = [Column(name, copied=True), Column("value", wraps=True), Column("from", wraps=True)]
+    out.table(columns, rows)
+
+
+def _plugin_options(asked: Invocation) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Returns the options of the plugins that are used, and why others cannot be."""
+    app = app_or_plain(asked)
+    with quiet():
+        reports = app.plugin_reports()
+    options = [
+        {"plugin": report.name, **option}
+        for report in reports
+        if report.state == "active"
+        for option in options_of(app, report)
+    ]
+    return options, [{"plugin": r.name, "why": why} for r in reports if (why := unusable(r))]
 
 
 def _about_plugins() -> list[dict[str, Any]]:

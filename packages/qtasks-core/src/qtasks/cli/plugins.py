@@ -8,13 +8,13 @@ import msgspec
 import typer
 
 from qtasks._config import QueueConfig
-from qtasks._discovery.options import options_class, shown_option, variable_of
 from qtasks._runtime.errors import printable
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.blocking import QueueTasks
 from qtasks.cli.grammar import Command, Group
 from qtasks.cli.health import quiet
 from qtasks.cli.invocation import AsJson, Invocation, invocation
+from qtasks.cli.plugin_options import options_of
 from qtasks.cli.tables import Column
 from qtasks.exc import ConfigError
 from qtasks.schemas import PluginReport
@@ -94,7 +94,7 @@ def show_plugin(
         reports = app.plugin_reports()
     found = [report for report in reports if report.name == find_plugin(reports, name)]
     if asked.as_json:
-        asked.output.document([_document(r) | {"options": _options(app, r)} for r in found])
+        asked.output.document([_document(r) | {"options": options_of(app, r)} for r in found])
         return
     for number, report in enumerate(found):
         if number:
@@ -182,14 +182,16 @@ def _show(asked: Invocation, app: BaseQueueTasks, report: PluginReport) -> None:
         table = app._registry.table  # noqa: SLF001 - as above
         rows = [[name, _place(getattr(table, name, ()), report.name)] for name in report.triggers]
         out.table([Column("trigger", copied=True), Column("asked", wraps=True)], rows)
-    if options := _options(app, report):
+    if options := options_of(app, report):
         out.line()
         columns = [
             Column("option", copied=True),
             Column("value", wraps=True),
+            Column("from", wraps=True, spare=2),
             Column("variable", spare=1),
         ]
-        out.table(columns, [[each["name"], each["value"], each["variable"]] for each in options])
+        keys = ("name", "value", "from", "variable")
+        out.table(columns, [[each[key] for key in keys] for each in options])
     if report.trace:
         out.line()
         out.block(asked.clean(printable(report.trace, lines=True)))
@@ -200,19 +202,3 @@ def _place(subscribers: Sequence[Any], name: str) -> str:
     if len(order) == 1:
         return "alone"
     return f"{order.index(name) + 1} of {len(order)}: {', '.join(order)}"
-
-
-def _options(app: BaseQueueTasks, report: PluginReport) -> list[dict[str, Any]]:
-    plugin = app._registry.plugins.get(report.name)  # noqa: SLF001 - as above
-    declared = plugin and options_class(plugin)
-    if not declared:
-        return []
-    given = getattr(plugin, "options", None)
-    return [
-        {
-            "name": field.name,
-            "value": shown_option(field.name, getattr(given, field.name, None)),
-            "variable": variable_of(report.name, field.name),
-        }
-        for field in msgspec.structs.fields(declared)
-    ]

@@ -98,6 +98,8 @@ def worker_child_exit(
     Args:
         supervisor: the supervisor.
         child: the process: its ``number``, its last ``state``, and the ``channel`` to it.
+            ``await child.held()`` waits for the records of the tasks that its worker held when it
+            died; it is empty if the broker cannot tell.
         worker_id: the id of its worker, or None if it never said so.
         pid: the process id.
         code: its exit code; a negative one is that of a signal.
