@@ -65,6 +65,36 @@ def test_a_task_that_ends_otherwise_is_told_by_the_words_of_its_outcome(
     assert measured.by("qtasks_tasks_finished_total", "outcome") == {end: 1}
 
 
+def test_each_run_of_a_mixed_batch_is_counted_where_it_belongs(measured: Measured) -> None:
+    app = measured.app
+    app.config.queues = ("one", "two")
+
+    @app.task(name="even", queue="one", pool="loop")
+    def even(number: int) -> None:
+        if number % 10 == 0:
+            raise ValueError(number)
+
+    @app.task(name="odd", queue="two", pool="loop")
+    def odd(number: int) -> None: ...
+
+    calls = [(odd if number % 2 else even).build(number) for number in range(100)]
+    app.add_tasks(calls)
+    run_queue(app)
+
+    assert measured.by("qtasks_tasks_enqueued_total", "task") == {"even": 50, "odd": 50}
+    for task, queue, succeeded, failed in (("even", "one", 40, 10), ("odd", "two", 50, None)):
+        about = {"queue": queue, "task": task}
+        for name, end in (("attempts", "fail"), ("tasks_finished", "fail")):
+            assert measured.value(f"qtasks_{name}_total", **about, outcome="success") == succeeded
+            assert measured.value(f"qtasks_{name}_total", **about, outcome=end) == (failed or 0)
+        count = "qtasks_task_duration_seconds_count"
+        assert measured.value(count, **about, outcome="success") == succeeded
+        assert measured.value(count, **about, outcome="error") == failed
+        assert measured.value("qtasks_deliveries_total", queue=queue, redelivered="no") == 50
+        for name in ("task_wait_seconds", "task_end_to_end_seconds", "enqueue_payload_bytes"):
+            assert measured.value(f"qtasks_{name}_count", queue=queue) == 50
+
+
 def test_a_snooze_is_an_attempt_of_its_own_kind_and_no_end(measured: Measured) -> None:
     runs: list[int] = []
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from qtasks_plugin_metrics.guard import UNKNOWN, Words
 from qtasks_plugin_metrics.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qtasks.schemas import Message
     from qtasks_plugin_metrics.cells import HistogramCell
@@ -96,14 +96,12 @@ class SharedLedger:
             messages: what was added.
             seconds: how long it took.
         """
-        durations: set[HistogramCell] = set()
         with self._lock:
-            for message in messages:
-                cells = self._adding.get((message.queue, message.task))
-                if cells is None:
-                    cells = self._open(app, message.queue, message.task)
-                cells.enqueued.value += 1
-                cells.size.observe(len(message.payload))
+            durations: set[HistogramCell] = set()
+            for (queue, task), sizes in _sizes(messages).items():
+                cells = self._adding.get((queue, task)) or self._open(app, queue, task)
+                cells.enqueued.value += len(sizes)
+                cells.size.observe_all(sizes)
                 durations.add(cells.duration)
             for duration in durations:
                 duration.observe(seconds)
@@ -130,3 +128,14 @@ class SharedLedger:
             for queue, count in Counter(message.queue for message in messages).items():
                 known = queue if queue in queues else UNKNOWN
                 self.ledger.counter("enqueue_errors", known, kind).inc(count)
+
+
+def _sizes(messages: Sequence[Message]) -> Mapping[tuple[str, str], list[float]]:
+    """Returns the sizes of messages in bytes, by queue and task; most calls add one task's."""
+    names = {(message.queue, message.task) for message in messages}
+    if len(names) == 1:
+        return {names.pop(): [len(message.payload) for message in messages]}
+    sizes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for message in messages:
+        sizes[message.queue, message.task].append(len(message.payload))
+    return sizes
