@@ -120,6 +120,24 @@ async def test_a_broker_that_is_away_leaves_no_old_figures(
     assert lines == ["The broker does not answer: ServerUnavailableError: gone"]
 
 
+async def test_a_file_that_was_deleted_is_no_broker_that_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, now = tmp_path / "q.db", [0.0]
+    app = QueueTasks(broker_url=f"sqlite:///{path}", plugins=[])
+    collecting = Collecting(app, lambda: now[0])
+    await collecting.look()
+    assert ("collector_success", (), 1.0) in collecting.readings()
+
+    path.unlink()
+    now[0] = 10.0
+    await collecting.look()
+
+    assert ("collector_success", (), 0.0) in collecting.readings()
+    assert f"{path} was deleted while it was in use" in caplog.text
+    await app.broker.stop()
+
+
 async def test_a_broker_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     app = await asyncio.to_thread(filled)
     monkeypatch.setattr("qtasks_plugin_metrics.collecting._PATIENCE", 0.01)
