@@ -166,6 +166,27 @@ async def test_a_killed_child_loses_no_more_than_its_last_second(
     assert station.value("qtasks_deliveries_total", queue="default", redelivered="yes") == 1
 
 
+async def test_a_task_that_takes_its_workers_down_is_one_dead_letter_under_its_name(
+    station: Station,
+) -> None:
+    station.app.add_task("crash")
+    station.app.add_task("work")
+
+    async def scene() -> None:
+        about = {"queue": "default", "task": "crash", "reason": "worker_lost"}
+        await station.until(lambda: station.value("qtasks_dead_letters_total", **about) == 1)
+        await station.until(lambda: station.get("/readyz")[0] == 200)
+
+    await station.play(2, scene)
+
+    families = {family.name: family for family in station.plugin.registry.collect()}
+    dead = [one for one in families["qtasks_dead_letters"].samples if one.value]
+    assert [(one.labels["task"], one.value) for one in dead] == [("crash", 1)]
+    about = {"queue": "default", "task": "crash", "outcome": "fail"}
+    assert station.value("qtasks_tasks_finished_total", **about) == 1
+    assert station.value("qtasks_worker_child_exits_total", reason="exit") == 3
+
+
 class Wire:
     """A channel that keeps what it is given."""
 

@@ -183,15 +183,6 @@ class Meter:
         if isinstance(outcome, Fail):
             self.ledger.counter("dead_letters", queue, task, self._reasons(outcome.reason)).inc()
 
-    def convicted(self, reason: str) -> None:
-        """Counts a dead letter of which nobody here has seen a run.
-
-        Args:
-            reason: why it is dead.
-        """
-        self.ledger.counter("tasks_finished", UNKNOWN, UNKNOWN, "fail").inc()
-        self.ledger.counter("dead_letters", UNKNOWN, UNKNOWN, self._reasons(reason)).inc()
-
     # Calls to the broker
 
     def called(self, seconds: float, error: BaseException | None) -> None:

@@ -12,7 +12,7 @@ from qtasks_plugin_metrics.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qtasks.schemas import Message
+    from qtasks.schemas import Message, Record
     from qtasks_plugin_metrics.cells import HistogramCell
 
 __all__ = ["KnownQueues", "SharedLedger", "error_name"]
@@ -87,6 +87,22 @@ class SharedLedger:
     def child_exited(self, reason: str) -> None:
         """Counts a worker process that ended."""
         self.count("worker_child_exits", self._reasons(reason))
+
+    def convicted(self, app: Any, record: Record | None, reason: str) -> None:
+        """Counts a task that is a dead letter without a run.
+
+        Args:
+            app: the app.
+            record: its record, or None if that cannot be had.
+            reason: why it is dead.
+        """
+        queue = task = UNKNOWN
+        if record is not None:
+            # A worker looks after all queues of its broker, those of other apps among them.
+            queue = record.queue if record.queue in self._queues(app) else UNKNOWN
+            task = record.task if record.task in app.tasks else UNKNOWN
+        self.count("tasks_finished", queue, task, "fail")
+        self.count("dead_letters", queue, task, self._reasons(reason))
 
     def published(self, app: Any, messages: Sequence[Message], seconds: float) -> None:
         """Counts messages that the broker has acknowledged.
