@@ -124,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers one request."""
 
     server_version = "qtasks"
+    default_request_version = "HTTP/1.0"  # before it there was no status, not even of errors
     sys_version = ""
     token: str
     encode: Callable[[str], tuple[bytes, str]]
@@ -176,6 +177,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Says in one line what is wrong with a request; the stock answer is a page."""
+        del message, explain  # they repeat what was asked
+        status = HTTPStatus(code)
+        if status is HTTPStatus.NOT_IMPLEMENTED:  # so its base says that there is no such method
+            allowed = ("Allow", "GET, HEAD")
+            self._answer(HTTPStatus.METHOD_NOT_ALLOWED, b"Use GET or HEAD.\n", _PLAIN, allowed)
+        else:
+            self._answer(status, f"{status.phrase}.\n".encode(), _PLAIN)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Keeps requests out of the log of a worker."""
         log.debug(format, *args)
@@ -203,9 +214,25 @@ def _listen(options: Options, handler: Any) -> _Server:
 def _context(options: Options) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(options.certificate, options.key or None)
+        context.load_cert_chain(options.certificate, options.key or None, _no_pass_phrase)
+    except _PassPhraseError:
+        file = f"key={options.key!r}" if options.key else f"certificate={options.certificate!r}"
+        msg = (
+            f"metrics cannot be served with {file}: the key asks for a pass phrase, and nobody is"
+            " there to type it; give a key without one, which openssl pkey -in KEY -out NEW writes"
+        )
+        raise ServingError(msg) from None
     except (OSError, ssl.SSLError) as error:
         files = f"certificate={options.certificate!r}, key={options.key!r}"
         msg = f"metrics cannot be served with {files}: {error}; give a PEM file of each"
         raise ServingError(msg) from None
     return context
+
+
+class _PassPhraseError(Exception):
+    """A key is encrypted."""
+
+
+def _no_pass_phrase() -> str:
+    """Is asked for the pass phrase of a key; without it OpenSSL would ask the terminal."""
+    raise _PassPhraseError
