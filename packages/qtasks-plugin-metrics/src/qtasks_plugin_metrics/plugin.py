@@ -15,6 +15,7 @@ from qtasks.plugins import Plugin, hookimpl, on
 from qtasks.schemas import CommandOption, Finding
 from qtasks_plugin_metrics import options as declared_options
 from qtasks_plugin_metrics import probing
+from qtasks_plugin_metrics.advice import warn_of_mode, who_can_read
 from qtasks_plugin_metrics.book import Book
 from qtasks_plugin_metrics.children import Children, Reporter
 from qtasks_plugin_metrics.convicted import count_convicted
@@ -172,15 +173,7 @@ class MetricsPlugin(Plugin):
         Args:
             app: the app.
         """
-        set_up = self.settings
-        if set_up.port is None:
-            return []
-        local = set_up.host in {"127.0.0.1", "::1", "localhost"}
-        if local or (set_up.token and set_up.certificate):
-            return [Finding("ok", "address", f"Workers serve them on {set_up.host}:{set_up.port}.")]
-        text = f"Who reaches {set_up.host}:{set_up.port} can read them."
-        fix = "Set token, certificate and key, or keep strangers away from that address."
-        return [Finding("warning", "address", text, fix)]
+        return who_can_read(self.settings)
 
     # What it listens to
 
@@ -307,7 +300,10 @@ class MetricsPlugin(Plugin):
         Args:
             starter: the worker, or the supervisor.
         """
-        if not self.is_used or self.settings.mode == "multiproc":
+        if not self.is_used:
+            return
+        if self.settings.mode == "multiproc":
+            warn_of_mode(self.settings, starter)
             return
         self._get_ready()
         self._starters.add(starter)
