@@ -200,19 +200,25 @@ def test_names_that_nobody_registered_share_one_label(measured: Measured) -> Non
     assert measured.by("qtasks_dead_letters_total", "reason") == {"unknown_task": 2}
 
 
-def test_classes_of_exceptions_have_an_end(measured: Measured) -> None:
+def test_classes_of_exceptions_that_are_made_at_run_time_have_an_end(measured: Measured) -> None:
     @measured.app.task(name="fail")
     def fail(number: int) -> None:
         msg = f"Error{number}"
         raise type(msg, (Exception,), {})
 
+    @measured.app.task(name="look")
+    def look() -> None:
+        raise LookupError
+
     for number in range(60):
         measured.app.add_task("fail", number)
+    measured.app.add_task("look")
     run_queue(measured.app)
 
     kinds = measured.by("qtasks_task_errors_total", "error_type")
-    assert len(kinds) == 51
-    assert kinds[OTHER] == 10
+    assert len(kinds) == 22
+    assert kinds[OTHER] == 40
+    assert kinds["LookupError"] == 1
 
 
 def test_too_many_series_are_dropped_counted_and_told_once(

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from qtasks_plugin_metrics.declarations import BY_NAME, PREFIX, Kind
-from qtasks_plugin_metrics.guard import Room
+from qtasks_plugin_metrics.guard import ErrorWords, Room, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,6 +67,10 @@ class Book(Collector):
         self._totals: dict[str, dict[_Labels, Total]] = {name: {} for name in metrics}
         self._totals[_DROPPED][()] = Total(0)
         self._room = Room(max_series, self._drop)
+        self._words: dict[str, Callable[[str], str]] = {
+            "error_type": ErrorWords(),
+            "reason": Words(),
+        }
 
     def open(self, ledger: Ledger) -> None:
         """Adds a ledger, which is looked at whenever somebody wants to know."""
@@ -158,16 +162,27 @@ class Book(Collector):
         if metric is None or len(addition.counts) != _size(metric):
             return  # it is of a process with another version of this package
         series = self._totals[metric.name]
-        total = series.get(addition.labels)
+        labels = addition.labels
+        total = series.get(labels)
+        if total is None and self._words.keys() & metric.labels:
+            labels = self._shown(metric, labels)
+            total = series.get(labels)
         if total is None:
             if not self._room.take(metric):
                 return
-            total = series[addition.labels] = Total(len(addition.counts))
+            total = series[labels] = Total(len(addition.counts))
         total.amount += addition.amount
         for index, count in enumerate(addition.counts):
             total.counts[index] += count
         for index, seen in addition.exemplars.items():
             total.exemplars[index] = Exemplar({"trace_id": seen.trace_id}, seen.value, seen.at)
+
+    def _shown(self, metric: Declared, labels: _Labels) -> _Labels:
+        """Returns labels as they are shown: many processes, one after the other, say many words."""
+        pairs = zip(metric.labels, labels, strict=True)
+        return tuple(
+            self._words[name](value) if name in self._words else value for name, value in pairs
+        )
 
     def _drop(self) -> None:
         self._totals[_DROPPED][()].amount += 1

@@ -11,7 +11,7 @@ from qtasks.schemas import Cancel, Fail, Release, Retry, Success
 from qtasks_plugin_metrics.cells import Exemplar
 from qtasks_plugin_metrics.declarations import BY_NAME, Metric
 from qtasks_plugin_metrics.gauges import broker_kind
-from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords, Words
 from qtasks_plugin_metrics.ledger import Ledger
 from qtasks_plugin_metrics.shared import error_name
 from qtasks_plugin_metrics.task_cells import Busy, TaskCells
@@ -49,7 +49,7 @@ class Meter:
         self._broker = broker_kind(worker)
         self._cells: dict[tuple[str, str], TaskCells] = {}
         self._busy: dict[str, Busy] = {}
-        self._errors, self._reasons = Words(), Words()
+        self._errors, self._reasons = ErrorWords(), Words()
         self._skew = 0.0  # how far the worker's clock is ahead of the broker's, in seconds
         self._away = False
         self._calls = self.ledger.histogram("broker_op_duration_seconds", self._broker, "exchange")

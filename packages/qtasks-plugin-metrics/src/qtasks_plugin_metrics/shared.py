@@ -6,7 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords, Words
 from qtasks_plugin_metrics.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SharedLedger:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self._lock = threading.Lock()
-        self._errors, self._plugins, self._hooks = Words(), Words(), Words()
+        self._errors, self._plugins, self._hooks = ErrorWords(), Words(), Words()
         self._reasons = Words()
         self._queues = KnownQueues()
         self._adding: dict[tuple[str, str], _AddingCells] = {}
