@@ -233,6 +233,22 @@ def test_a_child_that_says_nothing_does_not_move() -> None:
     assert (children.probes(), list(children.readings())) == ([], [])
 
 
+def test_the_last_word_of_a_child_that_is_gone_counts_and_is_no_state_of_it() -> None:
+    wire, book = Wire(), Book(5000)
+    children = Children(book)
+    child: Any = type("Child", (), {"channel": wire})()
+    children.listen(child)
+    children.forget(child)
+    probe = Probe("w1", 0.0, 0.0, connected=True, claiming=True)
+    added = Addition("retries", ("default", "add"), 1)
+
+    wire.handlers[Report](Report([added], [("tasks_in_progress", ("a",), 2.0)], [probe]))
+
+    assert (children.probes(), list(children.readings())) == ([], [])
+    (retries,) = [family for family in book.collect() if family.name == "qtasks_retries"]
+    assert [one.value for one in retries.samples] == [1]
+
+
 def test_what_another_version_of_the_package_adds_is_left_out() -> None:
     book = Book(5000)
     book.add([Addition("of_tomorrow", (), 1), Addition("task_wait_seconds", ("a",), 1, (1,))])

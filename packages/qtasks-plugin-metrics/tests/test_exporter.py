@@ -120,6 +120,18 @@ async def test_a_broker_that_is_away_leaves_no_old_figures(
     assert lines == ["The broker does not answer: ServerUnavailableError: gone"]
 
 
+async def test_queues_that_are_not_looked_at_are_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, now = await asyncio.to_thread(filled), [0.0]
+    monkeypatch.setattr("qtasks_plugin_metrics.collecting._MOST_QUEUES", 1)
+    collecting = Collecting(app, lambda: now[0])
+    for now[0] in (0.0, 10.0):
+        await collecting.look()
+    assert caplog.messages == ["There are 2 queues; only the first 1 are looked at"]
+    assert len([one for one in collecting.readings() if one[0] == "queue_paused"]) == 1
+
+
 async def test_a_file_that_was_deleted_is_no_broker_that_answers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -238,6 +240,56 @@ def test_what_is_no_request_is_one_line(
     assert answer.endswith(line)
     assert b"html" not in answer
     assert served.get()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, identity", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+def test_who_does_not_want_it_compressed_gets_it_plain(
+    serve: Callable[..., Served], accepted: str, compressed: bool
+) -> None:
+    _, body, headers = serve().get(Accept_Encoding=accepted)
+    assert (headers["Content-Encoding"] == "gzip") is compressed
+    assert body.startswith(b"\x1f\x8b") is compressed
+
+
+def test_who_dawdles_is_cut_off(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    with socket.create_connection(("127.0.0.1", served.server.port), timeout=20) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\nX: ")
+        assert served.get()[0] == 200
+        monkeypatch.setattr("qtasks_plugin_metrics.serving._WHOLE_PATIENCE", 0.0)
+        assert connection.recv(100) == b""
+
+
+def test_those_who_are_too_many_are_sent_away_and_others_come_back(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    monkeypatch.setattr("qtasks_plugin_metrics.serving._MOST", 3)
+    address = ("127.0.0.1", served.server.port)
+    several = [socket.create_connection(address, timeout=20) for _ in range(5)]
+    for one in several[3:]:
+        assert one.recv(100) == b""
+    for one in several:
+        one.close()
+    answers: list[int] = []
+    deadline = time.monotonic() + 60
+    while 200 not in answers:  # as soon as it has noticed that they are gone
+        assert time.monotonic() < deadline
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.append(served.get()[0])
 
 
 def test_a_client_that_says_nothing_keeps_nobody(serve: Callable[..., Served]) -> None:

@@ -42,6 +42,7 @@ class Collecting:
         self._asked_at: float | None = None
         self._latest: list[Reading] = []
         self._away = False
+        self._told = False
 
     async def look(self) -> None:
         """Asks the broker, unless it was asked a moment ago; raises nothing."""
@@ -74,6 +75,11 @@ class Collecting:
         await broker.start()
         names = await broker.queues()
         found: list[Reading] = []
+        if len(names) > _MOST_QUEUES and not self._told:
+            self._told = True
+            log.warning(
+                "There are %d queues; only the first %d are looked at", len(names), _MOST_QUEUES
+            )
         for name in names[:_MOST_QUEUES]:
             found.extend(_read_queue(await broker.stats(name)))
         workers = await broker.workers()
