@@ -150,13 +150,16 @@ async def test_a_file_that_was_deleted_is_no_broker_that_answers(
     await app.broker.stop()
 
 
-async def test_a_broker_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broker_that_hangs_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     app = await asyncio.to_thread(filled)
     monkeypatch.setattr("qtasks_plugin_metrics.collecting._PATIENCE", 0.01)
     monkeypatch.setattr(app.broker, "queues", asyncio.Event().wait)
     collecting = Collecting(app)
     await collecting.look()
     assert ("collector_success", (), 0.0) in collecting.readings()
+    assert caplog.messages == ["The broker does not answer: TimeoutError: nothing within 0.01 s"]
 
 
 async def test_metrics_answer_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

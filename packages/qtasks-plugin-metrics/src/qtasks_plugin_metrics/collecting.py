@@ -60,7 +60,8 @@ class Collecting:
             except Exception as error:  # noqa: BLE001 - of any broker; the next look follows
                 if not self._away:
                     self._away = True
-                    log.warning("The broker does not answer: %s: %s", type(error).__name__, error)
+                    why = str(error) or f"nothing within {_PATIENCE:g} s"
+                    log.warning("The broker does not answer: %s: %s", type(error).__name__, why)
             self._asked_at = self._now()
             readings.append(("collector_success", (), succeeded))
             readings.append(("collector_duration_seconds", (), self._asked_at - begun))

@@ -101,6 +101,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # five, as its base has it, make scrapers of a storm wait for seconds
     allow_reuse_address = os.name != "nt"  # there it would let two listen on one port
     context: ssl.SSLContext | None = None
 
