@@ -96,9 +96,10 @@ class Meter:
 
     def _succeeded(self, runs: Sequence[Finished]) -> None:
         """Counts runs that returned; nearly every run comes here, so no step is taken for each."""
-        names = {(run.delivery.message.queue, run.delivery.message.task) for run in runs}
-        if len(names) == 1:
-            self._cells_of(*names.pop()).succeeded(runs, self._skew)
+        queues = {run.delivery.message.queue for run in runs}
+        tasks = {run.delivery.message.task for run in runs}
+        if len(queues) == len(tasks) == 1:
+            self._cells_of(queues.pop(), tasks.pop()).succeeded(runs, self._skew)
             return
         groups: defaultdict[tuple[str, str], list[Finished]] = defaultdict(list)
         for run in runs:

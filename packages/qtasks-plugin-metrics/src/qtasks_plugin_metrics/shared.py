@@ -156,9 +156,10 @@ class SharedLedger:
 
 def _sizes(messages: Sequence[Message]) -> Mapping[tuple[str, str], list[float]]:
     """Returns the sizes of messages in bytes, by queue and task; most calls add one task's."""
-    names = {(message.queue, message.task) for message in messages}
-    if len(names) == 1:
-        return {names.pop(): [len(message.payload) for message in messages]}
+    queues = {message.queue for message in messages}
+    tasks = {message.task for message in messages}
+    if len(queues) == len(tasks) == 1:
+        return {(queues.pop(), tasks.pop()): [len(message.payload) for message in messages]}
     sizes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for message in messages:
         sizes[message.queue, message.task].append(len(message.payload))
