@@ -109,7 +109,7 @@ def scrape(series: int, times: int) -> dict[str, Any]:
 def main() -> None:
     """Measures, and prints one JSON document a line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--url", action="append", help="a broker; default memory and SQLite")
     asked = parser.parse_args()

@@ -26,6 +26,9 @@ def test_many_values_at_once_are_counted_as_one_after_the_other(largest: float) 
 
         assert at_once.counts == one_by_one.counts
         assert at_once.total == total == pytest.approx(one_by_one.total)
+        shifted = HistogramCell(BOUNDS)
+        assert shifted.observe_all([value + 4.0 for value in values], 4.0) == pytest.approx(total)
+        assert sum(shifted.counts) == len(values)
 
 
 @pytest.mark.parametrize(

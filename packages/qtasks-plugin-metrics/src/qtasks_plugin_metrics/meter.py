@@ -18,6 +18,7 @@ from qtasks_plugin_metrics.task_cells import Busy, TaskCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from qtasks.schemas import Delivery, Finished, Held
     from qtasks_plugin_metrics.gauges import Reading
@@ -52,6 +53,8 @@ class Meter:
         self._errors, self._reasons = ErrorWords(), Words()
         self._skew = 0.0  # how far the worker's clock is ahead of the broker's, in seconds
         self._away = False
+        # Whoever takes from one queue need not look from which: with each batch for all of it.
+        self._only = frozenset(worker.queues) if len(worker.queues) == 1 else frozenset()
         self._calls = self.ledger.histogram("broker_op_duration_seconds", self._broker, "exchange")
         self.lag = self.ledger.histogram("event_loop_lag_seconds")
         self._prepare()
@@ -96,10 +99,10 @@ class Meter:
 
     def _succeeded(self, runs: Sequence[Finished]) -> None:
         """Counts runs that returned; nearly every run comes here, so no step is taken for each."""
-        queues = {run.delivery.message.queue for run in runs}
+        queues = self._only or {run.delivery.message.queue for run in runs}
         tasks = {run.delivery.message.task for run in runs}
         if len(queues) == len(tasks) == 1:
-            self._cells_of(queues.pop(), tasks.pop()).succeeded(runs, self._skew)
+            self._cells_of(*queues, *tasks).succeeded(runs, self._skew)
             return
         groups: defaultdict[tuple[str, str], list[Finished]] = defaultdict(list)
         for run in runs:
@@ -208,9 +211,10 @@ class Meter:
         if not deliveries:
             return
         self._skew = self._now() - deliveries[-1].claimed_at
-        counts = _by_queue(deliveries)
+        queues = self._only or {delivery.message.queue for delivery in deliveries}
+        counts = _by_queue(deliveries, queues)
         again = [delivery for delivery in deliveries if delivery.deliveries > 1 or delivery.lost]
-        for queue, count in _by_queue(again).items():
+        for queue, count in _by_queue(again, queues).items():
             counts[queue] -= count
             self.ledger.counter("deliveries", queue, "yes").inc(count)
         for queue, count in counts.items():
@@ -232,11 +236,10 @@ class Meter:
             self.ledger.counter("lease_renewals", one.queue, result).inc()
 
 
-def _by_queue(deliveries: Sequence[Delivery]) -> dict[str, int]:
+def _by_queue(deliveries: Sequence[Delivery], queues: AbstractSet[str]) -> dict[str, int]:
     """Counts deliveries by their queue; most batches are from one."""
-    names = {delivery.message.queue for delivery in deliveries}
-    if len(names) == 1:
-        return {names.pop(): len(deliveries)}
+    if len(queues) == 1:
+        return dict.fromkeys(queues, len(deliveries))
     return Counter([delivery.message.queue for delivery in deliveries])
 
 

@@ -58,5 +58,5 @@ class TaskCells:
         self.finished.value += len(runs)
         durations = [run.ended - run.started for run in runs]
         self.busy.ended += self.duration.observe_all(durations)
-        self.wait.observe_all([run.started - skew - run.delivery.due_at for run in runs])
-        self.end_to_end.observe_all([run.ended - skew - run.delivery.enqueued_at for run in runs])
+        self.wait.observe_all([run.started - run.delivery.due_at for run in runs], skew)
+        self.end_to_end.observe_all([run.ended - run.delivery.enqueued_at for run in runs], skew)
