@@ -249,7 +249,15 @@ def test_the_last_word_of_a_child_that_is_gone_counts_and_is_no_state_of_it() ->
     assert [one.value for one in retries.samples] == [1]
 
 
-def test_what_another_version_of_the_package_adds_is_left_out() -> None:
+def test_what_another_version_of_the_package_says_is_left_out() -> None:
     book = Book(5000)
-    book.add([Addition("of_tomorrow", (), 1), Addition("task_wait_seconds", ("a",), 1, (1,))])
+    book.add(
+        [
+            Addition("of_tomorrow", (), 1),
+            Addition("task_wait_seconds", ("a",), 1, (1,)),
+            Addition("retries", ("a", "b", "of tomorrow"), 1),
+        ]
+    )
+    for _ in range(2):  # as two children do
+        book.read(lambda: [("of_tomorrow", (), 1.0), ("queue_paused", ("a", "of tomorrow"), 1.0)])
     assert [family.name for family in book.collect()] == ["qtasks_metrics_dropped"]

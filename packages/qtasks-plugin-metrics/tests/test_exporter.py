@@ -238,3 +238,13 @@ def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "port=-3: use 0 to 65535" in done.stderr
+
+
+def test_a_broker_that_is_one_process_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "exported.py").write_text(APP.replace("sqlite:///exported.db", "memory://"))
+    command = [sys.executable, "-m", "qtasks", "-A", "exported:app", "metrics-exporter"]
+    done = subprocess.run(
+        [*command, "--port", "0"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "an exporter would see none of its queues" in done.stderr

@@ -159,7 +159,8 @@ class Book(Collector):
 
     def _add(self, addition: Addition) -> None:
         metric = self._metrics.get(addition.metric)
-        if metric is None or len(addition.counts) != _size(metric):
+        shape = len(addition.labels), len(addition.counts)
+        if metric is None or shape != (len(metric.labels), _size(metric)):
             return  # it is of a process with another version of this package
         series = self._totals[metric.name]
         labels = addition.labels
@@ -196,13 +197,16 @@ def merged(readings: Iterable[Reading]) -> dict[str, dict[_Labels, float]]:
     """
     found: dict[str, dict[_Labels, float]] = {}
     for name, labels, value in readings:
+        metric = BY_NAME.get(name)
+        if metric is None or len(labels) != len(metric.labels):
+            continue  # as in Book, it is of another version
         series = found.setdefault(name, {})
         if labels not in series:
             series[labels] = value
-        elif (merge := BY_NAME[name].merge) == "sum":
+        elif metric.merge == "sum":
             series[labels] += value
         else:
-            series[labels] = (min if merge == "min" else max)(series[labels], value)
+            series[labels] = (min if metric.merge == "min" else max)(series[labels], value)
     return found
 
 
