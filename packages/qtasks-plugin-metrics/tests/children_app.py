@@ -33,3 +33,9 @@ def hold(path: str) -> None:
     """Runs until a file is there."""
     while not os.path.exists(path):  # noqa: PTH110 - no import for one line
         time.sleep(0.01)
+
+
+@app.task
+def crash() -> None:
+    """Takes its worker down."""
+    os._exit(3)

@@ -166,6 +166,27 @@ async def test_a_killed_child_loses_no_more_than_its_last_second(
     assert station.value("qtasks_deliveries_total", queue="default", redelivered="yes") == 1
 
 
+async def test_a_task_that_takes_its_workers_down_is_one_dead_letter_under_its_name(
+    station: Station,
+) -> None:
+    station.app.add_task("crash")
+    station.app.add_task("work")
+
+    async def scene() -> None:
+        about = {"queue": "default", "task": "crash", "reason": "worker_lost"}
+        await station.until(lambda: station.value("qtasks_dead_letters_total", **about) == 1)
+        await station.until(lambda: station.get("/readyz")[0] == 200)
+
+    await station.play(2, scene)
+
+    families = {family.name: family for family in station.plugin.registry.collect()}
+    dead = [one for one in families["qtasks_dead_letters"].samples if one.value]
+    assert [(one.labels["task"], one.value) for one in dead] == [("crash", 1)]
+    about = {"queue": "default", "task": "crash", "outcome": "fail"}
+    assert station.value("qtasks_tasks_finished_total", **about) == 1
+    assert station.value("qtasks_worker_child_exits_total", reason="exit") == 3
+
+
 class Wire:
     """A channel that keeps what it is given."""
 
@@ -212,7 +233,31 @@ def test_a_child_that_says_nothing_does_not_move() -> None:
     assert (children.probes(), list(children.readings())) == ([], [])
 
 
-def test_what_another_version_of_the_package_adds_is_left_out() -> None:
+def test_the_last_word_of_a_child_that_is_gone_counts_and_is_no_state_of_it() -> None:
+    wire, book = Wire(), Book(5000)
+    children = Children(book)
+    child: Any = type("Child", (), {"channel": wire})()
+    children.listen(child)
+    children.forget(child)
+    probe = Probe("w1", 0.0, 0.0, connected=True, claiming=True)
+    added = Addition("retries", ("default", "add"), 1)
+
+    wire.handlers[Report](Report([added], [("tasks_in_progress", ("a",), 2.0)], [probe]))
+
+    assert (children.probes(), list(children.readings())) == ([], [])
+    (retries,) = [family for family in book.collect() if family.name == "qtasks_retries"]
+    assert [one.value for one in retries.samples] == [1]
+
+
+def test_what_another_version_of_the_package_says_is_left_out() -> None:
     book = Book(5000)
-    book.add([Addition("of_tomorrow", (), 1), Addition("task_wait_seconds", ("a",), 1, (1,))])
+    book.add(
+        [
+            Addition("of_tomorrow", (), 1),
+            Addition("task_wait_seconds", ("a",), 1, (1,)),
+            Addition("retries", ("a", "b", "of tomorrow"), 1),
+        ]
+    )
+    for _ in range(2):  # as two children do
+        book.read(lambda: [("of_tomorrow", (), 1.0), ("queue_paused", ("a", "of tomorrow"), 1.0)])
     assert [family.name for family in book.collect()] == ["qtasks_metrics_dropped"]

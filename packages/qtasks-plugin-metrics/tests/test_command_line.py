@@ -71,6 +71,31 @@ def test_a_port_that_cannot_be_leaves_the_queue_at_work_and_is_told(tmp_path: Pa
     assert "port=99999: use 0 to 65535" in done.stderr
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_workers_that_serve_nothing_in_a_mode_for_programs_say_so(
+    tmp_path: Path, processes: str
+) -> None:
+    arguments = ["run", "--burst", "--processes", processes, "--metrics-port", "0"]
+    done = run(tmp_path, *arguments, QTASKS_METRICS_MODE="multiproc")
+    assert done.returncode == 0, done.stderr
+    said = "The workers go on without metrics, and port=0 is not used: mode=multiproc is for"
+    assert done.stderr.count(said) == 1
+    assert "metrics are at" not in done.stderr
+
+
+def test_what_cannot_be_is_an_error_for_who_needs_the_plugin(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.qtasks]\nrequired_plugins = ["metrics"]\n')
+    done = run(tmp_path, "run", "--burst", QTASKS_METRICS_PORT="99999")
+    assert done.returncode == 2
+    assert "port=99999: use 0 to 65535" in done.stderr
+
+
+def test_the_command_says_why_it_is_not_there(tmp_path: Path) -> None:
+    done = run(tmp_path, "metrics-exporter", QTASKS_METRICS_PORT="99999")
+    assert done.returncode == 2
+    assert "(from QTASKS_METRICS_PORT): port=99999: use 0 to 65535" in done.stderr
+
+
 def test_a_token_is_never_shown(tmp_path: Path) -> None:
     done = run(tmp_path, "plugins", "show", "metrics", QTASKS_METRICS_TOKEN="s3cret")
     assert done.returncode == 0, done.stderr

@@ -120,13 +120,46 @@ async def test_a_broker_that_is_away_leaves_no_old_figures(
     assert lines == ["The broker does not answer: ServerUnavailableError: gone"]
 
 
-async def test_a_broker_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_queues_that_are_not_looked_at_are_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, now = await asyncio.to_thread(filled), [0.0]
+    monkeypatch.setattr("qtasks_plugin_metrics.collecting._MOST_QUEUES", 1)
+    collecting = Collecting(app, lambda: now[0])
+    for now[0] in (0.0, 10.0):
+        await collecting.look()
+    assert caplog.messages == ["There are 2 queues; only the first 1 are looked at"]
+    assert len([one for one in collecting.readings() if one[0] == "queue_paused"]) == 1
+
+
+async def test_a_file_that_was_deleted_is_no_broker_that_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, now = tmp_path / "q.db", [0.0]
+    app = QueueTasks(broker_url=f"sqlite:///{path}", plugins=[])
+    collecting = Collecting(app, lambda: now[0])
+    await collecting.look()
+    assert ("collector_success", (), 1.0) in collecting.readings()
+
+    path.unlink()
+    now[0] = 10.0
+    await collecting.look()
+
+    assert ("collector_success", (), 0.0) in collecting.readings()
+    assert f"{path} was deleted while it was in use" in caplog.text
+    await app.broker.stop()
+
+
+async def test_a_broker_that_hangs_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     app = await asyncio.to_thread(filled)
     monkeypatch.setattr("qtasks_plugin_metrics.collecting._PATIENCE", 0.01)
     monkeypatch.setattr(app.broker, "queues", asyncio.Event().wait)
     collecting = Collecting(app)
     await collecting.look()
     assert ("collector_success", (), 0.0) in collecting.readings()
+    assert caplog.messages == ["The broker does not answer: TimeoutError: nothing within 0.01 s"]
 
 
 async def test_metrics_answer_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,3 +238,13 @@ def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "port=-3: use 0 to 65535" in done.stderr
+
+
+def test_a_broker_that_is_one_process_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "exported.py").write_text(APP.replace("sqlite:///exported.db", "memory://"))
+    command = [sys.executable, "-m", "qtasks", "-A", "exported:app", "metrics-exporter"]
+    done = subprocess.run(
+        [*command, "--port", "0"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "an exporter would see none of its queues" in done.stderr

@@ -65,6 +65,36 @@ def test_a_task_that_ends_otherwise_is_told_by_the_words_of_its_outcome(
     assert measured.by("qtasks_tasks_finished_total", "outcome") == {end: 1}
 
 
+def test_each_run_of_a_mixed_batch_is_counted_where_it_belongs(measured: Measured) -> None:
+    app = measured.app
+    app.config.queues = ("one", "two")
+
+    @app.task(name="even", queue="one", pool="loop")
+    def even(number: int) -> None:
+        if number % 10 == 0:
+            raise ValueError(number)
+
+    @app.task(name="odd", queue="two", pool="loop")
+    def odd(number: int) -> None: ...
+
+    calls = [(odd if number % 2 else even).build(number) for number in range(100)]
+    app.add_tasks(calls)
+    run_queue(app)
+
+    assert measured.by("qtasks_tasks_enqueued_total", "task") == {"even": 50, "odd": 50}
+    for task, queue, succeeded, failed in (("even", "one", 40, 10), ("odd", "two", 50, None)):
+        about = {"queue": queue, "task": task}
+        for name, end in (("attempts", "fail"), ("tasks_finished", "fail")):
+            assert measured.value(f"qtasks_{name}_total", **about, outcome="success") == succeeded
+            assert measured.value(f"qtasks_{name}_total", **about, outcome=end) == (failed or 0)
+        count = "qtasks_task_duration_seconds_count"
+        assert measured.value(count, **about, outcome="success") == succeeded
+        assert measured.value(count, **about, outcome="error") == failed
+        assert measured.value("qtasks_deliveries_total", queue=queue, redelivered="no") == 50
+        for name in ("task_wait_seconds", "task_end_to_end_seconds", "enqueue_payload_bytes"):
+            assert measured.value(f"qtasks_{name}_count", queue=queue) == 50
+
+
 def test_a_snooze_is_an_attempt_of_its_own_kind_and_no_end(measured: Measured) -> None:
     runs: list[int] = []
 
@@ -170,19 +200,25 @@ def test_names_that_nobody_registered_share_one_label(measured: Measured) -> Non
     assert measured.by("qtasks_dead_letters_total", "reason") == {"unknown_task": 2}
 
 
-def test_classes_of_exceptions_have_an_end(measured: Measured) -> None:
+def test_classes_of_exceptions_that_are_made_at_run_time_have_an_end(measured: Measured) -> None:
     @measured.app.task(name="fail")
     def fail(number: int) -> None:
         msg = f"Error{number}"
         raise type(msg, (Exception,), {})
 
+    @measured.app.task(name="look")
+    def look() -> None:
+        raise LookupError
+
     for number in range(60):
         measured.app.add_task("fail", number)
+    measured.app.add_task("look")
     run_queue(measured.app)
 
     kinds = measured.by("qtasks_task_errors_total", "error_type")
-    assert len(kinds) == 51
-    assert kinds[OTHER] == 10
+    assert len(kinds) == 22
+    assert kinds[OTHER] == 40
+    assert kinds["LookupError"] == 1
 
 
 def test_too_many_series_are_dropped_counted_and_told_once(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.client
 import json
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -173,6 +177,119 @@ def test_answers_are_encrypted_if_there_is_a_certificate(
 
     assert served.server.url.startswith("https://")
     assert served.get(context=context)[0] == 200
+
+
+def test_a_key_with_a_pass_phrase_is_refused_and_asks_nobody(tmp_path: Path) -> None:
+    made = trustme.CA().issue_cert("127.0.0.1")
+    key = serialization.load_pem_private_key(made.private_key_pem.bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open sesame"),
+    )
+    chain, apart = b"".join(blob.bytes() for blob in made.cert_chain_pems), tmp_path / "key.pem"
+    together, alone = tmp_path / "both.pem", tmp_path / "chain.pem"
+    apart.write_bytes(locked)
+    alone.write_bytes(chain)
+    together.write_bytes(locked + chain)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"certificate": str(alone), "key": str(apart)}, "key='.*key.pem'"),
+        ({"certificate": str(together)}, "certificate='.*both.pem'"),
+    ]
+    for files, named in cases:
+        with pytest.raises(ServingError, match=f"{named}: the key asks for a pass phrase"):
+            MetricsServer(Options(port=0, **files), lambda _: (b"", ""), str, str)
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "X" * 40])
+def test_who_does_more_than_ask_is_told_what_is_allowed(
+    serve: Callable[..., Served], method: str
+) -> None:
+    served = serve(token="s3cret")
+    answered = http.client.HTTPConnection("127.0.0.1", served.server.port, timeout=20)
+    answered.request(method, "/metrics", body=b"x" * 100)
+    answer = answered.getresponse()
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.read() == b"Use GET or HEAD.\n"
+    answered.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "line"),
+    [
+        (b"nonsense\r\n\r\n", b"400", b"Bad Request.\n"),
+        (b"GET /metrics HTTP/9.0\r\n\r\n", b"505", b"HTTP Version Not Supported.\n"),
+        (b"GET /metrics HTTP/1.0\r\nX: " + b"x" * 70_000, b"431", b"Fields Too Large.\n"),
+        (b"GET /" + b"x" * 70_000, b"414", b"Too Long.\n"),
+    ],
+)
+def test_what_is_no_request_is_one_line(
+    serve: Callable[..., Served], request_: bytes, status: bytes, line: bytes
+) -> None:
+    served = serve()
+    with socket.create_connection(("127.0.0.1", served.server.port), timeout=20) as connection:
+        connection.sendall(request_)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+
+    assert answer.split(b" ")[1] == status
+    assert answer.endswith(line)
+    assert b"html" not in answer
+    assert served.get()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, identity", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+def test_who_does_not_want_it_compressed_gets_it_plain(
+    serve: Callable[..., Served], accepted: str, compressed: bool
+) -> None:
+    _, body, headers = serve().get(Accept_Encoding=accepted)
+    assert (headers["Content-Encoding"] == "gzip") is compressed
+    assert body.startswith(b"\x1f\x8b") is compressed
+
+
+def test_who_dawdles_is_cut_off(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    with socket.create_connection(("127.0.0.1", served.server.port), timeout=20) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\nX: ")
+        assert served.get()[0] == 200
+        monkeypatch.setattr("qtasks_plugin_metrics.serving._WHOLE_PATIENCE", 0.0)
+        assert connection.recv(100) == b""
+
+
+def test_those_who_are_too_many_are_sent_away_and_others_come_back(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    monkeypatch.setattr("qtasks_plugin_metrics.serving._MOST", 3)
+    address = ("127.0.0.1", served.server.port)
+    several = [socket.create_connection(address, timeout=20) for _ in range(5)]
+    for one in several[3:]:
+        assert one.recv(100) == b""
+    for one in several:
+        one.close()
+    answers: list[int] = []
+    deadline = time.monotonic() + 60
+    while 200 not in answers:  # as soon as it has noticed that they are gone
+        assert time.monotonic() < deadline
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.append(served.get()[0])
 
 
 def test_a_client_that_says_nothing_keeps_nobody(serve: Callable[..., Served]) -> None:

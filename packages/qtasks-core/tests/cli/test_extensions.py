@@ -160,6 +160,21 @@ def test_what_nobody_knows_is_still_refused(shop: Shop) -> None:
         assert "No such" in done.stderr
 
 
+def test_what_a_plugin_has_that_cannot_be_used_is_refused_with_the_reason(
+    site: Site, shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.add("web", WEB + COMMANDS)
+    monkeypatch.setenv("QTASKS_WEB_PORT", "soon")
+    why = "Plugin web (acme-web 1.0) is not used: option port of plugin web = 'soon'"
+
+    for unknown in (["run", "--web-port", "1"], ["greet", "Ann"]):
+        caplog.clear()
+        done = shop.run(*unknown)
+        assert done.exit_code == 2
+        assert f"No such {'option' if unknown[0] == 'run' else 'command'}" in done.stderr
+        assert [text.partition(" (from QTASKS_WEB_PORT)")[0] for text in caplog.messages] == [why]
+
+
 # Options of commands
 
 

@@ -138,7 +138,7 @@ def test_text_is_read_as_what_the_option_is(option: str, text: str, value: Any) 
     [
         ("port", "soon", r"option port of plugin web = 'soon' \(from QTASKS_WEB_PORT\): Expected"),
         ("port", "0", r"= '0' \(from QTASKS_WEB_PORT\): Expected `int` >= 1"),
-        ("port", "666", r"options of plugin web: port must not be 666"),
+        ("port", "666", r"options of plugin web \(from QTASKS_WEB_PORT\): port must not be 666"),
         ("limits", "{", r"option limits of plugin web = '{' \(from QTASKS_WEB_LIMITS\)"),
         ("level", "middle", r"option level of plugin web = 'middle'"),
     ],

@@ -183,3 +183,24 @@ async def test_whose_tasks_are_set_aside_with_it_is_told(
     await made.close()
     await broker.stop()
     assert told == [("here-3", ids[:1])]
+
+
+async def test_what_a_keeper_has_told_is_not_told_again(broker: MemoryBroker) -> None:
+    told: list[tuple[str, list[str]]] = []
+    ids = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
+    await broker.start()
+    await broker.publish([Message(ids[0], "crash", "default", b"")])
+    for worker in ("here-1", "here-2", "here-3"):
+        await broker.claim(Claim(("default",), 1, 60.0, worker))
+        await broker.expire(worker)  # the third time as a keeper would, which told of it
+    await broker.publish([Message(ids[1], "b", "default", b"")])
+    await broker.claim(Claim(("default",), 1, 60.0, "here-3"))
+    made = Expiry(Connection(broker), lambda worker, ids: told.append((worker, ids)))
+
+    made.expire("here-3", 1)
+    while (await broker.stats("default")).leased:
+        await asyncio.sleep(0)
+
+    await made.close()
+    await broker.stop()
+    assert told == []

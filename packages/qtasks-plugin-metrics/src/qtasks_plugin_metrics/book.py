@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from qtasks_plugin_metrics.declarations import BY_NAME, PREFIX, Kind
-from qtasks_plugin_metrics.guard import Room
+from qtasks_plugin_metrics.guard import ErrorWords, Room, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,6 +67,10 @@ class Book(Collector):
         self._totals: dict[str, dict[_Labels, Total]] = {name: {} for name in metrics}
         self._totals[_DROPPED][()] = Total(0)
         self._room = Room(max_series, self._drop)
+        self._words: dict[str, Callable[[str], str]] = {
+            "error_type": ErrorWords(),
+            "reason": Words(),
+        }
 
     def open(self, ledger: Ledger) -> None:
         """Adds a ledger, which is looked at whenever somebody wants to know."""
@@ -155,19 +159,31 @@ class Book(Collector):
 
     def _add(self, addition: Addition) -> None:
         metric = self._metrics.get(addition.metric)
-        if metric is None or len(addition.counts) != _size(metric):
+        shape = len(addition.labels), len(addition.counts)
+        if metric is None or shape != (len(metric.labels), _size(metric)):
             return  # it is of a process with another version of this package
         series = self._totals[metric.name]
-        total = series.get(addition.labels)
+        labels = addition.labels
+        total = series.get(labels)
+        if total is None and self._words.keys() & metric.labels:
+            labels = self._shown(metric, labels)
+            total = series.get(labels)
         if total is None:
             if not self._room.take(metric):
                 return
-            total = series[addition.labels] = Total(len(addition.counts))
+            total = series[labels] = Total(len(addition.counts))
         total.amount += addition.amount
         for index, count in enumerate(addition.counts):
             total.counts[index] += count
         for index, seen in addition.exemplars.items():
             total.exemplars[index] = Exemplar({"trace_id": seen.trace_id}, seen.value, seen.at)
+
+    def _shown(self, metric: Declared, labels: _Labels) -> _Labels:
+        """Returns labels as they are shown: many processes, one after the other, say many words."""
+        pairs = zip(metric.labels, labels, strict=True)
+        return tuple(
+            self._words[name](value) if name in self._words else value for name, value in pairs
+        )
 
     def _drop(self) -> None:
         self._totals[_DROPPED][()].amount += 1
@@ -181,13 +197,16 @@ def merged(readings: Iterable[Reading]) -> dict[str, dict[_Labels, float]]:
     """
     found: dict[str, dict[_Labels, float]] = {}
     for name, labels, value in readings:
+        metric = BY_NAME.get(name)
+        if metric is None or len(labels) != len(metric.labels):
+            continue  # as in Book, it is of another version
         series = found.setdefault(name, {})
         if labels not in series:
             series[labels] = value
-        elif (merge := BY_NAME[name].merge) == "sum":
+        elif metric.merge == "sum":
             series[labels] += value
         else:
-            series[labels] = (min if merge == "min" else max)(series[labels], value)
+            series[labels] = (min if metric.merge == "min" else max)(series[labels], value)
     return found
 
 

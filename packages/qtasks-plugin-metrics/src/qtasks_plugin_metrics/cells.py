@@ -6,7 +6,7 @@ it last looked: nothing is reset, so nothing can get lost in between.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from time import time
 from typing import TypeAlias
 
@@ -105,6 +105,38 @@ class HistogramCell:
         self.counts[index] += 1
         if trace_id is not None:
             self._exemplars[index] = Exemplar(trace_id, value, time())
+
+    def observe_all(self, values: list[float], less: float = 0.0) -> float:
+        """Adds values, for a fraction of what it costs to add each; their order may change.
+
+        Args:
+            values: the values, at least one; less than nothing counts as nothing.
+            less: what is to be taken from each of them first.
+
+        Returns:
+            Their sum.
+        """
+        lowest = min(values) - less
+        index = bisect_left(self._bounds, lowest)
+        if index == bisect_left(self._bounds, max(values) - less):
+            self.counts[index] += len(values)  # values of one batch are much alike
+        else:
+            self._spread(values, less, index)
+        total = sum(values) - len(values) * less
+        if lowest < 0:
+            total = sum(value - less for value in values if value > less)
+        self.total += total
+        return total
+
+    def _spread(self, values: list[float], less: float, index: int) -> None:
+        """Counts values that fall into several buckets, from the one with this index on."""
+        values.sort()
+        done = 0
+        for place, bound in enumerate(self._bounds[index:], index):
+            below = bisect_right(values, bound + less, done)
+            self.counts[place] += below - done
+            done = below
+        self.counts[-1] += len(values) - done
 
     def take(self, metric: str, labels: tuple[str, ...]) -> Addition | None:
         """Returns what was added since the last time, or None."""

@@ -67,18 +67,22 @@ class Children:
         self._book = book
         self._now = now
         self._latest: dict[Any, tuple[float, Report]] = {}
+        self._living: set[Any] = set()
 
     def listen(self, child: Any) -> None:
         """Hears a child, from its first word on."""
+        self._living.add(child)
         child.channel.on(Report, partial(self.hear, child))
 
     def hear(self, child: Any, report: Report) -> None:
-        """Takes a report over."""
+        """Takes a report over; how a child was when it said its last word is of no interest."""
         self._book.add(report.additions)
-        self._latest[child] = self._now(), report
+        if child in self._living:
+            self._latest[child] = self._now(), report
 
     def forget(self, child: Any) -> None:
         """Forgets how a child was that has ended; what it has counted stays."""
+        self._living.discard(child)
         self._latest.pop(child, None)
 
     def readings(self) -> Iterator[Reading]:

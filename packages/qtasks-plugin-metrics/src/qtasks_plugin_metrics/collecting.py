@@ -42,6 +42,7 @@ class Collecting:
         self._asked_at: float | None = None
         self._latest: list[Reading] = []
         self._away = False
+        self._told = False
 
     async def look(self) -> None:
         """Asks the broker, unless it was asked a moment ago; raises nothing."""
@@ -59,7 +60,8 @@ class Collecting:
             except Exception as error:  # noqa: BLE001 - of any broker; the next look follows
                 if not self._away:
                     self._away = True
-                    log.warning("The broker does not answer: %s: %s", type(error).__name__, error)
+                    why = str(error) or f"nothing within {_PATIENCE:g} s"
+                    log.warning("The broker does not answer: %s: %s", type(error).__name__, why)
             self._asked_at = self._now()
             readings.append(("collector_success", (), succeeded))
             readings.append(("collector_duration_seconds", (), self._asked_at - begun))
@@ -74,6 +76,11 @@ class Collecting:
         await broker.start()
         names = await broker.queues()
         found: list[Reading] = []
+        if len(names) > _MOST_QUEUES and not self._told:
+            self._told = True
+            log.warning(
+                "There are %d queues; only the first %d are looked at", len(names), _MOST_QUEUES
+            )
         for name in names[:_MOST_QUEUES]:
             found.extend(_read_queue(await broker.stats(name)))
         workers = await broker.workers()

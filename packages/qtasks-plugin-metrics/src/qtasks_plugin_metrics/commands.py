@@ -47,6 +47,12 @@ def export(
     """
     app = ctx.obj.app
     options = _options(app, port, host)
+    if not app.broker.capabilities.processes:
+        msg = (
+            "the broker of this app is one process's own, so an exporter would see none of its"
+            " queues: use sqlite://, redis:// or another one that processes share"
+        )
+        raise ConfigError(msg)
 
     async def serve() -> None:
         exporter = Exporter(app, options)

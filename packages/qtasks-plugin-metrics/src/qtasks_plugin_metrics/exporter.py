@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -71,7 +72,9 @@ class Exporter:
     # From the threads of requests
 
     def _encode(self, accept: str) -> tuple[bytes, str]:
-        self._look()
+        if not self._look():
+            msg = "the loop did not answer in time, so the figures would be old"
+            raise TimeoutError(msg)
         return of_book(self._book)(accept)
 
     def _alive(self) -> str:
@@ -83,10 +86,18 @@ class Exporter:
         return "" if answered.wait(_PATIENCE) else "the loop does not answer"
 
     def _ready(self) -> str:
-        self._look()
+        if not self._look():
+            return "the loop does not answer"
         succeeded = ("collector_success", (), 1.0) in self._collecting.readings()
         return "" if succeeded else "the broker does not answer"
 
-    def _look(self) -> None:
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._collecting.look(), self._loop).result(_PATIENCE)
+    def _look(self) -> bool:
+        """Has the broker looked at; returns whether that was done in time."""
+        if self._loop is None or self._loop.is_closed():
+            return False
+        look = asyncio.run_coroutine_threadsafe(self._collecting.look(), self._loop)
+        try:
+            look.result(_PATIENCE)
+        except (TimeoutError, concurrent.futures.CancelledError):
+            return False
+        return True

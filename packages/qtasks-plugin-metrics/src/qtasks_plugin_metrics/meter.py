@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,12 +11,14 @@ from qtasks.schemas import Cancel, Fail, Release, Retry, Success
 from qtasks_plugin_metrics.cells import Exemplar
 from qtasks_plugin_metrics.declarations import BY_NAME, Metric
 from qtasks_plugin_metrics.gauges import broker_kind
-from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords, Words
 from qtasks_plugin_metrics.ledger import Ledger
 from qtasks_plugin_metrics.shared import error_name
+from qtasks_plugin_metrics.task_cells import Busy, TaskCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from qtasks.schemas import Delivery, Finished, Held
     from qtasks_plugin_metrics.gauges import Reading
@@ -24,41 +27,6 @@ __all__ = ["Meter"]
 
 #: Tasks whose series are there from the start; those of others come with their first run.
 _PREPARED: Final = 100
-
-
-class _Busy:
-    """How long tasks of one pool have been running.
-
-    Attributes:
-        ended: seconds of the runs that are over.
-        cell: where all of it is counted, those that still run included.
-    """
-
-    __slots__ = ("cell", "ended")
-
-    def __init__(self, ledger: Ledger, pool: str) -> None:
-        self.ended = 0.0
-        self.cell = ledger.counter("worker_busy_seconds", pool)
-
-
-class _TaskCells:
-    """The cells of one task in one queue that nearly every run needs, looked up once."""
-
-    __slots__ = ("attempts", "busy", "duration", "end_to_end", "finished", "queue", "task", "wait")
-
-    def __init__(self, ledger: Ledger, queue: str, task: str, busy: _Busy) -> None:
-        self.queue, self.task = queue, task
-        self.attempts = ledger.counter("attempts", queue, task, "success")
-        self.finished = ledger.counter("tasks_finished", queue, task, "success")
-        self.duration = ledger.histogram("task_duration_seconds", queue, task, "success")
-        self.wait = ledger.histogram("task_wait_seconds", queue)
-        self.end_to_end = ledger.histogram("task_end_to_end_seconds", queue)
-        self.busy = busy
-        # They are there before they are needed: an increase of what was not there is none.
-        for outcome in ("retry", "fail"):
-            ledger.counter("attempts", queue, task, outcome)
-        ledger.counter("tasks_finished", queue, task, "fail")
-        ledger.counter("dead_letters", queue, task, "exhausted")
 
 
 class Meter:
@@ -80,11 +48,13 @@ class Meter:
         self._tasks = worker.app.tasks
         self._now = worker.app.clock.time
         self._broker = broker_kind(worker)
-        self._cells: dict[tuple[str, str], _TaskCells] = {}
-        self._busy: dict[str, _Busy] = {}
-        self._errors, self._reasons = Words(), Words()
+        self._cells: dict[tuple[str, str], TaskCells] = {}
+        self._busy: dict[str, Busy] = {}
+        self._errors, self._reasons = ErrorWords(), Words()
         self._skew = 0.0  # how far the worker's clock is ahead of the broker's, in seconds
         self._away = False
+        # Whoever takes from one queue need not look from which: with each batch for all of it.
+        self._only = frozenset(worker.queues) if len(worker.queues) == 1 else frozenset()
         self._calls = self.ledger.histogram("broker_op_duration_seconds", self._broker, "exchange")
         self.lag = self.ledger.histogram("event_loop_lag_seconds")
         self._prepare()
@@ -112,25 +82,33 @@ class Meter:
             refused: ids of those whose outcomes the broker refused.
             traces: the traces they are from, by id.
         """
-        known, skew = self._cells, self._skew
-        for run in runs:  # written out, because every task comes here
-            delivery, outcome = run.delivery, run.settlement.outcome
-            message = delivery.message
-            cells = known.get((message.queue, message.task))
-            if cells is None:
-                cells = self._open(message.queue, message.task)
-            started, ended = run.started - skew, run.ended - skew
-            seconds = ended - started
-            cells.busy.ended += seconds
-            cells.wait.observe(started - delivery.due_at)
-            if type(outcome) is Success and not refused and not traces:
-                cells.attempts.value += 1
-                cells.finished.value += 1
-                cells.duration.observe(seconds)
-                cells.end_to_end.observe(ended - delivery.enqueued_at)
-            else:
-                trace = traces.get(delivery.id)
-                self._ended(cells, run, trace, fenced=delivery.id in refused)
+        if refused or traces:
+            special = runs
+        else:
+            special = [run for run in runs if type(run.settlement.outcome) is not Success]
+            if special:
+                runs = [run for run in runs if type(run.settlement.outcome) is Success]
+            if runs:
+                self._succeeded(runs)
+        for run in special:
+            cells = self._cells_of(run.delivery.message.queue, run.delivery.message.task)
+            cells.busy.ended += max(0.0, run.ended - run.started)
+            cells.wait.observe(run.started - self._skew - run.delivery.due_at)
+            fenced = run.delivery.id in refused
+            self._ended(cells, run, traces.get(run.delivery.id), fenced=fenced)
+
+    def _succeeded(self, runs: Sequence[Finished]) -> None:
+        """Counts runs that returned; nearly every run comes here, so no step is taken for each."""
+        queues = self._only or {run.delivery.message.queue for run in runs}
+        tasks = {run.delivery.message.task for run in runs}
+        if len(queues) == len(tasks) == 1:
+            self._cells_of(*queues, *tasks).succeeded(runs, self._skew)
+            return
+        groups: defaultdict[tuple[str, str], list[Finished]] = defaultdict(list)
+        for run in runs:
+            groups[run.delivery.message.queue, run.delivery.message.task].append(run)
+        for (queue, task), group in groups.items():
+            self._cells_of(queue, task).succeeded(group, self._skew)
 
     def count_running(self, running: Mapping[str, float]) -> None:
         """Counts runs that are not over yet, so that long ones are no surprise when they are.
@@ -155,23 +133,27 @@ class Meter:
                     cell = self.ledger.counter(name, label)
                     cell.value = max(cell.value, value)
 
-    def _busy_of(self, pool: str) -> _Busy:
+    def _busy_of(self, pool: str) -> Busy:
         busy = self._busy.get(pool)
         if busy is None:
-            busy = self._busy[pool] = _Busy(self.ledger, pool)
+            busy = self._busy[pool] = Busy(self.ledger, pool)
         return busy
 
-    def _open(self, queue: str, task: str) -> _TaskCells:
+    def _cells_of(self, queue: str, task: str) -> TaskCells:
         """Returns the cells of a task; all that nobody has registered share theirs."""
+        cells = self._cells.get((queue, task))
+        return self._open(queue, task) if cells is None else cells
+
+    def _open(self, queue: str, task: str) -> TaskCells:
         known = self._tasks.get(task)
         name, pool = (UNKNOWN, "loop") if known is None else (task, known.pool)
         key = (queue, name)
         cells = self._cells.get(key)
         if cells is None:
-            cells = self._cells[key] = _TaskCells(self.ledger, queue, name, self._busy_of(pool))
+            cells = self._cells[key] = TaskCells(self.ledger, queue, name, self._busy_of(pool))
         return cells
 
-    def _ended(self, cells: _TaskCells, run: Finished, trace: str | None, *, fenced: bool) -> None:
+    def _ended(self, cells: TaskCells, run: Finished, trace: str | None, *, fenced: bool) -> None:
         """Counts a run of which there is more to say than that it returned."""
         queue, task, counter = cells.queue, cells.task, self.ledger.counter
         outcome = run.settlement.outcome
@@ -197,22 +179,13 @@ class Meter:
         elif not isinstance(outcome, Release):
             self._over(cells, run, outcome)
 
-    def _over(self, cells: _TaskCells, run: Finished, outcome: Any) -> None:
+    def _over(self, cells: TaskCells, run: Finished, outcome: Any) -> None:
         """Counts a task that is over."""
         queue, task = cells.queue, cells.task
         self.ledger.counter("tasks_finished", queue, task, _last_word(outcome)).inc()
         cells.end_to_end.observe(run.ended - self._skew - run.delivery.enqueued_at)
         if isinstance(outcome, Fail):
             self.ledger.counter("dead_letters", queue, task, self._reasons(outcome.reason)).inc()
-
-    def convicted(self, reason: str) -> None:
-        """Counts a dead letter of which nobody here has seen a run.
-
-        Args:
-            reason: why it is dead.
-        """
-        self.ledger.counter("tasks_finished", UNKNOWN, UNKNOWN, "fail").inc()
-        self.ledger.counter("dead_letters", UNKNOWN, UNKNOWN, self._reasons(reason)).inc()
 
     # Calls to the broker
 
@@ -238,14 +211,17 @@ class Meter:
         if not deliveries:
             return
         self._skew = self._now() - deliveries[-1].claimed_at
-        counts: dict[tuple[str, bool], int] = {}
-        for delivery in deliveries:
-            key = delivery.message.queue, delivery.deliveries > 1
-            counts[key] = counts.get(key, 0) + 1
+        queues = self._only or {delivery.message.queue for delivery in deliveries}
+        counts = _by_queue(deliveries, queues)
+        again = [delivery for delivery in deliveries if delivery.deliveries > 1 or delivery.lost]
+        for queue, count in _by_queue(again, queues).items():
+            counts[queue] -= count
+            self.ledger.counter("deliveries", queue, "yes").inc(count)
+        for queue, count in counts.items():
+            self.ledger.counter("deliveries", queue, "no").inc(count)
+        for delivery in again:
             if delivery.lost:
                 self.ledger.counter("leases_expired", delivery.message.queue).inc()
-        for (queue, again), count in counts.items():
-            self.ledger.counter("deliveries", queue, "yes" if again else "no").inc(count)
 
     def kept(self, held: Sequence[Held], lost: Sequence[str]) -> None:
         """Counts leases that were to be renewed.
@@ -258,6 +234,13 @@ class Meter:
         for one in held:
             result = "lost" if one.id in gone else "renewed"
             self.ledger.counter("lease_renewals", one.queue, result).inc()
+
+
+def _by_queue(deliveries: Sequence[Delivery], queues: AbstractSet[str]) -> dict[str, int]:
+    """Counts deliveries by their queue; most batches are from one."""
+    if len(queues) == 1:
+        return dict.fromkeys(queues, len(deliveries))
+    return Counter([delivery.message.queue for delivery in deliveries])
 
 
 def _short(error_type: str) -> str:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtasks.exc import ConfigError
 from qtasks_plugin_metrics.declarations import METRICS, PREFIX, Kind
-from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords
 from qtasks_plugin_metrics.shared import KnownQueues, error_name
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class FileTally:
             for metric in METRICS
             if metric.source == "producer"
         }
-        self._errors = Words()
+        self._errors = ErrorWords()
         self._queues = KnownQueues()
         self._lock = threading.Lock()
 

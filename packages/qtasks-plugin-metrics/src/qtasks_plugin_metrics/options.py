@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import os
 from typing import Any, Final, Literal
 
 import msgspec
@@ -66,8 +66,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             _refuse("certificate", "", "the certificate that key= belongs to")
         for name in ("certificate", "key"):
             path = getattr(self, name)
-            if path and not Path(path).is_file():
-                _refuse(name, path, "the path of a file that exists")
+            # Path.is_file() would raise in a folder that may not be searched.
+            if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):  # noqa: PTH113 - see above
+                _refuse(name, path, "the path of a file that exists and may be read")
         if self.push_gateway and not self.push_job:
             _refuse("push_job", self.push_job, "a word")
         _check_buckets(self.run_buckets)

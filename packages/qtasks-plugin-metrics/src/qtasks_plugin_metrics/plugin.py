@@ -15,8 +15,10 @@ from qtasks.plugins import Plugin, hookimpl, on
 from qtasks.schemas import CommandOption, Finding
 from qtasks_plugin_metrics import options as declared_options
 from qtasks_plugin_metrics import probing
+from qtasks_plugin_metrics.advice import warn_of_mode, who_can_read
 from qtasks_plugin_metrics.book import Book
 from qtasks_plugin_metrics.children import Children, Reporter
+from qtasks_plugin_metrics.convicted import count_convicted
 from qtasks_plugin_metrics.crew import Crew
 from qtasks_plugin_metrics.declarations import declared
 from qtasks_plugin_metrics.multiproc import FileTally, make_registry
@@ -28,7 +30,7 @@ from qtasks_plugin_metrics.tracing import is_tracing, trace_id
 from qtasks_plugin_metrics.writing import of_book, of_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Collection, Iterable, Sequence
 
     from qtasks.schemas import Delivery, Finished, Held, Message, TaskDefinition
     from qtasks_plugin_metrics.messages import Probe
@@ -171,15 +173,7 @@ class MetricsPlugin(Plugin):
         Args:
             app: the app.
         """
-        set_up = self.settings
-        if set_up.port is None:
-            return []
-        local = set_up.host in {"127.0.0.1", "::1", "localhost"}
-        if local or (set_up.token and set_up.certificate):
-            return [Finding("ok", "address", f"Workers serve them on {set_up.host}:{set_up.port}.")]
-        text = f"Who reaches {set_up.host}:{set_up.port} can read them."
-        fix = "Set token, certificate and key, or keep strangers away from that address."
-        return [Finding("warning", "address", text, fix)]
+        return who_can_read(self.settings)
 
     # What it listens to
 
@@ -222,16 +216,20 @@ class MetricsPlugin(Plugin):
         self.state(task_executor.task_broker).trace_id = trace_id()
 
     @on("worker_dead_letter")
-    def convicted(self, worker: Any, reason: str, task_broker: Delivery | None) -> None:
+    def convicted(
+        self, worker: Any, uuid: str, reason: str, task_broker: Delivery | None
+    ) -> Awaitable[None] | None:
         """Counts a dead letter of which nobody here has seen a run.
 
         Args:
-            worker: the worker that found it.
+            worker: the worker that found it, or what a supervisor has left of one.
+            uuid: the task's id.
             reason: why it is dead.
             task_broker: the delivery, if there was a run; that is counted with its outcome.
         """
-        if task_broker is None and self._ready and (meter := self._crew.meters.get(worker)):
-            meter.convicted(reason)
+        if task_broker is not None or not self._ready:
+            return None
+        return count_convicted(self._shared, worker, uuid, reason)
 
     @on("worker_exchanged")
     def exchanged(
@@ -302,7 +300,10 @@ class MetricsPlugin(Plugin):
         Args:
             starter: the worker, or the supervisor.
         """
-        if not self.is_used or self.settings.mode == "multiproc":
+        if not self.is_used:
+            return
+        if self.settings.mode == "multiproc":
+            warn_of_mode(self.settings, starter)
             return
         self._get_ready()
         self._starters.add(starter)

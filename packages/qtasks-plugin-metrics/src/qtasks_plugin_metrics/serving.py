@@ -1,18 +1,19 @@
-"""The little HTTP server: ``/metrics``, ``/healthz`` and ``/readyz``, in threads of their own."""
+"""The little HTTP server, in threads of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import gzip
-import hmac
 import logging
 import os
 import socket
 import ssl
 import threading
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
+
+from qtasks_plugin_metrics.answering import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +24,11 @@ __all__ = ["MetricsServer", "ServingError"]
 
 log = logging.getLogger("qtasks_plugin_metrics")
 
-#: Seconds that a client gets to say what it wants.
+#: Seconds that a client gets for each step, and for all of what it wants.
 _PATIENCE: Final = 10.0
-#: Below so many bytes compressing is not worth it.
-_SMALL: Final = 512
-#: How much is compressed: scrapes are frequent, and their texts repeat themselves.
-_LEVEL: Final = 1
-_PLAIN: Final = "text/plain; charset=utf-8"
+_WHOLE_PATIENCE: Final = 30.0
+#: How many clients are answered at once.
+_MOST: Final = 100
 
 
 class ServingError(Exception):
@@ -58,7 +57,7 @@ class MetricsServer:
     ) -> None:
         handler = type(
             "Handler",
-            (_Handler,),
+            (Handler,),
             {
                 "token": options.token,
                 "encode": staticmethod(encode),
@@ -102,8 +101,34 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # five, as its base has it, make scrapers of a storm wait for seconds
     allow_reuse_address = os.name != "nt"  # there it would let two listen on one port
     context: ssl.SSLContext | None = None
+
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
+        self._open: dict[Any, float] = {}
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answers in a thread; who comes when too many wait is sent away."""
+        if len(self._open) >= _MOST:
+            super().shutdown_request(request)
+            return
+        self._open[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Ends a connection."""
+        self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Ends what goes on for too long, a byte now and a byte then; now and then."""
+        latest = time.monotonic() - _WHOLE_PATIENCE
+        for request, since in self._open.copy().items():
+            if since < latest:
+                with contextlib.suppress(OSError):  # it has just ended
+                    request.shutdown(socket.SHUT_RDWR)
 
     def get_request(self) -> tuple[Any, Any]:
         """Takes a connection; hands shake in the thread of the request."""
@@ -118,67 +143,6 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as its base has it
         """Notes that a client went away or spoke no HTTP; that is nobody's fault here."""
         log.debug("A request from %s failed", client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
-
-    server_version = "qtasks"
-    sys_version = ""
-    token: str
-    encode: Callable[[str], tuple[bytes, str]]
-    alive: Callable[[], str]
-    ready: Callable[[], str]
-
-    def do_GET(self) -> None:
-        """Answers."""
-        path = self.path.partition("?")[0]
-        if path == "/metrics":
-            self._metrics()
-        elif path in {"/healthz", "/readyz"}:
-            trouble = self.alive() if path == "/healthz" else self.ready()
-            status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-            self._answer(status, f"{trouble or 'ok'}\n".encode(), _PLAIN)
-        else:
-            text = b"There are /metrics, /healthz and /readyz.\n"
-            self._answer(HTTPStatus.NOT_FOUND, text, _PLAIN)
-
-    do_HEAD = do_GET  # noqa: N815 - likewise
-
-    def _metrics(self) -> None:
-        if self.token and not self._is_allowed():
-            header = ("WWW-Authenticate", "Bearer")
-            self._answer(HTTPStatus.UNAUTHORIZED, b"A token is needed.\n", _PLAIN, header)
-            return
-        try:
-            body, kind = self.encode(self.headers.get("Accept", ""))
-        except Exception:
-            log.exception("The metrics could not be written")
-            text = b"The metrics could not be written; the log says why.\n"
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, text, _PLAIN)
-            return
-        self._answer(HTTPStatus.OK, body, kind)
-
-    def _is_allowed(self) -> bool:
-        scheme, _, given = self.headers.get("Authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode(), self.token.encode())
-        return scheme.lower() == "bearer" and same
-
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str, *more: tuple[str, str]) -> None:
-        self.send_response(status)
-        if len(body) >= _SMALL and "gzip" in self.headers.get("Accept-Encoding", ""):
-            body = gzip.compress(body, _LEVEL)
-            self.send_header("Content-Encoding", "gzip")
-        for name, value in (("Content-Type", kind), ("Cache-Control", "no-store"), *more):
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
-        """Keeps requests out of the log of a worker."""
-        log.debug(format, *args)
 
 
 def _listen(options: Options, handler: Any) -> _Server:
@@ -203,9 +167,25 @@ def _listen(options: Options, handler: Any) -> _Server:
 def _context(options: Options) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(options.certificate, options.key or None)
+        context.load_cert_chain(options.certificate, options.key or None, _no_pass_phrase)
+    except _PassPhraseError:
+        file = f"key={options.key!r}" if options.key else f"certificate={options.certificate!r}"
+        msg = (
+            f"metrics cannot be served with {file}: the key asks for a pass phrase, and nobody is"
+            " there to type it; give a key without one, which openssl pkey -in KEY -out NEW writes"
+        )
+        raise ServingError(msg) from None
     except (OSError, ssl.SSLError) as error:
         files = f"certificate={options.certificate!r}, key={options.key!r}"
         msg = f"metrics cannot be served with {files}: {error}; give a PEM file of each"
         raise ServingError(msg) from None
     return context
+
+
+class _PassPhraseError(Exception):
+    """A key is encrypted."""
+
+
+def _no_pass_phrase() -> str:
+    """Is asked for the pass phrase of a key; without it OpenSSL would ask the terminal."""
+    raise _PassPhraseError

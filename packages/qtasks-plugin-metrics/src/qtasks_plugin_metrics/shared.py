@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from qtasks_plugin_metrics.guard import UNKNOWN, Words
+from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords, Words
 from qtasks_plugin_metrics.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from qtasks.schemas import Message
+    from qtasks.schemas import Message, Record
     from qtasks_plugin_metrics.cells import HistogramCell
 
 __all__ = ["KnownQueues", "SharedLedger", "error_name"]
@@ -64,7 +64,7 @@ class SharedLedger:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self._lock = threading.Lock()
-        self._errors, self._plugins, self._hooks = Words(), Words(), Words()
+        self._errors, self._plugins, self._hooks = ErrorWords(), Words(), Words()
         self._reasons = Words()
         self._queues = KnownQueues()
         self._adding: dict[tuple[str, str], _AddingCells] = {}
@@ -88,6 +88,22 @@ class SharedLedger:
         """Counts a worker process that ended."""
         self.count("worker_child_exits", self._reasons(reason))
 
+    def convicted(self, app: Any, record: Record | None, reason: str) -> None:
+        """Counts a task that is a dead letter without a run.
+
+        Args:
+            app: the app.
+            record: its record, or None if that cannot be had.
+            reason: why it is dead.
+        """
+        queue = task = UNKNOWN
+        if record is not None:
+            # A worker looks after all queues of its broker, those of other apps among them.
+            queue = record.queue if record.queue in self._queues(app) else UNKNOWN
+            task = record.task if record.task in app.tasks else UNKNOWN
+        self.count("tasks_finished", queue, task, "fail")
+        self.count("dead_letters", queue, task, self._reasons(reason))
+
     def published(self, app: Any, messages: Sequence[Message], seconds: float) -> None:
         """Counts messages that the broker has acknowledged.
 
@@ -96,14 +112,20 @@ class SharedLedger:
             messages: what was added.
             seconds: how long it took.
         """
-        durations: set[HistogramCell] = set()
         with self._lock:
-            for message in messages:
-                cells = self._adding.get((message.queue, message.task))
-                if cells is None:
-                    cells = self._open(app, message.queue, message.task)
+            if len(messages) == 1:  # as most calls are
+                (message,) = messages
+                key = message.queue, message.task
+                cells = self._adding.get(key) or self._open(app, *key)
                 cells.enqueued.value += 1
                 cells.size.observe(len(message.payload))
+                cells.duration.observe(seconds)
+                return
+            durations: set[HistogramCell] = set()
+            for (queue, task), sizes in _sizes(messages).items():
+                cells = self._adding.get((queue, task)) or self._open(app, queue, task)
+                cells.enqueued.value += len(sizes)
+                cells.size.observe_all(sizes)
                 durations.add(cells.duration)
             for duration in durations:
                 duration.observe(seconds)
@@ -130,3 +152,15 @@ class SharedLedger:
             for queue, count in Counter(message.queue for message in messages).items():
                 known = queue if queue in queues else UNKNOWN
                 self.ledger.counter("enqueue_errors", known, kind).inc(count)
+
+
+def _sizes(messages: Sequence[Message]) -> Mapping[tuple[str, str], list[float]]:
+    """Returns the sizes of messages in bytes, by queue and task; most calls add one task's."""
+    queues = {message.queue for message in messages}
+    tasks = {message.task for message in messages}
+    if len(queues) == len(tasks) == 1:
+        return {(queues.pop(), tasks.pop()): [len(message.payload) for message in messages]}
+    sizes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for message in messages:
+        sizes[message.queue, message.task].append(len(message.payload))
+    return sizes

@@ -216,6 +216,13 @@ class Discovery:
         unused = [report for report in self._reports if report.state != "active"]
         return [*used, *self._left_out, *unused]
 
+    def warn_of_unused(self) -> None:
+        """Logs which installed plugins cannot be used, and why."""
+        self.look()
+        for each in self._attempts or ():
+            if each.report.state in ("refused", "failed"):
+                _log(each.report)
+
     def wants(self, plugin: BasePlugin, name: str) -> bool:
         """Tells whether a plugin that is added by hand is to be used.
 

@@ -124,9 +124,15 @@ def read_options(
     try:
         made = declared(**values)
     except (TypeError, ValueError) as error:  # from __post_init__
-        msg = f"options of plugin {plugin}: {safe_text(error)}"
+        msg = f"options of plugin {plugin}{_places(given)}: {safe_text(error)}"
         raise ConfigError(msg) from None
     return made
+
+
+def _places(given: Mapping[str, tuple[Any, Source]]) -> str:
+    """Returns where options stand, of which nobody says which one is wrong."""
+    places = dict.fromkeys(source.where for _, source in given.values())
+    return f" (from {', '.join(places)})" if places else ""
 
 
 def retyped(plugin: str, options: msgspec.Struct, typed: Mapping[str, str]) -> msgspec.Struct:

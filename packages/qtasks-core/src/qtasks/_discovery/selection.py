@@ -112,7 +112,9 @@ class Selection:
             off = dict.fromkeys(self._disabled[0], _where("disable_plugins", self._disabled[1]))
         off |= {name: f"-p no:{name}" for name in self._switches.off}
         return {
-            name: Unwanted(f"{where} switches it off, and there is no such plugin", _known(name, there))
+            name: Unwanted(
+                f"{where} switches it off, and there is no such plugin", _known(name, there)
+            )
             for name, where in off.items()
             if not there & _both([name])
         }

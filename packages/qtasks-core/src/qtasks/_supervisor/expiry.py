@@ -91,11 +91,14 @@ class Expiry:
         self, worker: str, number: int, show: Callable[[list[Record]], None] | None
     ) -> None:
         backoff = Backoff(*_PAUSES)
+        known: set[str] = set()
         while True:
             try:
                 await self._connection.open(self)
                 if show is not None:
                     show(await self._held_by(worker))
+                # What a keeper has found while the worker lived was told there.
+                known.update(await self._convicted(worker))
                 count = await self._connection.broker.expire(worker)
                 await self._connection.broker.report(_nobody(worker), 0.0)
             except ServerError as error:
@@ -109,7 +112,7 @@ class Expiry:
                 break
         if count:
             log.info("[%d] Took back %d of its tasks", number, count)
-            await self._tell_convicted(worker)
+            await self._tell_convicted(worker, known)
         task = asyncio.get_running_loop().create_task(self._expire_again(worker))
         self._second.add(task)
         task.add_done_callback(self._second.discard)
@@ -123,18 +126,20 @@ class Expiry:
             return [record for record in found if record is not None]
         return []
 
-    async def _tell_convicted(self, worker: str) -> None:
-        """Looks which of them are set aside instead of waiting again."""
-        if self._tell is None:
-            return
-        query = RecordQuery(dead=True, reason="worker_lost", limit=_MANY)
-        with contextlib.suppress(
-            ServerError
-        ):  # they are told of nowhere, and are there all the same
-            found = (await self._connection.storage.list(query)).records
-            ids = [record.id for record in found if record.worker == worker]
-            if ids:
+    async def _tell_convicted(self, worker: str, known: set[str]) -> None:
+        """Tells which of them are set aside instead of waiting again."""
+        with contextlib.suppress(ServerError):  # they are told of nowhere, and are there anyway
+            ids = [each for each in await self._convicted(worker) if each not in known]
+            if ids and self._tell is not None:
                 self._tell(worker, ids)
+
+    async def _convicted(self, worker: str) -> list[str]:
+        """Returns the dead letters that a worker has left; none if nobody wants to know."""
+        if self._tell is None:
+            return []
+        query = RecordQuery(dead=True, reason="worker_lost", limit=_MANY)
+        found = (await self._connection.storage.list(query)).records
+        return [record.id for record in found if record.worker == worker]
 
     async def _expire_again(self, worker: str) -> None:
         await asyncio.sleep(_AGAIN)

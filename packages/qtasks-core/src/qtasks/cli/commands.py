@@ -13,7 +13,7 @@ from qtasks.cli.cancel import cancel
 from qtasks.cli.config import config
 from qtasks.cli.dead import dead
 from qtasks.cli.doctor import doctor
-from qtasks.cli.extensions import installed_commands, plugin_command
+from qtasks.cli.extensions import installed_commands, plugin_command, warn_of_unused
 from qtasks.cli.grammar import SWITCH_HELP, Command, Group, switch_plugins
 from qtasks.cli.inspect import inspect
 from qtasks.cli.invocation import Invocation
@@ -62,6 +62,8 @@ class Commands(Group):
         found = super().get_command(ctx, cmd_name)
         if found is None and not cmd_name.startswith("-"):
             found = plugin_command(ctx, cmd_name, self.commands)
+            if found is None:
+                warn_of_unused()
         return found
 
     def list_commands(self, ctx: Any) -> list[str]:

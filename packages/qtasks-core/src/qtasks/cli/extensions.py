@@ -21,6 +21,7 @@ __all__ = [
     "installed_commands",
     "options_of_plugins",
     "plugin_command",
+    "warn_of_unused",
 ]
 
 log = logging.getLogger("qtasks.plugins")
@@ -103,6 +104,11 @@ def options_of_plugins(command: str, taken: Iterable[str]) -> list[Any]:
         flags.add(option.flag)
         params.append(_param(plugin, option))
     return params
+
+
+def warn_of_unused() -> None:
+    """Logs which installed plugins cannot be used, as they might have what nobody knows."""
+    Discovery(TriggerRegistry()).warn_of_unused()
 
 
 def declared_options(discovery: Discovery) -> list[tuple[str, CommandOption]]:

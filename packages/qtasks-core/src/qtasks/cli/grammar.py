@@ -81,12 +81,22 @@ class Command(_Grammar, TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Reads the arguments."""
+        from qtasks.cli.extensions import warn_of_unused
+
         try:
             return super().parse_args(ctx, [*args])
         except Exception as error:
-            if not getattr(error, "option_name", "").startswith("--") or not self._extend(ctx):
+            if not getattr(error, "option_name", "").startswith("--"):
                 raise
-        return super().parse_args(ctx, args)
+            if not self._extend(ctx):
+                warn_of_unused()
+                raise
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if getattr(error, "option_name", "").startswith("--"):
+                warn_of_unused()
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> Any:
         """Writes the help."""

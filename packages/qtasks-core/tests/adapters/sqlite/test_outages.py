@@ -94,6 +94,38 @@ async def test_a_file_that_goes_away_ends_the_worker_loudly(
         await work.long.add_task()
 
 
+@pytest.mark.parametrize("what", ["was deleted", "was replaced by another file"])
+async def test_who_only_looks_at_a_file_that_went_away_is_told(
+    work: Work, path: Path, what: str
+) -> None:
+    """What is open would show the old figures for ever."""
+    handle = await work.long.add_task()
+    assert (await work.app.stats())[0].ready == 1
+    go_away(path, replaced="replaced" in what)
+
+    for look in (work.app.stats, handle.refresh, lambda: handle.result(timeout=0)):
+        with pytest.raises(ServerError, match=f"{path} {what} while it was in use: stop all"):
+            await look()
+
+
+@pytest.mark.parametrize("what", ["was deleted", "was replaced by another file"])
+async def test_an_idle_worker_notices_too(
+    work: Work, path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for work again now and then, as nobody wakes it any more."""
+    monkeypatch.setattr("qtasks._worker.pump._READY_WAIT", 0.05)
+    running = asyncio.create_task(work.app.worker().run())
+    handle = await work.long.add_task()
+    work.gate.set()
+    await handle.result(timeout=PATIENCE)
+
+    go_away(path, replaced="replaced" in what)
+
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(ServerError, match=what):
+            await running
+
+
 def go_away(path: Path, *, replaced: bool) -> None:
     """Deletes a file, and puts another one at its place if that is asked for."""
     path.unlink()

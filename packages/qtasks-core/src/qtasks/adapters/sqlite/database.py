@@ -262,6 +262,7 @@ class Database:
     def _look_once(self, slot: Slot, job: Read[T]) -> T:
         with slot.lock, faults.translated(self.path):
             conn = self._connection(slot)
+            self._check_file()  # what is open would answer from the old one for ever
 
             def attempt() -> T:
                 if conn.in_transaction:
