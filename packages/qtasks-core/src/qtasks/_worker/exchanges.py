@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtasks._worker.outages import still_ours
 from qtasks.schemas import Claim, Exchange, Finished, Settlement
@@ -11,9 +13,43 @@ from qtasks.schemas import Claim, Exchange, Finished, Settlement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtasks._config import QueueConfig
     from qtasks.contracts.broker import BaseBroker
 
-__all__ = ["Exchanges"]
+__all__ = ["Exchanges", "Overlap"]
+
+
+#: The least outcomes for which a second call goes out while the first is under way.
+_LEAST: Final = 16
+
+
+class Overlap:
+    """Says when a second call is worth it.
+
+    Args:
+        config: the settings.
+        allowed: whether the broker allows two calls at once.
+
+    Attributes:
+        much: so many outcomes are worth one; an adjusted setting changes it.
+        enough: set when so many wait, or the second call has been answered.
+    """
+
+    def __init__(self, config: QueueConfig, *, allowed: bool) -> None:
+        self._config = config
+        self._allowed = allowed
+        self.enough = asyncio.Event()
+        self.adjust()
+
+    def adjust(self) -> None:
+        """Goes by the settings as they are now."""
+        room = self._config.max_tasks_process + self._config.prefetched
+        self.much = max(_LEAST, room // 4) if self._allowed else sys.maxsize
+
+    async def next(self) -> None:
+        """Waits until it may be time."""
+        await self.enough.wait()
+        self.enough.clear()
 
 
 class Exchanges:

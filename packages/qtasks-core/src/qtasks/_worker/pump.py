@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from qtasks._core.decisions.outcomes import releases
 from qtasks._worker.deadlines import Deadlines
-from qtasks._worker.exchanges import Exchanges
+from qtasks._worker.exchanges import Exchanges, Overlap
 from qtasks._worker.outages import Outages
 from qtasks._worker.watcher import Watcher
 from qtasks.exc import ServerError
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from qtasks.contracts.broker import BaseBroker
 
 __all__ = ["Pump"]
-
-#: The least outcomes for which a second call goes out while the first is under way.
-_LEAST_BESIDE: Final = 16
 
 
 class Pump:
@@ -79,7 +75,7 @@ class Pump:
         self._outbox: deque[Finished | Settlement] = deque()
         self._held: dict[str, Delivery] = {}
         self._running = 0
-        self._enough, self._much = asyncio.Event(), self._share()
+        self._overlap = Overlap(config, allowed=broker.capabilities.overlap)
         self._hurry, self._wake = asyncio.Event(), asyncio.Event()
         self._look = True
         self._draining = False
@@ -138,8 +134,8 @@ class Pump:
                 self._hurry.set()
         self._deadlines.fill()
         self._wake.set()
-        if len(self._outbox) >= self._much:
-            self._enough.set()
+        if len(self._outbox) >= self._overlap.much:
+            self._overlap.enough.set()
 
     def settle(self, finished: Finished) -> None:
         """Takes a delivery that was withdrawn and ends without a run."""
@@ -174,7 +170,7 @@ class Pump:
 
     def adjust(self) -> None:
         """Starts and claims as much as the settings allow by now."""
-        self._much = self._share()
+        self._overlap.adjust()
         self._deadlines.fill()
         self.wake()
 
@@ -199,14 +195,16 @@ class Pump:
         try:
             while not self._over:
                 self._wake.clear()
-                if self._exchanges.under_way and len(self._outbox) < self._much:
-                    await self._next_enough()
+                if self._exchanges.under_way and len(self._outbox) < self._overlap.much:
+                    await self._overlap.next()
                     continue
                 if self._waiting_solo() and await self._tend_solo():
                     continue
                 want = self._want()
                 if self._outbox or (want and self._look):
-                    await self._exchange(want)
+                    # Whoever waits for a single outcome waits for no claim that finds nothing: the
+                    # watcher would have been told.
+                    await self._exchange(want if self._look or len(self._outbox) > 1 else 0)
                 else:
                     self._watch()
                     if self.idle:
@@ -225,29 +223,18 @@ class Pump:
 
     async def _exchange_beside(self) -> None:
         """Makes the second of two calls."""
-        calls, failed = self._exchanges, 0
+        calls, much, failed = self._exchanges, self._overlap, 0
         while True:
-            await self._next_enough()
+            await much.next()
             # After a failure the first call says first whether the broker is there.
-            if calls.under_way == 1 and calls.made != failed and len(self._outbox) >= self._much:
+            if calls.under_way == 1 and calls.made != failed and len(self._outbox) >= much.much:
                 try:
                     await self._exchange(self._want(), beside=True)
                 except ServerError:
                     failed = calls.made
                 self._look = True
                 self._wake.set()
-                self._enough.set()
-
-    async def _next_enough(self) -> None:
-        """Waits until a second call is worth it, or has been answered."""
-        await self._enough.wait()
-        self._enough.clear()
-
-    def _share(self) -> int:
-        """Returns how many outcomes are worth a second call."""
-        if not self._broker.capabilities.overlap:
-            return sys.maxsize
-        return max(_LEAST_BESIDE, (self._config.max_tasks_process + self._config.prefetched) // 4)
+                much.enough.set()
 
     def _want(self) -> int:
         if self._draining or self._solo is not None:

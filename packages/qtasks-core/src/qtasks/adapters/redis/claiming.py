@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtasks.adapters.redis.messages import deliveries, ids
 from qtasks.adapters.redis.settlements import Batch, in_steps
@@ -71,7 +71,8 @@ class Claimer:
         try:
             for shard, queues in claims.items():
                 *before, mine = [*in_steps(parts.get(shard, []))] or [[]]
-                if request is None or (asked.limit <= 0 and not mine):
+                if request is None or self._has_enough(shard, request, asked):
+                    refused += (await self._settle(shard, parts.get(shard, []))).refused
                     continue
                 for step in before:
                     refused += (await self._settle(shard, step)).refused
@@ -114,15 +115,13 @@ class Claimer:
         refused: list[str] = []
         for step in in_steps(settlements):
             batch = Batch(step)
-            answer = await self._engine.move(
-                "exchange", shard, batch.rows, self._nothing(), blobs=batch.blobs
-            )
+            answer = await self._engine.move("settle", shard, batch.rows, blobs=batch.blobs)
             refused += ids(answer[0])
         return Exchange(tuple(refused))
 
-    def _nothing(self) -> dict[str, Any]:
-        limits = self._engine.limits()
-        return {"queues": [], "limit": 0, "suspects": 0, "again": [], **limits}
+    def _has_enough(self, shard: str, request: Claim, asked: _Asked) -> bool:
+        """Whether nothing may come from a shard, and nothing has to be given back there."""
+        return asked.limit <= 0 and (shard, request.worker) not in self._unsure
 
     async def _both(
         self,
@@ -148,7 +147,12 @@ class Claimer:
             "again": [*before],
             **self._engine.limits(),
         }
-        answer = await self._engine.move("exchange", shard, batch.rows, claim, blobs=batch.blobs)
+        if settlements:
+            answer = await self._engine.move(
+                "exchange", shard, batch.rows, claim, blobs=batch.blobs
+            )
+        else:
+            answer = await self._engine.move("claim", shard, claim)
         refused, out, now, next_due, passed, _ = answer
         found = deliveries(out, now)
         asked.took(found, passed, inf if next_due < 0 else seconds(next_due))

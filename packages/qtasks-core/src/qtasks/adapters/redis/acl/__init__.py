@@ -26,6 +26,7 @@ ROLES: Final = {
             "append",
             "begin",
             "blame",
+            "claim",
             "clear",
             "counter",
             "dispatched",
@@ -35,7 +36,7 @@ ROLES: Final = {
             "extend",
             "holds",
         ),
-        *("progress", "ready", "report", "state", "stats", "sweep", "workers"),
+        *("progress", "ready", "report", "settle", "state", "stats", "sweep", "workers"),
     ),
     "exporter": _EXPORTER,
 }

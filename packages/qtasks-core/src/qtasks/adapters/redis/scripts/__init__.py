@@ -19,6 +19,7 @@ NAMES = (
     "begin",
     "blame",
     "cancel",
+    "claim",
     "clear",
     "counter",
     "discard",
@@ -41,6 +42,7 @@ NAMES = (
     "records",
     "report",
     "requeue",
+    "settle",
     "state",
     "stats",
     "sweep",
@@ -48,7 +50,13 @@ NAMES = (
 )
 
 #: What some scripts begin with, beside what all of them do.
-_PARTS = {"append": ("streams",), "read": ("streams",)}
+_PARTS = {
+    "append": ("streams",),
+    "claim": ("claiming",),
+    "exchange": ("settling", "claiming"),
+    "read": ("streams",),
+    "settle": ("settling",),
+}
 
 _COMMENT: Final = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _LOCAL: Final = re.compile(r"^(?=local )", re.MULTILINE)
