@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from servers.process import Server
     from servers.proxy import Proxy
 
-EXCHANGE = load("exchange").sha.encode()
+CLAIM = load("claim").sha.encode()
+SETTLE = load("settle").sha.encode()
 ADD = load("add").sha.encode()
 PUBLISH = load("publish").sha.encode()
 
@@ -67,7 +68,7 @@ async def test_the_next_claim_gets_the_same_deliveries(
     times: int, broker: RedisBroker, proxy: Proxy
 ) -> None:
     await broker.publish(messages(5))
-    proxy.lose_reply(EXCHANGE, times=times)
+    proxy.lose_reply(CLAIM, times=times)
     for _ in range(times):
         await lost(broker, claim(2))
     found = await broker.claim(claim(4))
@@ -83,7 +84,7 @@ async def test_what_two_claims_at_once_had_is_not_lost_either(
 ) -> None:
     """They follow each other over one connection, which ends with the first lost reply."""
     await broker.publish(messages(6))
-    proxy.lose_reply(EXCHANGE)
+    proxy.lose_reply(CLAIM)
     await asyncio.gather(lost(broker, claim(2)), lost(broker, claim(3)))
 
     found = await broker.claim(claim(5))
@@ -98,7 +99,7 @@ async def test_what_has_no_room_any_more_is_given_back(
 ) -> None:
     """A worker that has begun to stop, or is full, leaves it to others."""
     await broker.publish(messages(3))
-    proxy.lose_reply(EXCHANGE)
+    proxy.lose_reply(CLAIM)
     await lost(broker, claim(3))
     found = await broker.claim(claim(1))
     assert len(found) == 1
@@ -116,7 +117,7 @@ async def test_nobody_else_gets_what_a_lost_reply_held(
     broker: RedisBroker, proxy: Proxy, server: Server
 ) -> None:
     await broker.publish(messages(1))
-    proxy.lose_reply(EXCHANGE)
+    proxy.lose_reply(CLAIM)
     await lost(broker, claim())
     other = RedisBroker(server.url)
     await other.start()
@@ -128,7 +129,7 @@ async def test_nobody_else_gets_what_a_lost_reply_held(
 
 async def test_a_request_that_never_came_is_no_claim(broker: RedisBroker, proxy: Proxy) -> None:
     await broker.publish(messages(2))
-    proxy.lose_request(EXCHANGE)
+    proxy.lose_request(CLAIM)
     await lost(broker, claim())
     found = await broker.claim(claim())
     assert [(delivery.id, delivery.deliveries) for delivery in found] == [("id-0", 1), ("id-1", 1)]
@@ -142,7 +143,7 @@ async def test_outcomes_may_be_sent_again(broker: RedisBroker, proxy: Proxy) -> 
         Settlement(one.id, one.token, Success(b"1"), receipt=one.receipt),
         Settlement(two.id, two.token, Retry(delay=1000.0), attempts=1, receipt=two.receipt),
     ]
-    proxy.lose_reply(EXCHANGE)
+    proxy.lose_reply(SETTLE)
     with pytest.raises(ServerUnavailableError):
         await broker.settle(settlements)
     assert await broker.settle(settlements) == []

@@ -147,7 +147,7 @@ async def patiently(work: Work, number: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("lost", ["request", "reply"])
-@pytest.mark.parametrize("call", ["exchange", "add", "BLPOP", "extend", "sweep", "report"])
+@pytest.mark.parametrize("call", ["claim", "settle", "add", "BLPOP", "extend", "sweep", "report"])
 async def test_a_connection_may_break_at_any_call(
     call: str,
     lost: str,
@@ -175,7 +175,9 @@ async def test_a_connection_may_break_at_any_call(
     assert sorted(work.runs) == list(range(-1, 20))
 
 
+@pytest.mark.parametrize("call", ["claim", "exchange"])
 async def test_every_reply_to_a_worker_may_be_lost(
+    call: str,
     make_server: Callable[..., Server],
     make_proxy: Callable[..., Proxy],
     make_work: Callable[..., Work],
@@ -184,7 +186,7 @@ async def test_every_reply_to_a_worker_may_be_lost(
     proxy = make_proxy(make_server())
     work = make_work(proxy.url)
     handles = await work.add(*range(100))
-    proxy.lose_reply(load("exchange").sha.encode(), times=5)
+    proxy.lose_reply(load(call).sha.encode(), times=5)
     async with work.app.worker():
         assert await work.ended(handles) == list(range(100))
         assert set(await work.deliveries(handles)) == {(1, 0)}
