@@ -234,13 +234,12 @@ class KafkaBroker(BaseBroker):
 
         A worker that sees nothing looks at its partitions before it believes that.
         """
-        found = await self.partitions(queue)
+        if queue in self._queues:
+            found = await self._call(lambda engine: _settled_partitions(engine, queue))
+        else:
+            found = await self.partitions(queue)
         if not found:
             return QueueStats(queue)
-        if queue in self._queues and not any(one.ready or one.leased for one in found):
-            topic = topic_of(self.options.prefix, queue)
-            await self._call(lambda engine: engine.consuming.settled(topic))
-            found = await self.partitions(queue)
         ages = [one.oldest_age for one in found if one.oldest_age is not None and one.ready]
         return QueueStats(
             queue,
@@ -298,3 +297,14 @@ class KafkaBroker(BaseBroker):
 async def _opened(engine: Engine) -> None:
     """Does nothing with a connected engine."""
     del engine
+
+
+async def _settled_partitions(engine: Engine, queue: str) -> list[PartitionStats]:
+    """Returns how the partitions stand; none looks empty that was not read here before."""
+    topic = topic_of(engine.options.prefix, queue)
+    settled = engine.consuming.is_settled(topic)
+    found = await engine.counting.partitions(queue)
+    if not found or settled or any(one.ready or one.leased for one in found):
+        return found
+    await engine.consuming.settle(topic)
+    return await engine.counting.partitions(queue)

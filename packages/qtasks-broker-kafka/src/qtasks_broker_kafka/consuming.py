@@ -11,10 +11,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.structs import OffsetAndMetadata
 
-from qtasks_broker_kafka.codec import decode, stand_in
 from qtasks_broker_kafka.commits import committed_with_maps
 from qtasks_broker_kafka.faults import DRIVER_ERRORS
-from qtasks_broker_kafka.lanes import Lanes, Place, Record
+from qtasks_broker_kafka.intake import taken_in
 from qtasks_broker_kafka.names import queue_of, topic_of
 from qtasks_broker_kafka.remade import ShorterLogs
 from qtasks_broker_kafka.tracker import Tracker
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from qtasks_broker_kafka.lanes import Lanes, Place
     from qtasks_broker_kafka.options import Options
     from qtasks_broker_kafka.outage import Outage
     from qtasks_broker_kafka.topics import Topics
@@ -193,28 +193,7 @@ class Consuming:
             self._begin_anew(place, tracker)
         with self._lanes.lock:
             news = [record for record in records if tracker.add(record.offset)]
-        order = self._options.order_of(queue)
-        taken = []
-        for record in news:
-            malformed = None
-            try:
-                message = decode(record.value, queue)
-            except ValueError as error:
-                message = stand_in(place.topic, place.partition, record.offset, queue)
-                malformed = f"record {place.topic}/{place.partition}/{record.offset}: {error}"
-            taken.append(
-                Record(
-                    message,
-                    place,
-                    record.offset,
-                    timestamp=record.timestamp / _MS,
-                    tracker=tracker,
-                    size=len(record.value or b""),
-                    key=record.key,
-                    order=order,
-                    malformed=malformed,
-                )
-            )
+        taken = taken_in(place, news, queue, tracker, self._options.order_of(queue))
         if taken:
             self._lanes.put(queue, taken)
 
@@ -233,9 +212,11 @@ class Consuming:
                 begin = (await consumer.beginning_offsets([place]))[place]
                 self._begin_anew(place, Tracker(begin))
                 consumer.seek(place, begin)
-                await consumer.commit({place: OffsetAndMetadata(begin, "")})
+                with contextlib.suppress(*DRIVER_ERRORS):  # what ends next is committed anyway
+                    async with asyncio.timeout(_COMMIT):
+                        await consumer.commit({place: OffsetAndMetadata(begin, "")})
 
-    async def settled(self, topic: str) -> None:
+    async def settle(self, topic: str) -> None:
         """Waits until the partitions of a topic are dealt and were read once, as far as they go.
 
         What the servers say of a log's end before that is not certain: one that was made anew, or
@@ -244,10 +225,11 @@ class Consuming:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(self._options.timeout, self._options.rebalance_timeout)):
-                while not self._is_settled(topic):  # noqa: ASYNC110 - the driver tells nobody
+                while not self.is_settled(topic):  # noqa: ASYNC110 - the driver tells nobody
                     await asyncio.sleep(_FULL)
 
-    def _is_settled(self, topic: str) -> bool:
+    def is_settled(self, topic: str) -> bool:
+        """Tells whether the partitions of a topic are dealt and were read once."""
         consumer = self._consumer
         if consumer is None or not self._dealt or topic not in consumer.subscription():
             return False

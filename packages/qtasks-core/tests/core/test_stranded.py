@@ -85,12 +85,16 @@ async def test_what_begins_during_the_look_is_not_lost(
     assert await errors(split) == []
 
 
-async def test_a_paused_queue_that_was_purged_has_nothing_ready(split: SplitBroker) -> None:
+async def test_a_paused_queue_that_was_purged_has_nothing_ready(
+    split: SplitBroker, clock: FakeClock
+) -> None:
     await split.publish([MESSAGE])
     await split.pause("q")
-    assert (await split.stats("q")).ready == 1
+    clock.advance(1)
+    assert ((await split.stats("q")).ready, (await split.stats("q")).oldest_ready_age) == (1, 1.0)
     assert await split.purge("q") == 1
-    assert (await split.stats("q")).ready == 0
+    stats = await split.stats("q")
+    assert (stats.ready, stats.oldest_ready_age) == (0, None)
 
 
 async def test_of_many_tasks_in_a_paused_queue_the_broker_s_count_is_shown(

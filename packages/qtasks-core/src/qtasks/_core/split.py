@@ -232,6 +232,7 @@ class SplitBroker(BaseBroker):
             # Nobody passes over what was cancelled, so it is still at the broker.
             known = await unfinished(self._records, queue)
             ready = ready if known is None else min(ready, known)
+            waiting = waiting if ready else msgspec.structs.replace(waiting, oldest_ready_age=None)
         return msgspec.structs.replace(
             waiting,
             ready=ready + kept.ready,
