@@ -79,7 +79,7 @@ def test_an_innocent_task_survives_several_poisons(make_fleet: Callable[..., Fle
 
 def test_a_rolling_restart_repeats_nothing(make_fleet: Callable[..., Fleet]) -> None:
     """SIGTERM under load: what runs is finished, what waits is given back, nothing runs twice."""
-    fleet = make_fleet(slots=4)
+    fleet = make_fleet(lease=30, slots=4)  # nobody dies, so no lease has to run out
     numbers = itertools.count()
     handles: list[TaskHandle[Any]] = []
 

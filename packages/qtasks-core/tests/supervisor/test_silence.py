@@ -82,10 +82,10 @@ def test_a_child_that_stands_still_is_replaced_and_its_task_runs_again(crew: Cre
 
 @pytest.mark.skipif(os.name == "nt", reason="the signals are those of Unix")
 def test_a_child_whose_loop_is_blocked_answers_all_the_same(crew: Crew) -> None:
-    crew.env["QTASKS_LEASE"] = "0.5"
+    crew.env["QTASKS_LEASE"] = "2.5"  # it would be given up after 8 seconds
     script = crew.module.read_text("utf-8").replace("lease=600,", "")
     crew.module.write_text(script, "utf-8")
-    handle = crew.queue.add_task("block", 8.0)
+    handle = crew.queue.add_task("block", 9.0)
     crew.start("--processes", "2")
 
     handle.wait(60)
