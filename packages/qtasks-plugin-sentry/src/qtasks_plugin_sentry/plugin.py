@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from qtasks.plugins import hookimpl, on
@@ -188,25 +189,25 @@ class SentryPlugin(Watching):
             final: whether the task is over.
             fenced: whether the broker refused it.
         """
-        client = active_client()
-        if client is None or fenced:
-            return
-        wanted, memory = self._now, self.state(task_broker)
-        run = self._run(task_broker)
-        if isinstance(outcome, Fail | Retry):
-            error = getattr(memory, "error", None)
-            end = End(worker, task_broker, outcome, error, run)
-            self._reporting.report(client, wanted, end)
-        if final and wanted.crons:
-            self._check_ins.close(
-                task_broker.id,
-                task_broker.message.headers,
-                None if run is None else run.task,
-                ok=not isinstance(outcome, Fail),  # what is dropped on purpose is no alarm
-                history=task_broker.history,
-                started=getattr(memory, "started", None),
-                now=worker.app.clock.time(),
-            )
+        memory, client = self._taken(task_broker), active_client()
+        run: Run | None = getattr(memory, "run", None)
+        if client is not None and not fenced:
+            if isinstance(outcome, Fail | Retry):
+                error = getattr(memory, "error", None)
+                end = End(worker, task_broker, outcome, error, run)
+                self._reporting.report(client, self._now, end)
+            if final and self._now.crons:
+                self._check_ins.close(
+                    task_broker.id,
+                    task_broker.message.headers,
+                    None if run is None else run.task,
+                    ok=not isinstance(outcome, Fail),  # what is dropped on purpose is no alarm
+                    history=task_broker.history,
+                    started=getattr(memory, "started", None),
+                    now=worker.app.clock.time(),
+                )
+        if run is not None:
+            run.forget()
 
     @on("worker_lease_lost", order="last")
     def lost(self, worker: Any, task_broker: Delivery) -> None:
@@ -216,17 +217,28 @@ class SentryPlugin(Watching):
             worker: the worker.
             task_broker: the delivery.
         """
-        if active_client() is None:
-            return
-        run = self._run(task_broker)
+        run = getattr(self._taken(task_broker), "run", None)
         if run is not None:
             run.end("aborted", "lost")
+            run.forget()
+        if active_client() is None:
+            return
         self._survivors.lease_lost(task_broker, worker, worker.app.clock.time())
 
     # Inside
 
     def _run(self, delivery: Delivery) -> Run | None:
         return getattr(self.state(delivery), "run", None)
+
+    def _taken(self, delivery: Delivery) -> SimpleNamespace:
+        """Returns what is remembered of a run that is over, and forgets it.
+
+        Scopes and tracebacks refer to the delivery, and what it is remembered by must not.
+        """
+        memory = vars(self.state(delivery))
+        taken = SimpleNamespace(**memory)
+        memory.clear()
+        return taken
 
 
 def _options(given: options.Options | None, fields: OptionFields) -> options.Options | None:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sentry_sdk
+from msgspec import structs
 
 from qtasks_plugin_sentry.about import attributes_of, context_of, tags_of
 from qtasks_plugin_sentry.frames import clean_crumbs, clean_frames
@@ -61,6 +62,7 @@ class Run:
         self.worker = worker
         self.task = task
         self.trace: dict[str, Any] | None = None
+        self._delivery = delivery
         self._span: Any = None
         self._streams = lifecycle(client) == "stream"
         self._stack = ExitStack()
@@ -90,9 +92,15 @@ class Run:
                 span.set_status(_STATUS[ending])
         self._stack.close()
 
+    def forget(self) -> None:
+        """Lets go of the delivery; threads that the run has started may keep its scope for ever."""
+        message = structs.replace(self._delivery.message, payload=b"")
+        self._delivery = structs.replace(self._delivery, message=message, history=None)
+
     def _describe(self, delivery: Delivery, now: float, *, send_data: bool) -> None:
         def describe(event: Any, _: Any) -> Any:
             """Says whose event it is; most runs have none, so nothing is said before."""
+            delivery = self._delivery
             message = delivery.message
             headers, attempts = message.headers, delivery.attempts
             tags = tags_of(message.task, message.queue, message.id, headers, attempts)

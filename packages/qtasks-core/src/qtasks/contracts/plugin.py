@@ -176,6 +176,9 @@ class Plugin(BasePlugin):
     def state(self, task_broker: Delivery) -> SimpleNamespace:
         """Returns the plugin's own memory of one run; it is gone when the run is.
 
+        What leads back to the delivery, as the traceback of an exception does, keeps it in memory:
+        take that out again in ``worker_outcome``.
+
         Args:
             task_broker: the delivery that is run: the argument of that name, or
                 ``task_executor.task_broker``.
