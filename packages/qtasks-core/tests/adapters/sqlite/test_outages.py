@@ -113,7 +113,7 @@ async def test_an_idle_worker_notices_too(
     work: Work, path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks for work again now and then, as nobody wakes it any more."""
-    monkeypatch.setattr("qtasks._worker.pump._READY_WAIT", 0.05)
+    monkeypatch.setattr("qtasks._worker.watcher._READY_WAIT", 0.05)
     running = asyncio.create_task(work.app.worker().run())
     handle = await work.long.add_task()
     work.gate.set()
