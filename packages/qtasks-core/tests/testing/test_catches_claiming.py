@@ -259,6 +259,15 @@ class ClaimsBeforeItSettles(MemoryBroker):
         return Exchange((), tuple(await self.claim(request)))
 
 
+class RemembersOneAnswer(MemoryBroker):
+    """Forgets what it had to answer when it is asked again meanwhile."""
+
+    async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
+        self.__dict__["answer"] = await super().exchange(settlements, request)
+        await asyncio.sleep(0)
+        return self.__dict__["answer"]  # type: ignore[no-any-return]  # it is one
+
+
 CATCHES: dict[Callable[..., Any], str] = {
     SaysNoDeadlines: "a_delivery_says_by_when_it_must_start",
     NoLimit: "nothing_to_sweep the_limit_holds",
@@ -290,6 +299,7 @@ CATCHES: dict[Callable[..., Any], str] = {
     ExpiresAll: "a_dead_worker_gives_back_at_once innocents_are_not_convicted",
     ExpiresWithoutFence: "an_exchange_refuses_what_settle_refuses an_expired_worker_is_fenced",
     NeverConvicts: "a_third_death_convicts innocents_are_not_convicted",
+    RemembersOneAnswer: "two_exchanges_at_once",
     ClaimsBeforeItSettles: "an_exchange_refuses_what_settle_refuses",
 }
 

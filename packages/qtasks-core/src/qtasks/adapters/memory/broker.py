@@ -50,7 +50,9 @@ class MemoryBroker(BaseBroker):
         ConfigError: the URL is not of this kind.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(processes=False, durable=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        processes=False, durable=False, overlap=True
+    )
 
     def __init__(
         self,
