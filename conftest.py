@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import settings
 
 pytest_plugins = ["servers.plugin", "servers.kafka"]
+
+
+def pytest_runtest_teardown() -> None:
+    """Has garbage collected again where a command of a worker ran in this process."""
+    gc.unfreeze()
+
 
 # The same examples on every run: a failure in CI is a failure on a laptop.
 settings.register_profile("deterministic", derandomize=True, database=None, deadline=None)

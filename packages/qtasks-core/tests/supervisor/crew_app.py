@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -90,6 +91,13 @@ def first_time_only() -> int:
 @app.task
 def imported() -> list[str]:
     return sorted(sys.modules)
+
+
+@app.task
+def collected() -> int:
+    """Tells how many objects a collection of garbage looks at."""
+    gc.collect()
+    return len(gc.get_objects())
 
 
 @app.task

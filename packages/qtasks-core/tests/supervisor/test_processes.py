@@ -42,6 +42,19 @@ def test_a_child_imports_neither_the_command_line_nor_what_draws_on_a_terminal(c
     assert not modules & {"typer", "click", "rich", "qtasks.cli", "qtasks.testing"}
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_collection_of_garbage_does_not_look_at_all_that_was_imported(
+    processes: str, crew: Crew
+) -> None:
+    """It keeps all tasks waiting as long as it takes."""
+    handle = crew.queue.add_task("collected")
+
+    crew.start("--processes", processes, "--burst")
+
+    assert handle.result(60) < 10_000
+    assert crew.end() == 0
+
+
 def test_a_killed_child_is_replaced_and_its_task_runs_again_long_before_the_lease_ends(
     crew: Crew,
 ) -> None:

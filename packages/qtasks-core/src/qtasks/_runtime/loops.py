@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["describe_loop", "run_on_loop"]
+__all__ = ["describe_loop", "freeze_objects", "run_on_loop"]
 
 T = TypeVar("T")
 
@@ -24,6 +25,17 @@ def run_on_loop(main: Coroutine[Any, Any, T], *, uvloop: bool) -> T:
     """
     with asyncio.Runner(loop_factory=_find_factory(uvloop=uvloop)) as runner:
         return runner.run(main)
+
+
+def freeze_objects() -> None:
+    """Leaves all objects that there are out of garbage collection.
+
+    A collection looks at every object, and a worker has a hundred thousand from what it imported,
+    which stay for its life: 10 to 20 ms, in which no task starts and none is answered. It is for
+    processes that do nothing but work.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _find_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from qtasks._discovery.switches import switched
 from qtasks._runtime.channel import Channel, write_all
-from qtasks._runtime.loops import run_on_loop
+from qtasks._runtime.loops import freeze_objects, run_on_loop
 from qtasks._runtime.signals import take_interrupts
 from qtasks._supervisor.limits import Limits, memory_in_use
 from qtasks._supervisor.loading import AppLoadError, load_app
@@ -142,6 +142,7 @@ class Child:
         self.channel.send(Hello(worker.id, os.getpid()))
         with self._begins:
             self._worker = worker
+        freeze_objects()
         run_on_loop(self._run(worker, limits, order), uvloop=app.config.uvloop)
 
     async def _run(self, worker: Worker, limits: Limits, order: Order) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from qtasks._runtime.errors import printable
-from qtasks._runtime.loops import describe_loop, run_on_loop
+from qtasks._runtime.loops import describe_loop, freeze_objects, run_on_loop
 from qtasks._version import __version__
 from qtasks.app.base import BaseQueueTasks
 from qtasks.app.running import make_supervisor, needs_supervisor
@@ -131,6 +131,7 @@ def _run_here(asked: Invocation, wish: Wish) -> dict[str, Any]:
     worker = app.worker(queues=wish.queues, burst=wish.burst)
     _say_what_runs(asked, wish, "1, this one")
     with asked.alone():
+        freeze_objects()
         run_on_loop(worker.run(retry=wish.retry), uvloop=app.config.uvloop)
     return {"worker": worker.id, "queues": worker.queues, "settled": worker.settled}
 
