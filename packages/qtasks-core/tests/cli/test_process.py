@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TIMEOUT = 60  # seconds
+TIMEOUT = 120  # seconds
 
 APP = """
 from qtasks import QueueTasks
@@ -86,7 +86,7 @@ def test_a_task_goes_from_one_process_to_the_next(terminal: Terminal) -> None:
 def test_a_running_worker_answers_and_stops_on_a_signal(terminal: Terminal) -> None:
     with terminal.start("-A", "numbers_app", "run") as worker:
         result, _ = terminal.run(
-            "-A", "numbers_app", "call", "double", "--args", "[4]", "--wait", "30"
+            "-A", "numbers_app", "call", "double", "--args", "[4]", "--wait", "100"
         )
         worker.send_signal(signal.SIGTERM)
         _, logged = worker.communicate(timeout=TIMEOUT)

@@ -83,6 +83,9 @@ async def test_a_file_that_goes_away_ends_the_worker_loudly(
     running = asyncio.create_task(worker.run())
     await work.long.add_task()
     await work.started.wait()
+    async with asyncio.timeout(PATIENCE):
+        while not await work.app.workers():  # its keeper opens the file too, and would make it anew
+            await asyncio.sleep(0.01)
     go_away(path, replaced="replaced" in what)
 
     work.gate.set()
