@@ -78,7 +78,7 @@ def test_tasks_of_routers_are_looked_at_when_an_app_takes_them() -> None:
     app.include_router(router)
 
     assert app.tasks["fits"].max_attempts == 3
-    with pytest.raises(RegistrationError, match="retry= needs a plugin: .*qtasks-plugin-retry"):
+    with pytest.raises(RegistrationError, match=r"retry= needs a plugin: .*qtasks-plugin-retry"):
         make_app().include_router(router)
 
 
