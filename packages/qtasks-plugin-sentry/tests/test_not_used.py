@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sentry_sdk.integrations.logging import LoggingIntegration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,10 @@ PATIENCE = 120.0
 
 #: Its client keeps what would be sent, and prints it in the end.
 APP = """
-import logging, sys
+import logging, os, sys
 import sentry_sdk
+from sentry_sdk.consts import DEFAULT_OPTIONS
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 from qtasks import QueueTasks
 
@@ -27,30 +30,35 @@ class Kept(Transport):
     def capture_envelope(self, envelope):
         sys.stdout.write(repr(envelope.serialize()) + "\\n")
 
-sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", transport=Kept, {options}
-                auto_enabling_integrations=False)
+options = {options}
+options = {key: options[key] for key in options.keys() & DEFAULT_OPTIONS.keys()}
+sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", transport=Kept, auto_enabling_integrations=False,
+                integrations=[LoggingIntegration(level=20, event_level=40)], **options)
 app = QueueTasks(broker_url="memory://")
 
 @app.task
 def fail(secret):
     raise ValueError("cannot use " + secret)
 
-fail.add_task("{canary}")
+fail.add_task(os.environ["LEAKY_CANARY"])  # not in a line that might be shown
 app.run_forever(burst=True)
 logging.getLogger("shop").error("a record of the shop")
 sentry_sdk.flush()
 """
 
 
-def ran(folder: Path, options: str = "", **environment: str) -> tuple[str, str]:
+def logs() -> LoggingIntegration:
+    """Has events and breadcrumbs made of records, which not every release does by itself."""
+    return LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)
+
+
+def ran(folder: Path, options: str = "{}", **environment: str) -> tuple[str, str]:
     """Runs the app in a process of its own; returns what would be sent, and what was logged."""
-    (folder / "leaky.py").write_text(
-        APP.replace("{options}", options).replace("{canary}", CANARY), "utf-8"
-    )
+    (folder / "leaky.py").write_text(APP.replace("{options}", options), "utf-8")
     done = subprocess.run(
         [sys.executable, "leaky.py"],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**os.environ, "LEAKY_CANARY": CANARY, **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -60,7 +68,7 @@ def ran(folder: Path, options: str = "", **environment: str) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("options", ["", "enable_logs=True,"])
+@pytest.mark.parametrize("options", ["{}", "{'enable_logs': True}"])
 def test_a_wrong_option_has_no_secret_sent_by_the_sdk(tmp_path: Path, options: str) -> None:
     sent, said = ran(tmp_path, options, QTASKS_SENTRY_FLUSH_TIMEOUT="soon")
 
@@ -80,6 +88,7 @@ def test_a_plugin_that_is_switched_off_is_as_one_that_is_not_installed(tmp_path:
 
 
 def test_records_of_other_loggers_of_qtasks_lose_their_data(plain_sentry: Any) -> None:
+    plain_sentry.init(traces_sample_rate=None, integrations=[logs()])
     log = logging.getLogger("qtasks.events")
     log.warning("%s of the event %s is slow", CANARY, "starting")
     with_data = f"{CANARY} is no word"
@@ -98,6 +107,7 @@ def test_records_of_other_loggers_of_qtasks_lose_their_data(plain_sentry: Any) -
 
 
 def test_records_of_tasks_stay_as_they_are(plain_sentry: Any) -> None:
+    plain_sentry.init(traces_sample_rate=None, integrations=[logs()])
     logging.getLogger("qtasks.task.greet").error("order 4711-22 is late")
 
     [event] = plain_sentry.events

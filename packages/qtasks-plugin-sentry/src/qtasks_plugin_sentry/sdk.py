@@ -121,6 +121,8 @@ def ignore_logger(name: str) -> None:
     from sentry_sdk.integrations import logging as integration
 
     integration.ignore_logger(name)
-    forget = getattr(integration, "ignore_logger_for_sentry_logs", None)
-    if forget is not None:
-        forget(name)
+    # What that means differs: log entries are apart in 2.x, events and breadcrumbs in 3.x.
+    for other in ("ignore_logger_for_sentry_logs", "ignore_logger_for_events"):
+        ignore = getattr(integration, other, None)
+        if ignore is not None:
+            ignore(name)
