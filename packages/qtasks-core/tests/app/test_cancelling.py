@@ -6,12 +6,14 @@ import asyncio
 import importlib
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qtasks.exc import TaskCancelError, TaskCancelledError
+from qtasks.exc import ServerUnavailableError, TaskCancelError, TaskCancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +116,39 @@ def test_a_thread_hears_of_it_at_its_next_call_and_its_result_is_refused(
     assert over.wait(60)
     assert seen == [("enough",)]
     cancelled(harness, harness.do(harness.app.get(handle.id)))
+
+
+@pytest.mark.parametrize("call", ["get_task", "add_task"])
+def test_a_call_that_ends_with_the_worker_says_that_the_run_is_over(
+    call: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    over = threading.Event()
+
+    @harness.app.task(echo=True)
+    def work(self: SyncTask, x: int) -> None:
+        app = self.app
+
+        def ends(_: object) -> None:
+            assert app.cancel(self.ctx.task_uuid, "enough") == "requested"
+            with suppress(TaskCancelError):
+                self.ctx.sleep(600)
+            raise ServerUnavailableError
+
+        for one in (self, self.ctx):
+            monkeypatch.setattr(one, "_app", SimpleNamespace(get=ends, _add=ends))
+        try:
+            self.add_task(x) if call == "add_task" else self.ctx.get_task()
+        except TaskCancelError as error:
+            seen.append(error.args)
+        finally:
+            over.set()
+
+    handle = harness.do(work.add_task(1))
+    harness.work()
+    cancelled(harness, handle)
+    assert over.wait(60)
+    assert seen == [("enough",)]
 
 
 def test_a_thread_that_asks_nothing_is_left_to_itself(harness: Harness) -> None:

@@ -148,8 +148,14 @@ class SyncTask(BaseTask[P, R, C]):
             UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
+            TaskCancelError: it is called within a run that is over.
         """
-        return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
+        try:
+            return self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
+        except Exception:
+            if self._ctx is not None:  # the worker may have ended, and what it needs with it
+                self._ctx.check()
+            raise
 
     @overload
     def options(self, *, on_conflict: Literal["skip"], **options: Any) -> SkippingTask[P, R]: ...

@@ -256,9 +256,14 @@ class SyncContext(BaseContext):
 
         Raises:
             TaskArgumentsError: the id is not a uuid.
+            TaskCancelError: the run is over.
         """
         self._run.check()
-        return self._app.get(self._run.delivery.id if uuid is None else uuid)
+        try:
+            return self._app.get(self._run.delivery.id if uuid is None else uuid)
+        except Exception:
+            self._run.check()  # the worker may have ended, and what it is asked for with it
+            raise
 
     def get_metadata(self, cache: bool = True) -> Any:  # noqa: FBT001, FBT002 - the predecessor's signature
         """Returns the handle of the running task itself.
