@@ -8,7 +8,6 @@ import os
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,8 +134,8 @@ def test_a_call_that_ends_with_the_worker_says_that_the_run_is_over(
                 self.ctx.sleep(600)
             raise ServerUnavailableError
 
-        for one in (self, self.ctx):
-            monkeypatch.setattr(one, "_app", SimpleNamespace(get=ends, _add=ends))
+        for name in ("get", "_add"):
+            monkeypatch.setattr(app, name, ends)
         try:
             self.add_task(x) if call == "add_task" else self.ctx.get_task()
         except TaskCancelError as error:
