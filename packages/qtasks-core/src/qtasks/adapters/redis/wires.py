@@ -86,12 +86,18 @@ class _Opening:
         self._closed = False
 
     async def _open(self) -> Connection:
-        if not self._closed:
-            connection = await open_connection(self._pool, self._silence)
-            if not self._closed:
-                return connection
+        self._check()
+        connection = await open_connection(self._pool, self._silence)
+        try:
+            self._check()
+        except exceptions.ConnectionError:
             await connection.close()  # nobody would do so later
-        raise exceptions.ConnectionError(CLOSED_HERE)
+            raise
+        return connection
+
+    def _check(self) -> None:
+        if self._closed:
+            raise exceptions.ConnectionError(CLOSED_HERE)
 
 
 class SharedWire(_Opening):
