@@ -39,12 +39,19 @@ async def open_connection(pool: Any, silence: float) -> Connection:
         async with asyncio.timeout(silence):
             await driver.connect()
     except TimeoutError as error:
-        await driver.disconnect(nowait=True)
+        await _give_up(driver)
         raise _silent(silence) from error
     except BaseException:
-        await driver.disconnect(nowait=True)
+        await _give_up(driver)
         raise
     return Connection(driver, silence)
+
+
+async def _give_up(driver: Any) -> None:
+    """Disconnects without a good-bye, for which TLS would wait."""
+    if driver.is_connected:
+        driver._writer.transport.abort()  # noqa: SLF001 - it has no other way to its transport
+    await driver.disconnect(nowait=True)
 
 
 class Connection(asyncio.Protocol):
