@@ -78,11 +78,16 @@ class Bench:
 
     Attributes:
         running: what was begun and has not ended.
+        told: what was told of what was settled.
+        slow: what takes its time to be told, until ``going_on`` is set.
     """
 
     def __init__(self, broker: Answered) -> None:
         self.broker = broker
         self.running: list[Delivery] = []
+        self.told: list[Finished] = []
+        self.slow: list[str] = []
+        self.going_on = asyncio.Event()
         self.pump = Pump(
             broker=broker,
             worker_id="w",
@@ -94,7 +99,10 @@ class Bench:
             committed=self._committed,
         )
 
-    async def _committed(self, finished: Finished, fenced: bool) -> None: ...
+    async def _committed(self, finished: Finished, fenced: bool) -> None:
+        if finished.delivery.id in self.slow:
+            await self.going_on.wait()
+        self.told.append(finished)
 
     def end(self, number: int) -> None:
         """Ends so many runs."""
@@ -224,3 +232,45 @@ async def test_it_ends_when_both_have_been_answered() -> None:
     second.gives()
     async with asyncio.timeout(10):
         await task
+
+
+async def test_it_does_not_end_before_all_is_told_of_the_second_call() -> None:
+    """A plugin takes its time with what the second call settled."""
+    bench = Bench(Answered())
+    task = asyncio.create_task(bench.pump.run())
+    await bench.fill()
+    bench.end(1)
+    first = await bench.broker.next()
+    bench.end(ROOM - 1)
+    second = await bench.broker.next()
+    bench.pump.drain()
+    bench.slow = second.settled
+    second.gives()
+    assert await bench.silent()
+    first.gives()
+
+    assert await bench.silent()
+    assert not task.done()
+    bench.going_on.set()
+    async with asyncio.timeout(10):
+        await task
+    assert len(bench.told) == ROOM
+
+
+async def test_a_second_call_that_breaks_ends_the_worker() -> None:
+    """As the first does: what it was to settle would be lost, and held for ever."""
+    bench = Bench(Answered())
+    task = asyncio.create_task(bench.pump.run())
+    await bench.fill()
+    bench.end(1)
+    first = await bench.broker.next()
+    bench.end(MUCH)
+    second = await bench.broker.next()
+
+    second.answer.set_exception(LookupError("a defect of the adapter"))
+    assert await bench.silent()
+    first.gives()
+
+    await asyncio.wait([task], timeout=10)
+    assert task.done()
+    assert isinstance(task.exception(), LookupError)

@@ -79,6 +79,7 @@ class Pump:
         self._hurry, self._wake = asyncio.Event(), asyncio.Event()
         self._look = True
         self._draining = False
+        self._beside = False  # whether a second call is under way, or of what it settled is told
         self._outages = Outages(self._hurry)
         self.rested = asyncio.Event()
         self._watcher = Watcher(broker, lambda: self._exchanges.queues, self._outages, self.wake)
@@ -195,6 +196,8 @@ class Pump:
         try:
             while not self._over:
                 self._wake.clear()
+                if beside.done():
+                    beside.result()  # it never ends but by a failure
                 if self._exchanges.under_way and len(self._outbox) < self._overlap.much:
                     await self._overlap.next()
                     continue
@@ -213,13 +216,13 @@ class Pump:
                     await self._gather()
         finally:
             beside.cancel()
+            await self._watcher.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await beside
-            await self._watcher.close()
 
     @property
     def _over(self) -> bool:
-        return self._draining and not (self._running or self._outbox or self._exchanges.under_way)
+        return self._draining and not (self._running or self._outbox or self._beside)
 
     async def _exchange_beside(self) -> None:
         """Makes the second of two calls."""
@@ -228,13 +231,16 @@ class Pump:
             await much.next()
             # After a failure the first call says first whether the broker is there.
             if calls.under_way == 1 and calls.made != failed and len(self._outbox) >= much.much:
+                self._beside = True
                 try:
                     await self._exchange(self._want(), beside=True)
                 except ServerError:
                     failed = calls.made
-                self._look = True
-                self._wake.set()
-                much.enough.set()
+                finally:
+                    self._beside = False
+                    self._look = True
+                    self._wake.set()
+                    much.enough.set()
 
     def _want(self) -> int:
         if self._draining or self._solo is not None:

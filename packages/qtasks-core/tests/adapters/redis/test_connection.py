@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 import redis.asyncio
+import uvloop
 from redis import exceptions
 
 from qtasks.adapters.redis.connection import Connection, open_connection
 from qtasks.adapters.redis.resp import pack
-from qtasks.adapters.redis.wires import SharedWire
+from qtasks.adapters.redis.wires import LoopWires, SharedWire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from redis.asyncio import ConnectionPool
+    from servers.certificates import Certificates
+    from servers.process import Server
+    from servers.proxy import Proxy
 
 #: Seconds without an answer; none of the tests but one lets them pass.
 SILENCE = 60.0
@@ -143,3 +149,119 @@ async def test_after_a_loss_the_next_call_connects_anew(
 
     assert await shared.call("PING") == b"PONG"
     await shared.close()
+
+
+@asynccontextmanager
+async def mute() -> AsyncIterator[Mute]:
+    """A server that accepts connections and says nothing."""
+    server = Mute()
+    listener = await asyncio.start_server(server.accept, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    server.client = redis.asyncio.Redis(host="127.0.0.1", port=port, protocol=2)
+    yield server
+    listener.close()
+    await server.client.aclose()
+    while server.open:
+        await asyncio.sleep(0.01)
+
+
+class Mute:
+    """See `mute`.
+
+    Attributes:
+        client: a client of it, which has not connected.
+        accepted: how many connections there were.
+        open: how many there are.
+    """
+
+    client: redis.asyncio.Redis
+
+    def __init__(self) -> None:
+        self.accepted = self.open = 0
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        self.open += 1
+        with suppress(OSError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        self.open -= 1
+
+
+async def test_who_waits_for_a_connection_that_fails_does_not_try_in_his_turn() -> None:
+    """Each would wait for as long as all before him."""
+    async with mute() as server:
+        shared = SharedWire(server.client.connection_pool, 0.05)
+
+        calls = (shared.call("PING") for _ in range(20))
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert {str(error) for error in failed} == {"no answer within 0.05 seconds"}
+        assert len({id(error) for error in failed}) == 20
+        assert server.accepted == 1
+        with pytest.raises(exceptions.TimeoutError):
+            await shared.call("PING")  # who comes later tries anew
+        assert server.accepted == 2
+
+
+async def test_a_cancelled_attempt_to_connect_is_made_by_the_next(pool: ConnectionPool) -> None:
+    shared = SharedWire(pool, SILENCE)
+    first, *others = [asyncio.create_task(shared.call("PING")) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await asyncio.gather(*others) == [b"PONG"] * 2
+    assert first.cancelled()
+    await shared.close()
+
+
+@pytest.mark.parametrize("kind", [SharedWire, LoopWires])
+async def test_what_was_closed_while_it_connected_leaves_nothing_open(
+    kind: type[SharedWire | LoopWires], pool: ConnectionPool, other: redis.Redis
+) -> None:
+    before = len(other.client_list())
+    wires = kind(pool, SILENCE)
+    late = asyncio.create_task(wires.call("PING"))
+    await asyncio.sleep(0)
+
+    await wires.close()
+
+    with pytest.raises(exceptions.ConnectionError, match="closed here"):
+        await late
+    with pytest.raises(exceptions.ConnectionError, match="closed here"):
+        await wires.call("PING")
+    while len(other.client_list()) > before:
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_an_attempt_that_is_given_up_leaves_nothing_open(
+    run: Callable[[Coroutine[None, None, None]], None],
+    make_server: Callable[..., Server],
+    make_proxy: Callable[..., Proxy],
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TLS would say good-bye first, and wait for that of a server that says nothing."""
+    proxy = make_proxy(make_server(), tls=certificates.server)
+    proxy.blackhole()
+
+    async def give_up() -> None:
+        url = f"{proxy.url}?ssl_ca_certs={certificates.ca_file}"
+        client = redis.asyncio.Redis.from_url(url, protocol=2)
+        pool = client.connection_pool
+        driver = pool.make_connection()
+        monkeypatch.setattr(pool, "make_connection", lambda: driver)
+        connecting = asyncio.create_task(open_connection(pool, SILENCE))
+        while not driver.is_connected:  # then it says who we are
+            await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        await client.aclose()
+
+    run(give_up())  # whatever is open still would complain
+
+    gc.collect()

@@ -11,13 +11,16 @@ import asyncio
 import select
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from redis import exceptions
 
 from qtasks.adapters.redis.resp import PART, make_reader
 
-__all__ = ["Connection", "open_connection"]
+__all__ = ["CLOSED_HERE", "Connection", "open_connection", "same"]
+
+#: What is said of a connection that is used after its end.
+CLOSED_HERE: Final = "The connection was closed here."
 
 
 async def open_connection(pool: Any, silence: float) -> Connection:
@@ -36,12 +39,19 @@ async def open_connection(pool: Any, silence: float) -> Connection:
         async with asyncio.timeout(silence):
             await driver.connect()
     except TimeoutError as error:
-        await driver.disconnect(nowait=True)
+        await _give_up(driver)
         raise _silent(silence) from error
     except BaseException:
-        await driver.disconnect(nowait=True)
+        await _give_up(driver)
         raise
     return Connection(driver, silence)
+
+
+async def _give_up(driver: Any) -> None:
+    """Disconnects without a good-bye, for which TLS would wait."""
+    if driver.is_connected:
+        driver._writer.transport.abort()  # noqa: SLF001 - it has no other way to its transport
+    await driver.disconnect(nowait=True)
 
 
 class Connection(asyncio.Protocol):
@@ -97,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def abandon(self) -> None:
         """Disconnects at once."""
-        self._end(exceptions.ConnectionError("The connection was closed here."))
+        self._end(exceptions.ConnectionError(CLOSED_HERE))
 
     async def close(self) -> None:
         """Disconnects, and returns when that is done."""
@@ -156,14 +166,19 @@ class Connection(asyncio.Protocol):
         _fail(self._asked, fault)
 
 
+def same(fault: Exception) -> Exception:
+    """Returns a fault for one more of those whom it meets: who raises one writes into it."""
+    error = type(fault)(*fault.args)
+    error.__cause__, error.__context__ = fault.__cause__, fault.__context__
+    error.__suppress_context__ = fault.__suppress_context__
+    return error
+
+
 def _fail(asked: deque[asyncio.Future[Any]], fault: Exception) -> None:
     while asked:
         waiting = asked.popleft()
         if not waiting.done():
-            # Each gets an error of its own: who raises one writes into it.
-            error = type(fault)(*fault.args)
-            error.__cause__ = fault.__cause__
-            waiting.set_exception(error)
+            waiting.set_exception(same(fault))
 
 
 def _silent(silence: float) -> Exception:

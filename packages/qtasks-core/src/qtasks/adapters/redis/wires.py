@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions
 
-from qtasks.adapters.redis.connection import open_connection
+from qtasks.adapters.redis.connection import CLOSED_HERE, open_connection, same
 from qtasks.adapters.redis.resp import pack
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ __all__ = ["BlockingWires", "LoopWires", "SharedWire"]
 
 #: What a look at an idle connection raises if the server has closed it.
 _CLOSED: Final = (exceptions.ConnectionError, OSError)
+#: What an attempt to connect raises if it fails.
+_FAULTS: Final = (exceptions.RedisError, OSError)
 
 
 class BlockingWires:
@@ -70,41 +72,8 @@ class BlockingWires:
         self._pool.release(wire)
 
 
-class SharedWire:
-    """One connection for all calls of a loop: none of them waits at the server.
-
-    Args:
-        pool: the driver's.
-        silence: seconds without an answer after which the connection counts as dead.
-    """
-
-    def __init__(self, pool: Any, silence: float) -> None:
-        self._pool = pool
-        self._silence = silence
-        self._lock = asyncio.Lock()
-        self._connection: Connection | None = None
-
-    async def call(self, *command: Any) -> Any:
-        """Sends one command and returns its answer, as the server gave it."""
-        connection = self._connection
-        if connection is None or not connection.usable:
-            connection = await self._connect()
-        return await connection.ask(pack(command))
-
-    async def close(self) -> None:
-        """Disconnects."""
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _connect(self) -> Connection:
-        async with self._lock:
-            if self._connection is None or not self._connection.usable:
-                self._connection = await open_connection(self._pool, self._silence)
-            return self._connection
-
-
-class LoopWires:
-    """Connections of a loop, one for each command that waits at the server.
+class _Opening:
+    """Makes connections of a loop, until it is closed.
 
     Args:
         pool: the driver's.
@@ -114,6 +83,68 @@ class LoopWires:
     def __init__(self, pool: Any, silence: float) -> None:
         self._pool = pool
         self._silence = silence
+        self._closed = False
+
+    async def _open(self) -> Connection:
+        self._check()
+        connection = await open_connection(self._pool, self._silence)
+        try:
+            self._check()
+        except exceptions.ConnectionError:
+            await connection.close()  # nobody would do so later
+            raise
+        return connection
+
+    def _check(self) -> None:
+        if self._closed:
+            raise exceptions.ConnectionError(CLOSED_HERE)
+
+
+class SharedWire(_Opening):
+    """One connection for all calls of a loop: none of them waits at the server."""
+
+    def __init__(self, pool: Any, silence: float) -> None:
+        super().__init__(pool, silence)
+        self._lock = asyncio.Lock()
+        self._connection: Connection | None = None
+        self._failures = 0  # attempts to connect that failed, the last one with this fault
+        self._fault: Exception | None = None
+
+    async def call(self, *command: Any) -> Any:
+        """Sends one command and returns its answer, as the server gave it."""
+        connection = self._connection
+        if connection is None or not connection.usable:
+            connection = await self._connect()
+        return await connection.ask(pack(command))
+
+    async def close(self) -> None:
+        """Disconnects for good."""
+        self._closed = True
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connect(self) -> Connection:
+        failures = self._failures
+        async with self._lock:
+            if self._connection is not None and self._connection.usable:
+                return self._connection
+            if self._fault is not None and self._failures > failures:
+                # It failed while we waited; each after the other would wait as long once more.
+                raise same(self._fault)
+            try:
+                connection = await self._open()
+            except _FAULTS as fault:
+                self._failures, self._fault = self._failures + 1, same(fault)
+                raise
+            self._connection, self._fault = connection, None
+            return connection
+
+
+class LoopWires(_Opening):
+    """Connections of a loop, one for each command that waits at the server."""
+
+    def __init__(self, pool: Any, silence: float) -> None:
+        super().__init__(pool, silence)
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
 
@@ -135,7 +166,8 @@ class LoopWires:
         return answer
 
     async def close(self) -> None:
-        """Disconnects."""
+        """Disconnects for good."""
+        self._closed = True
         for connection in [*self._idle, *self._used]:
             await connection.close()
 
@@ -144,7 +176,7 @@ class LoopWires:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
-        return await open_connection(self._pool, self._silence)
+        return await self._open()
 
 
 def _is_closed(wire: Any) -> bool:
