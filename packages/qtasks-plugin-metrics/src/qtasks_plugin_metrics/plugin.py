@@ -57,7 +57,7 @@ class MetricsPlugin(Plugin):
             registry of its own.
 
     Raises:
-        ConfigError: the registry has metrics of these names already.
+        ConfigError: the registry has metrics of these names already, or is none, as options may be.
         ValueError: the port is none.
 
     Attributes:
@@ -76,6 +76,7 @@ class MetricsPlugin(Plugin):
         port: int | None = None,
         registry: CollectorRegistry | None = None,
     ) -> None:
+        declared_options.check_given(options, registry)
         super().__init__(name, options)
         self._port = None if port is None else declared_options.Options(port=port).port
         self._given = registry
@@ -164,7 +165,7 @@ class MetricsPlugin(Plugin):
         # Here, because it needs typer, which workers do without.
         from qtasks_plugin_metrics.commands import add_commands
 
-        add_commands(group)
+        add_commands(group, self)
 
     @hookimpl
     def qtasks_health_checks(self, app: Any) -> Iterable[Finding]:  # noqa: ARG002 - the hook has it
