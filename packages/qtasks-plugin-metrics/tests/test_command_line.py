@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qtasks import QueueTasks
+from qtasks_plugin_metrics import MetricsPlugin
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -62,6 +65,33 @@ def test_what_is_no_port_is_refused(tmp_path: Path, port: str, text: str) -> Non
     done = run(tmp_path, "run", "--burst", "--metrics-port", port)
     assert done.returncode == 2
     assert text in done.stderr
+
+
+@pytest.mark.parametrize("given", ["port=1", "options=MetricsPlugin.Options(port=1)"])
+def test_the_port_that_was_typed_wins_over_that_of_the_code(tmp_path: Path, given: str) -> None:
+    (tmp_path / "given.py").write_text(
+        "from qtasks import QueueTasks\n"
+        "from qtasks_plugin_metrics import MetricsPlugin\n"
+        f"app = QueueTasks(broker_url='sqlite:///given.db', plugins=[MetricsPlugin({given})])\n"
+    )
+    arguments = ("-A", "given:app", "run", "--burst", "--metrics-port")
+    done = run(tmp_path, *arguments, "0", QTASKS_METRICS_PORT="2")
+    assert done.returncode == 0, done.stderr
+    assert "metrics are at http://127.0.0.1:" in done.stderr
+    done = run(tmp_path, *arguments, "99999")
+    assert done.returncode == 2
+    assert "ConfigError: options of plugin metrics (from the command line): port=9" in done.stderr
+
+
+def test_the_port_of_the_code_wins_over_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QTASKS_METRICS_PORT", "9402")
+    monkeypatch.setenv("QTASKS_METRICS_TOKEN", "hunter2")
+    plugin = MetricsPlugin(port=9401)
+    app = QueueTasks(broker_url="memory://", plugins=[plugin])
+    assert app.plugins["metrics"] is plugin
+    assert plugin.options == plugin.settings == MetricsPlugin.Options(port=9401, token="hunter2")
 
 
 def test_a_port_that_cannot_be_leaves_the_queue_at_work_and_is_told(tmp_path: Path) -> None:

@@ -230,6 +230,54 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
         running.communicate()
 
 
+def test_the_options_hold_for_an_app_that_does_without_the_plugin(tmp_path: Path) -> None:
+    without = APP.replace(")", ", plugins=[])", 1)
+    (tmp_path / "exported.py").write_text(without)
+    command = [sys.executable, "-m", "qtasks", "-A", "exported:app", "metrics-exporter"]
+    running = subprocess.Popen(
+        [*command, "--port", "0"],
+        cwd=tmp_path,
+        env={**os.environ, "QTASKS_METRICS_TOKEN": "hunter2"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stderr is not None
+        url = running.stderr.readline().removeprefix("metrics are at ").strip()
+        opener = urllib.request.build_opener(Lenient())
+        with opener.open(url, timeout=20) as answer:
+            assert answer.status == 401
+        request = urllib.request.Request(url, headers={"Authorization": "Bearer hunter2"})
+        with opener.open(request, timeout=20) as answer:
+            assert answer.status == 200
+    finally:
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal like this ends a process there at once")
+async def test_signals_end_it_also_where_the_loop_knows_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = await asyncio.to_thread(filled)
+
+    def refuse(*_: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", refuse, raising=False)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        told: list[str] = []
+        running = asyncio.create_task(Exporter(app, Options(port=0)).run(told.append))
+        while not told:
+            await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(running, 60)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "exported.py").write_text(APP)
     command = [sys.executable, "-m", "qtasks", "-A", "exported:app", "metrics-exporter"]

@@ -10,6 +10,7 @@ from qtasks.testing import run_task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from conftest import Measured
 
 
@@ -57,3 +58,28 @@ def test_what_may_happen_is_shown_before_it_does(measured: Measured) -> None:
     run_task(measured.app, "look")
 
     assert seen == [0, 0, 0, 0, 0]
+
+
+class Namesake(Plugin):
+    """Has a method that only is called the same."""
+
+    def figures(self) -> list[int]:
+        return [1, 2]
+
+
+def test_a_neighbour_whose_method_means_something_else_harms_nothing(
+    make_measured: Callable[..., Measured], caplog: pytest.LogCaptureFixture
+) -> None:
+    measured = make_measured(Namesake("namesake"), Guarded("guarded"))
+    seen: list[Any] = []
+
+    @measured.app.task(name="look")
+    def look() -> None:
+        seen.append(measured.value("qtasks_circuit_state", breaker="bank"))
+
+    run_task(measured.app, "look")
+
+    assert seen == [2.0]
+    about = {"queue": "default", "task": "look", "outcome": "success"}
+    assert measured.value("qtasks_attempts_total", **about) == 1
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []

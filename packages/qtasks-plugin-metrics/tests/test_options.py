@@ -42,6 +42,57 @@ def test_a_value_that_cannot_be_is_refused_with_what_can(
         Options(**{setting: value})
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        ("port", "9400", r"port='9400': Expected `int | null`, got `str`"),
+        ("port", True, r"port=True: Expected `int | null`, got `bool`"),
+        ("host", None, r"host=None: Expected `str`"),
+        ("token", 5, r"token=\*\*\*: Expected `str`"),
+        ("mode", "ours", r"mode='ours': Invalid enum value"),
+        ("max_series", float("nan"), r"max_series=nan: Expected `int`"),
+        ("run_buckets", 5, r"run_buckets=5: Expected `array`"),
+    ],
+)
+def test_code_gives_values_of_the_right_types(setting: str, value: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Options(**{setting: value})
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "hunter2" not in repr(Options(port=9400, token="hunter2"))
+    assert repr(Options(port=9400)).startswith("Options(port=9400, host='127.0.0.1', token='',")
+
+
+def test_whole_numbers_are_buckets_as_well() -> None:
+    found: Any = Options(run_buckets=[1, 60])  # type: ignore[arg-type]  # as somebody writes it
+    assert repr(found.run_buckets) == "(1.0, 60.0)"
+
+
+def test_what_is_no_options_or_no_registry_is_refused() -> None:
+    wrong: Any = {"token": "hunter2"}
+    with pytest.raises(
+        ConfigError, match=r"options is a dict: give MetricsPlugin\.Options"
+    ) as told:
+        MetricsPlugin(options=wrong)
+    assert "hunter2" not in str(told.value)
+    wrong = "default"
+    with pytest.raises(ConfigError, match=r"registry='default': give a prometheus_client"):
+        MetricsPlugin(registry=wrong)
+
+
+@pytest.mark.parametrize("address", ["http://ann:hunter2@gateway", "ann:hunter2@gateway:9091"])
+def test_a_push_gateway_with_a_password_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(ValueError, match="an address without user and password") as told:
+        Options(push_gateway=address)
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_push_gateway_is_an_address() -> None:
+    with pytest.raises(ValueError, match=r"push_gateway='the gateway': use an address, such as"):
+        Options(push_gateway="the gateway")
+
+
 def test_a_push_gateway_needs_a_job() -> None:
     with pytest.raises(ValueError, match="push_job='': use a word"):
         Options(push_gateway="127.0.0.1:9091", push_job="")

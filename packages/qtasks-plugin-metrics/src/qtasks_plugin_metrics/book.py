@@ -124,7 +124,7 @@ class Book(Collector):
             return [addition for ledger in self._ledgers for addition in ledger.take()]
 
     def readings(self) -> list[Reading]:
-        """Returns what the gauges show; one that fails is left out."""
+        """Returns what the gauges show."""
         found: list[Reading] = []
         for gauges in self._gauges.copy():
             found.extend(gauges())

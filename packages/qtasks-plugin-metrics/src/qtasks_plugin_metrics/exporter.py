@@ -55,7 +55,10 @@ class Exporter:
         server = MetricsServer(self._options, self._encode, self._alive, self._ready)
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.add_signal_handler(number, self._stop.set)
+                try:
+                    self._loop.add_signal_handler(number, self._stop.set)
+                except NotImplementedError:  # Windows
+                    signal.signal(number, lambda *_: self.stop())
         server.start()
         try:
             told(server.url)

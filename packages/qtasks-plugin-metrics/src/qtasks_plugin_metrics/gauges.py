@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections import Counter
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from qtasks.schemas import WorkerHealth
 
-__all__ = ["Reading", "broker_kind", "read_worker"]
+__all__ = ["Reading", "broker_kind", "read_figures", "read_info", "read_worker"]
+
+log = logging.getLogger("qtasks_plugin_metrics")
 
 #: The name of a gauge, the values of its labels, and what it shows.
 Reading: TypeAlias = tuple[str, tuple[str, ...], float]
@@ -55,6 +58,25 @@ def _slots(worker: Any) -> Iterator[Reading]:
     pools = Counter(task.pool for task in worker.app.tasks.values())
     for pool in pools or ("loop",):
         yield "worker_slots", (pool,), min(most, room.get(pool, most))
+
+
+def read_figures(plugin: Any, now: float) -> list[Reading]:
+    """Returns what another plugin tells of itself: nothing, if that is not what is meant here.
+
+    Its method may be one that only has the same name, so nothing is expected of it.
+
+    Args:
+        plugin: the plugin.
+        now: seconds since the epoch.
+    """
+    figures = getattr(plugin, "figures", None)
+    if not callable(figures):
+        return []
+    try:
+        return [(str(name), (str(label),), float(value)) for name, label, value in figures(now)]
+    except Exception as error:  # noqa: BLE001 - of any plugin; all others go on
+        log.debug("What figures() of plugin %s tells is not used: %r", plugin.name, error)
+        return []
 
 
 def read_info(worker: Any, version: str) -> Reading:

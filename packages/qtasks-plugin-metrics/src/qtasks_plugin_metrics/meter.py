@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtasks.schemas import Cancel, Fail, Release, Retry, Success
 from qtasks_plugin_metrics.cells import Exemplar
 from qtasks_plugin_metrics.declarations import BY_NAME, Metric
-from qtasks_plugin_metrics.gauges import broker_kind
+from qtasks_plugin_metrics.gauges import broker_kind, read_figures
 from qtasks_plugin_metrics.guard import UNKNOWN, ErrorWords, Words
 from qtasks_plugin_metrics.ledger import Ledger
 from qtasks_plugin_metrics.shared import error_name
@@ -125,12 +125,11 @@ class Meter:
         """Counts what other plugins tell of themselves; returns what of it is a gauge."""
         now = self._now()
         for plugin in list(self.worker.app.plugins.values()):
-            figures = getattr(plugin, "figures", None)
-            for name, label, value in figures(now) if callable(figures) else ():
+            for name, labels, value in read_figures(plugin, now):
                 if name == "circuit_state":
-                    yield name, (label,), value
+                    yield name, labels, value
                 elif name == "retry_budget_exhausted":
-                    cell = self.ledger.counter(name, label)
+                    cell = self.ledger.counter(name, *labels)
                     cell.value = max(cell.value, value)
 
     def _busy_of(self, pool: str) -> Busy:

@@ -7,12 +7,17 @@ import os
 from typing import Any, Final, Literal
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
-__all__ = ["Options"]
+from qtasks.exc import ConfigError
+
+__all__ = ["Options", "check_given"]
 
 _LAST_PORT: Final = 65535
 #: Fewer series than this hold not even the metrics of one task.
 _FEWEST_SERIES: Final = 100
+#: Options whose values are not shown; an address may have a password in it.
+_SECRET: Final = frozenset({"token", "push_gateway"})
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     push_job: str = "qtasks"
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.port is not None and not 0 <= self.port <= _LAST_PORT:
             _refuse("port", self.port, f"0 to {_LAST_PORT}, or None")
         if not self.host:
@@ -71,7 +77,52 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 _refuse(name, path, "the path of a file that exists and may be read")
         if self.push_gateway and not self.push_job:
             _refuse("push_job", self.push_job, "a word")
+        _check_gateway(self.push_gateway)
         _check_buckets(self.run_buckets)
+
+    def __repr__(self) -> str:
+        """Shows every option; secrets are masked."""
+        values = msgspec.structs.asdict(self)
+        shown = [f"{k}={'***' if v and k in _SECRET else repr(v)}" for k, v in values.items()]
+        return f"Options({', '.join(shown)})"
+
+    def _check_types(self) -> None:
+        """Checks the types of what code gives; bounds become a tuple of floats."""
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            try:
+                typed = msgspec.convert(value, field.type)
+            except msgspec.ValidationError as error:
+                shown = "***" if field.name in _SECRET else repr(value)
+                msg = f"{field.name}={shown}: {error}"
+                raise ValueError(msg) from None
+            if isinstance(typed, tuple):
+                msgspec.structs.force_setattr(self, field.name, typed)
+
+
+def check_given(options: object, registry: object) -> None:
+    """Checks what code gives to a plugin.
+
+    Args:
+        options: its options, or None.
+        registry: where it registers its metrics, or None.
+
+    Raises:
+        ConfigError: it is something else; options are not shown, for there may be secrets in them.
+    """
+    if not isinstance(options, Options | None):
+        msg = f"options is a {type(options).__name__}: give MetricsPlugin.Options(port=9400)"
+        raise ConfigError(msg)
+    if not isinstance(registry, CollectorRegistry | None):
+        msg = f"registry={registry!r}: give a prometheus_client.CollectorRegistry"
+        raise ConfigError(msg)
+
+
+def _check_gateway(address: str) -> None:
+    if "@" in address.partition("?")[0]:
+        _refuse("push_gateway", "***", "an address without user and password")
+    if any(sign.isspace() for sign in address):
+        _refuse("push_gateway", address, "an address, such as '127.0.0.1:9091'")
 
 
 def _check_token(token: str) -> None:

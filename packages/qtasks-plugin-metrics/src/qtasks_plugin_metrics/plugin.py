@@ -57,7 +57,7 @@ class MetricsPlugin(Plugin):
             registry of its own.
 
     Raises:
-        ConfigError: the registry has metrics of these names already.
+        ConfigError: the registry has metrics of these names already, or is none, as options may be.
         ValueError: the port is none.
 
     Attributes:
@@ -66,7 +66,7 @@ class MetricsPlugin(Plugin):
 
     plugin_api = "1.0"
     Options = declared_options.Options
-    options: declared_options.Options | None
+    _options: declared_options.Options | None = None
 
     def __init__(
         self,
@@ -76,8 +76,9 @@ class MetricsPlugin(Plugin):
         port: int | None = None,
         registry: CollectorRegistry | None = None,
     ) -> None:
-        super().__init__(name, options)
+        declared_options.check_given(options, registry)
         self._port = None if port is None else declared_options.Options(port=port).port
+        super().__init__(name, options)
         self._given = registry
         self._ready = False
         self._server: MetricsServer | None = None
@@ -109,12 +110,21 @@ class MetricsPlugin(Plugin):
         return None if self._server is None else self._server.url
 
     @property
+    def options(self) -> declared_options.Options | None:
+        """What is set; the port of the code wins over what is read, and what is typed over both."""
+        return self._options
+
+    @options.setter
+    def options(self, found: declared_options.Options) -> None:
+        self._options, self._port = self._with_port(found), None
+
+    @property
     def settings(self) -> declared_options.Options:
         """What is set, by whoever set it."""
-        found: declared_options.Options = self.options or declared_options.Options()
-        if self._port is not None:
-            found = msgspec.structs.replace(found, port=self._port)
-        return found
+        return self._with_port(self._options or declared_options.Options())
+
+    def _with_port(self, found: declared_options.Options) -> declared_options.Options:
+        return found if self._port is None else msgspec.structs.replace(found, port=self._port)
 
     def _get_ready(self) -> None:
         """Makes what is needed; not in ``__init__``, because the options come later."""
@@ -164,7 +174,7 @@ class MetricsPlugin(Plugin):
         # Here, because it needs typer, which workers do without.
         from qtasks_plugin_metrics.commands import add_commands
 
-        add_commands(group)
+        add_commands(group, self)
 
     @hookimpl
     def qtasks_health_checks(self, app: Any) -> Iterable[Finding]:  # noqa: ARG002 - the hook has it
@@ -261,12 +271,9 @@ class MetricsPlugin(Plugin):
             meter.claimed(deliveries)
 
     def _traces_of(self, runs: Sequence[Finished]) -> dict[str, str]:
-        found = {}
-        for run in runs:
-            trace = getattr(self.state(run.delivery), "trace_id", None)
-            if trace is not None:
-                found[run.delivery.id] = trace
-        return found
+        deliveries = [run.delivery for run in runs]
+        traces = {one.id: getattr(self.state(one), "trace_id", None) for one in deliveries}
+        return {name: trace for name, trace in traces.items() if trace is not None}
 
     @on("worker_leases_kept")
     def kept(self, worker: Any, held: Sequence[Held], lost: Sequence[str]) -> None:

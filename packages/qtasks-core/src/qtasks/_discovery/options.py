@@ -148,7 +148,11 @@ def retyped(plugin: str, options: msgspec.Struct, typed: Mapping[str, str]) -> m
     """
     fields = {field.name: field for field in msgspec.structs.fields(options)}
     values = {name: _read(plugin, fields[name], text, _TYPED) for name, text in typed.items()}
-    return msgspec.structs.replace(options, **values)
+    try:
+        return msgspec.structs.replace(options, **values)
+    except (TypeError, ValueError) as error:  # from __post_init__
+        msg = f"options of plugin {plugin} (from {_TYPED.where}): {safe_text(error)}"
+        raise ConfigError(msg) from None
 
 
 def sources_of(plugin: str, options: msgspec.Struct, sources: OptionSources) -> dict[str, Source]:

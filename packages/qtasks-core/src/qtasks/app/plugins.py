@@ -117,8 +117,9 @@ def _give_options(plugin: Any, name: str) -> None:
     options = getattr(plugin, "options", None)
     if not isinstance(options, declared):
         plugin.options = read_options(name, declared, sources)
-    elif sources.typed:
-        plugin.options = retyped(name, options, sources.typed)
+    # Also of options that were just read: a plugin may put those that code gave it over them.
+    if sources.typed:
+        plugin.options = retyped(name, plugin.options, sources.typed)
 
 
 def task_options(discovery: Discovery) -> dict[str, Callable[[Any], object]]:
