@@ -139,6 +139,14 @@ async def test_small_tasks_do_not_ride_with_large_ones(opened: Any, kafka: str) 
     assert [delivery.message for delivery in got] == mixed
 
 
+async def test_fewer_copies_than_asked_for_are_refused(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?min_insync=2")
+    with pytest.raises(ServerError, match=r"min_insync=2 .* smaller number") as caught:
+        await broker.publish(messages(1))
+    assert caught.value.refused == {"id-0"}
+    assert not await broker.queues()
+
+
 async def test_a_server_without_idempotence_is_told_if_it_must_have_it(
     opened: Any, kafka: str, caplog: pytest.LogCaptureFixture
 ) -> None:
