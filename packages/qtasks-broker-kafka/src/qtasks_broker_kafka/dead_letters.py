@@ -46,7 +46,7 @@ class DeadLetterTopic(Plugin):
 
     def __init__(self, url: str, topic: str, name: str = "kafka-dead-letters") -> None:
         super().__init__(name)
-        if not isinstance(topic, str) or not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
+        if not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
             msg = f"DeadLetterTopic: topic={topic!r}: use letters, digits, dots, - and _"
             raise ConfigError(msg)
         self._broker = KafkaBroker(url)
