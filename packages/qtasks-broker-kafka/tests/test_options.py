@@ -80,6 +80,22 @@ def test_a_password_is_in_no_message() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "kafka://user:sec?ret@host",  # what is before the question mark looks like a server
+        "kafka://user:12?ret@host",  # and here it is one, with a port
+        "kafka://user:12?timeout=sec@host",
+        "kafka://user:a@sec?ret@host:9092?timeout=1",
+    ],
+)
+def test_a_password_with_a_question_mark_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"\? as %3F") as caught:
+        parse_url(url)
+    assert "sec" not in str(caught.value)
+    assert "ret" not in str(caught.value)
+
+
 def test_a_missing_certificate_is_told(tmp_path: Path) -> None:
     options = Options((("host", 1),), tls=True, ca=str(tmp_path / "none.pem"))
     with pytest.raises(ConfigError, match=r"none\.pem"):

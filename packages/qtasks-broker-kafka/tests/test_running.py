@@ -182,7 +182,7 @@ def test_a_task_that_kafka_refuses_leaves_no_record(
 
 
 def test_dead_letters_are_copied_to_a_topic(kafka: str, kafka_address: str, tmp_path: Path) -> None:
-    topic = topic_of(parse_url(kafka).prefix, "letters")
+    topic = f"{parse_url(kafka).prefix}dead.letters"  # the dot makes it the topic of no queue
     plugin = DeadLetterTopic(f"{kafka}?partitions=1", topic)
     app = qtasks.QueueTasks(broker_url="memory://", plugins=[plugin], strict_plugins=True)
 
@@ -209,8 +209,15 @@ def test_dead_letters_are_copied_to_a_topic(kafka: str, kafka_address: str, tmp_
 
 
 def test_a_topic_that_cannot_be_is_refused(kafka: str) -> None:
-    with pytest.raises(ConfigError, match="topic='no topic'"):
-        DeadLetterTopic(kafka, "no topic")
+    for topic in ("no topic", ".."):
+        with pytest.raises(ConfigError, match=f"topic={topic!r}"):
+            DeadLetterTopic(kafka, topic)
+
+
+@pytest.mark.parametrize("topic", ["qtasks.dead-letters", "qtasks._control"])
+def test_dead_letters_do_not_go_where_tasks_are_looked_for(topic: str) -> None:
+    with pytest.raises(ConfigError, match="give it another beginning"):
+        DeadLetterTopic("kafka://localhost", topic)
 
 
 FORK = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from qtasks.exc import ServerError, ServerUnavailableError
 from qtasks.schemas import Claim, Delivery, Message, Presence, Settlement, Success
 from qtasks_broker_kafka import KafkaBroker
 from qtasks_broker_kafka.batches import Written
-from qtasks_broker_kafka.faults import translate
+from qtasks_broker_kafka.faults import find_out, translate
 from qtasks_broker_kafka.names import control_topic, topic_of
 from qtasks_broker_kafka.options import parse_url
 from qtasks_broker_kafka.outage import Outage
@@ -137,6 +138,23 @@ async def test_small_tasks_do_not_ride_with_large_ones(opened: Any, kafka: str) 
     await broker.publish(mixed)
     got = await claim(broker, len(mixed))
     assert [delivery.message for delivery in got] == mixed
+
+
+async def test_who_has_waited_for_a_silent_server_does_not_wait_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = parse_url(f"kafka://127.0.0.1:{silent.getsockname()[1]}?timeout=3600")
+        async with asyncio.timeout(PATIENCE):
+            told = await find_out(TimeoutError(), options, asyncio.get_running_loop().time())
+
+    assert "cannot be reached: TimeoutError; if it runs, see whether it wants TLS" in str(told)
+
+
+async def test_fewer_copies_than_asked_for_are_refused(opened: Any, kafka: str) -> None:
+    broker = await opened(f"{kafka}?min_insync=2")
+    with pytest.raises(ServerError, match=r"min_insync=2 .* smaller number") as caught:
+        await broker.publish(messages(1))
+    assert caught.value.refused == {"id-0"}
+    assert not await broker.queues()
 
 
 async def test_a_server_without_idempotence_is_told_if_it_must_have_it(

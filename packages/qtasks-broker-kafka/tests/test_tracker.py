@@ -118,6 +118,10 @@ def test_a_map_that_cannot_be_read_knows_nothing() -> None:
         base64.b64encode(b"\x01\x80").decode(),
         base64.b64encode(b"\x01\x05\x01").decode(),
         base64.b64encode(b"\x01\x05\x01\x09").decode(),
+        base64.b64encode(b"\x01" + 2 * (b"\xff" * 9 + b"\x7f")).decode(),
+        base64.b64encode(
+            b"\x01" + (b"\xff" * 9 + b"\x7f") + b"\x00" + b"\xff" * 8 + b"\x7f"
+        ).decode(),
     ):
         found = decode_map(7, text)
         assert (found.end, found.open) == (7, frozenset()), text

@@ -12,6 +12,7 @@ from qtasks.exc import ConfigError
 from qtasks.plugins import Plugin, on
 from qtasks_broker_kafka.batches import Written
 from qtasks_broker_kafka.broker import KafkaBroker
+from qtasks_broker_kafka.names import control_topic, queue_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,10 +46,17 @@ class DeadLetterTopic(Plugin):
 
     def __init__(self, url: str, topic: str, name: str = "kafka-dead-letters") -> None:
         super().__init__(name)
-        if not _TOPIC.fullmatch(topic):
+        if not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
             msg = f"DeadLetterTopic: topic={topic!r}: use letters, digits, dots, - and _"
             raise ConfigError(msg)
         self._broker = KafkaBroker(url)
+        prefix = self._broker.options.prefix
+        if topic == control_topic(prefix) or queue_of(prefix, topic) is not None:
+            msg = (
+                f"DeadLetterTopic: topic={topic!r} is the topic of a queue, as it begins with"
+                f" {prefix!r}: workers would take the letters for tasks; give it another beginning"
+            )
+            raise ConfigError(msg)
         self._topic = topic
 
     async def stop(self) -> None:

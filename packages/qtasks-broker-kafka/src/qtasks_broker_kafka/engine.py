@@ -69,15 +69,16 @@ class Engine:
 
     async def _open(self) -> None:
         admin = AIOKafkaAdminClient(**self.options.connection())
+        until = self.loop.time() + self.options.timeout
         try:
-            async with asyncio.timeout(self.options.timeout):
+            async with asyncio.timeout_at(until):
                 await self._started(admin)
         except ServerError:
             await admin.close()
             raise
         except (*DRIVER_ERRORS, KeyError, ValueError) as error:  # see find_out for the last two
             await admin.close()
-            raise await find_out(error, self.options) from None
+            raise await find_out(error, self.options, until) from None
         self.admin = admin
         self.topics = Topics(admin, self.options)
         self.publisher = Publisher(self.topics, self.options)

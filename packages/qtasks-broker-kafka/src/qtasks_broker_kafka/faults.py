@@ -27,6 +27,8 @@ DRIVER_ERRORS: Final = (errors.KafkaError, OSError, TimeoutError)
 
 #: A password of so many characters is no part of a word by chance.
 _LONG: Final = 8
+#: Seconds that a server has to say why it does not let us in, when time is up.
+_ANSWER: Final = 1.0
 
 _REFUSED: Final = (
     errors.AuthenticationFailedError,
@@ -67,8 +69,7 @@ def translate(error: BaseException, options: Options, unsure: str = "") -> Serve
         unsure: what is added if it may pass.
     """
     where = f"Kafka at {options.place}"
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    text = _without(text, options)
+    text = _text(error, options)
     if isinstance(error, _REFUSED):
         who = (
             f"user {options.username!r}"
@@ -109,6 +110,12 @@ def refusing(error: ServerError, refused: Iterable[Written]) -> ServerError:
     return own
 
 
+def _text(error: BaseException, options: Options) -> str:
+    """Returns an error's kind and what it says, without the password."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return _without(text, options)
+
+
 def _without(text: str, options: Options) -> str:
     """Returns a text without the password.
 
@@ -133,18 +140,22 @@ def translated(options: Options) -> Iterator[None]:
         raise translate(error, options) from error
 
 
-async def find_out(error: BaseException, options: Options) -> ServerError:
+async def find_out(error: BaseException, options: Options, until: float) -> ServerError:
     """Returns why no server could be reached: the driver only says that none could.
 
     Args:
         error: what the driver said.
         options: where the servers are.
+        until: the loop's time at which the caller has waited for long enough; after that each
+            server has a second to say why.
     """
+    loop = asyncio.get_running_loop()
     settings = options.connection()
     settings.pop("bootstrap_servers")
     for host, port in options.hosts:
         try:
-            conn = await asyncio.wait_for(create_conn(host, port, **settings), options.timeout)
+            async with asyncio.timeout_at(max(until, loop.time() + _ANSWER)):
+                conn = await create_conn(host, port, **settings)
         except _REFUSED as refusal:
             return translate(refusal, options)
         except (KeyError, ValueError) as answer:  # the driver does not expect a refusal by SCRAM
@@ -160,5 +171,5 @@ async def find_out(error: BaseException, options: Options) -> ServerError:
         way = "plain connections (kafka://)" if options.tls else "TLS (kafkas://)"
         hint = f"; if it runs, see whether it wants {way}, and another user or mechanism="
     return ServerUnavailableError(
-        f"Kafka at {options.place} cannot be reached: {type(error).__name__}: {error}{hint}"
+        f"Kafka at {options.place} cannot be reached: {_text(error, options)}{hint}"
     )

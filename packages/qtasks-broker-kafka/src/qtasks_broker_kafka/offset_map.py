@@ -19,6 +19,8 @@ _FORM: Final = 1
 #: Servers refuse metadata of more than 4096 characters; others may use it too.
 _LONGEST: Final = 3000
 _MORE: Final = 0x80
+#: A map that names more records as not done is none of ours, or too large to be worth its memory.
+_MANY: Final = 1_000_000
 
 
 class OffsetMap:
@@ -76,7 +78,7 @@ def decode_map(base: int, text: str) -> OffsetMap:
     still_open: list[int] = []
     at = base
     for gap, size in zip(pairs[::2], pairs[1::2], strict=True):
-        if at + gap + size > base + length:
+        if at + gap + size > base + length or len(still_open) + size > _MANY:
             return OffsetMap(base)
         still_open += range(at + gap, at + gap + size)
         at += gap + size

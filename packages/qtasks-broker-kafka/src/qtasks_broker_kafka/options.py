@@ -160,11 +160,25 @@ def parse_url(url: str) -> Options:
         msg = "that is no Kafka URL: write kafka://localhost:9092"
         raise ConfigError(msg)
     main, _, query = rest.partition("?")
+    try:
+        return _parse(main, query, tls=scheme.lower() == "kafkas")
+    except ConfigError:
+        if "@" not in query:
+            raise
+    # The question mark may be one of the password, and then the error shows parts of that.
+    msg = (
+        "the Kafka URL cannot be read: write what is special in the password, or behind the"
+        " question mark, as % and two digits: ? as %3F, @ as %40, & as %26"
+    )
+    raise ConfigError(msg)
+
+
+def _parse(main: str, query: str, *, tls: bool) -> Options:
     userinfo, at, address = main.rpartition("@")
     hosts, _, path = address.partition("/")
     fields: dict[str, Any] = {
         "hosts": tuple(_host(host) for host in hosts.split(",")),
-        "tls": scheme.lower() == "kafkas",
+        "tls": tls,
     }
     if at:
         username, _, password = userinfo.partition(":")

@@ -86,6 +86,13 @@ class Topics:
     async def _make(self, names: set[str]) -> None:
         servers = len((await self._admin.describe_cluster())["brokers"])
         copies = self._options.replication or min(_COPIES, servers)
+        if self._options.min_insync > copies:  # nobody is to believe in copies that are not there
+            msg = (
+                f"Kafka at {self._options.place} has {servers} server(s), so a topic gets {copies}"
+                f" copies, and min_insync={self._options.min_insync} of them can never have a task:"
+                " add servers, or use a smaller number in the URL"
+            )
+            raise ServerError(msg)
         control = control_topic(self._options.prefix)
         new = [
             self._control(name, copies) if name == control else self._queue(name, copies)
@@ -137,7 +144,7 @@ class Topics:
             name,
             partitions,
             copies,
-            topic_configs={**configs, "min.insync.replicas": str(min(in_sync, copies))},
+            topic_configs={**configs, "min.insync.replicas": str(in_sync)},
         )
 
     async def remove_all(self) -> None:
