@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from qtasks import QueueTasks
 from qtasks.exc import Discard, Reject
 from qtasks.plugins import schedule_headers
 from qtasks.schemas import Schedule
@@ -159,3 +160,21 @@ def test_a_header_that_is_no_schedule_is_ignored(
 
     assert harness.run(clean_up, headers={"qtasks-schedule": "{"}).status == "success"
     assert plain_sentry.check_ins == []
+
+
+def test_a_check_in_closes_although_before_report_fails(plain_sentry: Any) -> None:
+    def fail(_event: Any, _hint: Any) -> Any:
+        msg = "before_report is broken"
+        raise RuntimeError(msg)
+
+    app = QueueTasks(broker_url="memory://", plugins=[SentryPlugin(before_report=fail)])
+
+    @app.task
+    def clean_up() -> None:
+        msg = "no such thing"
+        raise LookupError(msg)
+
+    clean_up.options(headers=NIGHTLY).add_task()
+    app.run_forever(burst=True)
+
+    assert [one["status"] for one in plain_sentry.check_ins] == ["in_progress", "error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +115,25 @@ def test_installed_it_reads_its_options_from_the_environment(
         found = QueueTasks(broker_url="memory://").plugins["sentry"]
 
     assert found.options.report == "every"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"before_report": "a.clean"}, "before_report='a.clean': use a function of an event"),
+        ({"monitor": 5}, "monitor=5: use a mapping such as {'checkin_margin': 5}"),
+        ({"init": "https://key@host/1"}, "init= is a str: use a mapping such as {'dsn': ...}"),
+        ({"ignore": ("",)}, "use exception classes, or their names"),
+        ({"options": {"crons": 1}}, "options={'crons': 1}: give SentryPlugin(report=...)"),
+    ],
+)
+def test_what_code_gives_is_looked_at_when_the_plugin_is_made(
+    given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)) as caught:
+        SentryPlugin(**given)
+
+    assert "key@" not in str(caught.value)
 
 
 def test_the_doctor_says_whether_there_is_a_client(plain_sentry: Any) -> None:

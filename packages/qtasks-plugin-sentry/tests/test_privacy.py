@@ -13,7 +13,9 @@ import sentry_sdk
 from sentry_sdk.consts import DEFAULT_OPTIONS
 from sentry_sdk.integrations.logging import LoggingIntegration
 
+from qtasks import QueueTasks
 from qtasks.exc import Reject
+from qtasks.plugins import Plugin, decode, on
 from qtasks_plugin_sentry import SentryPlugin
 from qtasks_plugin_sentry.patterns import FILTERED
 from qtasks_plugin_sentry.redaction import mask_data, masked_values
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+#: Whether the SDK makes events of log records.
+STATIC = hasattr(sentry_sdk, "start_transaction")
 #: It stands in no source line that is sent: a traceback shows the lines around.
 CANARY = "s3cr3t-canary"
 
@@ -238,6 +242,33 @@ def test_secrets_are_taken_out_of_breadcrumbs_of_a_run(
     sent = repr(plain_sentry.events)
     assert CANARY not in sent
     assert "hunter2" not in sent
+
+
+def test_what_a_plugin_says_that_fails_during_a_run_has_no_data_in_it(plain_sentry: Any) -> None:
+    class Failing(Plugin):
+        @on("worker_execute_before")
+        def look(self, task_broker: Any) -> None:
+            message = task_broker.message
+            raised = f"pel{message.task.replace('work', 'ican')}"
+            args, _ = decode(message.payload)
+            text = f"{args[0]} of {message.headers['tenant']} and {raised}"
+            raise LookupError(text)
+
+    app = QueueTasks(broker_url="memory://", plugins=[SentryPlugin(), Failing("failing")])
+
+    @app.task
+    def work(word: str) -> None:
+        sentry_sdk.capture_message("with the breadcrumbs so far")
+
+    work.options(headers={"tenant": "magpie"}).add_task("canary")
+    app.run_forever(burst=True)
+
+    said = [one["logentry"] for one in plain_sentry.events if "logentry" in one]
+    # Newer releases make no events of logs.
+    assert [one for one in said if "failed in worker_execute_before" in str(one)] or not STATIC
+    sent = b"".join(plain_sentry.raw)
+    assert b"breadcrumbs so far" in sent
+    assert re.findall(b"canary|magpie|pelican", sent) == []
 
 
 def test_the_names_of_arguments_are_no_data(

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import CodeType, FrameType, TracebackType
 
-__all__ = ["clean_crumbs", "clean_frames", "crumbs_of", "data_of", "frames_of_text", "hide_engine"]
+__all__ = [
+    "NOTHING",
+    "clean_crumbs",
+    "clean_frames",
+    "crumbs_of",
+    "data_of",
+    "frames_of_text",
+    "hide_engine",
+]
 
 _FILE: Final = re.compile(r'  File "(.+)", line (\d+)(?:, in (.+))?\Z')
 _BEGIN: Final = "Traceback (most recent call last):"

@@ -30,7 +30,9 @@ def check_ignored(name: str, given: Any) -> tuple[type[BaseException] | str, ...
         return ()
     several = given if isinstance(given, tuple | list | set | frozenset) else (given,)
     for one in several:
-        if isinstance(one, str) or (isinstance(one, type) and issubclass(one, BaseException)):
+        if (isinstance(one, str) and one) or (
+            isinstance(one, type) and issubclass(one, BaseException)
+        ):
             continue
         msg = f"{name}={given!r}: use exception classes, or their names such as 'shop.OutOfStock'"
         raise TypeError(msg)

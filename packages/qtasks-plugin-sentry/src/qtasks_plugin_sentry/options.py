@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
 import msgspec
 
-__all__ = ["OptionFields", "Options", "make_options"]
+__all__ = ["OptionFields", "Options", "check_code", "make_options"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,3 +65,29 @@ def make_options(given: OptionFields | dict[str, Any]) -> Options:
     except msgspec.ValidationError as error:
         msg = f"SentryPlugin({', '.join(f'{k}={v!r}' for k, v in given.items())}): {error}"
         raise TypeError(msg) from None
+
+
+def check_code(options: Any, before_report: Any, monitor: Any, init: Any) -> None:
+    """Looks at what only code can give.
+
+    Args:
+        options: those that were read elsewhere, or None.
+        before_report: a function of an event and its hint, or None.
+        monitor: what monitors are told, or None.
+        init: what makes a client, or None; it may hold a key, so it is not shown.
+
+    Raises:
+        TypeError: one of them is something else.
+    """
+    if not isinstance(options, Options | None):
+        msg = f"options={options!r}: give SentryPlugin(report=...) or Options(report=...)"
+        raise TypeError(msg)
+    if before_report is not None and not callable(before_report):
+        msg = f"before_report={before_report!r}: use a function of an event and its hint"
+        raise TypeError(msg)
+    if not isinstance(monitor, Mapping | None):
+        msg = f"monitor={monitor!r}: use a mapping such as {{'checkin_margin': 5}}"
+        raise TypeError(msg)
+    if not isinstance(init, Mapping | None):
+        msg = f"init= is a {type(init).__name__}: use a mapping such as {{'dsn': ...}}"
+        raise TypeError(msg)

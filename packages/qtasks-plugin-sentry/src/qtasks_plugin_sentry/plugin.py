@@ -9,6 +9,7 @@ from qtasks.plugins import hookimpl, on
 from qtasks.schemas import Cancel, Fail, Release, Retry, Success
 from qtasks_plugin_sentry import options
 from qtasks_plugin_sentry.ignoring import KEYWORD, check_ignored
+from qtasks_plugin_sentry.options import check_code
 from qtasks_plugin_sentry.publishing import publishing
 from qtasks_plugin_sentry.reporting import End, Reporting
 from qtasks_plugin_sentry.runs import Run
@@ -55,7 +56,7 @@ class SentryPlugin(Watching):
         **given: fields of :class:`Options`; given in code, they win over ``options``.
 
     Raises:
-        TypeError: an option does not exist, or its value is not allowed.
+        TypeError: an option does not exist, or what is given is not allowed.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class SentryPlugin(Watching):
         init: Mapping[str, Any] | None = None,
         **given: Unpack[OptionFields],
     ) -> None:
+        check_code(options, before_report, monitor, init)
         super().__init__(
             name, _options(options, given), before=before_report, monitor=monitor or {}, init=init
         )
@@ -191,12 +193,14 @@ class SentryPlugin(Watching):
         """
         memory, client = self._taken(task_broker), active_client()
         run: Run | None = getattr(memory, "run", None)
-        if client is not None and not fenced:
-            if isinstance(outcome, Fail | Retry):
+        heard = client is not None and not fenced
+        try:
+            if heard and isinstance(outcome, Fail | Retry):
                 error = getattr(memory, "error", None)
                 end = End(worker, task_broker, outcome, error, run)
                 self._reporting.report(client, self._now, end)
-            if final and self._now.crons:
+        finally:  # before_report is the application's, and may fail
+            if heard and final and self._now.crons:
                 self._check_ins.close(
                     task_broker.id,
                     task_broker.message.headers,
@@ -206,8 +210,8 @@ class SentryPlugin(Watching):
                     started=getattr(memory, "started", None),
                     now=worker.app.clock.time(),
                 )
-        if run is not None:
-            run.forget()
+            if run is not None:
+                run.forget()
 
     @on("worker_lease_lost", order="last")
     def lost(self, worker: Any, task_broker: Delivery) -> None:

@@ -7,14 +7,16 @@ not used, because an option is wrong.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sentry_sdk.scope import add_global_event_processor
 
-from qtasks_plugin_sentry.frames import clean_frames, crumbs_of, hide_engine
+from qtasks_plugin_sentry.frames import NOTHING, clean_frames, crumbs_of, data_of, hide_engine
 from qtasks_plugin_sentry.patterns import FILTERED
-from qtasks_plugin_sentry.redaction import mask_data
 from qtasks_plugin_sentry.sdk import ignore_logger
+
+if TYPE_CHECKING:
+    from qtasks_plugin_sentry.redaction import Known
 
 __all__ = ["clean_records", "prepare_sdk"]
 
@@ -36,32 +38,39 @@ def prepare_sdk() -> None:
     add_global_event_processor(clean_records)
 
 
-def clean_records(event: Any, _hint: Any = None) -> Any:
+def clean_records(event: Any, hint: Any = None, known: Known = NOTHING) -> Any:
     """Takes data out of events and breadcrumbs that the SDK makes of our log records.
 
     Args:
         event: the event; it is changed.
-        _hint: not used; the SDK gives it.
+        hint: what the SDK knows beside it, such as the exception.
+        known: what is known to be data, of the run in which it was logged.
     """
     if _is_ours(event.get("logger")):
-        _clean_event(event)
+        _clean_event(event, known | _data_of_hint(hint))
     for crumb in crumbs_of(event):
         if crumb.get("type") == "log" and _is_ours(crumb.get("category")):
-            crumb["message"] = mask_data(crumb.get("message") or "")
+            crumb["message"] = known.mask(crumb.get("message") or "", as_it_is=False)
     return event
 
 
-def _clean_event(event: Any) -> None:
+def _clean_event(event: Any, known: Known) -> None:
     entry = event.get("logentry") or {}
     if isinstance(entry.get("formatted"), str):
-        entry["formatted"] = mask_data(entry["formatted"])
+        entry["formatted"] = known.mask(entry["formatted"], as_it_is=False)
     if entry.get("params"):
         entry["params"] = [FILTERED] * len(entry["params"])
     if event.get("exception"):
-        clean_frames(event, as_they_are=False)
+        clean_frames(event, known, as_they_are=False)
         for value in event["exception"]["values"]:
             if isinstance(value.get("value"), str):
-                value["value"] = mask_data(value["value"])
+                value["value"] = known.mask(value["value"], as_it_is=False)
+
+
+def _data_of_hint(hint: Any) -> Known:
+    """Returns what the frames of the exception of a log record say about its text."""
+    _, error, _ = (hint or {}).get("exc_info") or (None, None, None)
+    return NOTHING if error is None else data_of(error)
 
 
 def _is_ours(name: Any) -> bool:

@@ -13,6 +13,7 @@ from qtasks_plugin_sentry.frames import clean_crumbs, clean_frames
 from qtasks_plugin_sentry.headers import origin_of, trace_of
 from qtasks_plugin_sentry.payloads import known_of
 from qtasks_plugin_sentry.publishing import ORIGIN
+from qtasks_plugin_sentry.quieting import clean_records
 from qtasks_plugin_sentry.sdk import lifecycle, streams, wants_spans
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Run:
         self._delivery = structs.replace(self._delivery, message=message, history=None)
 
     def _describe(self, delivery: Delivery, now: float, *, send_data: bool) -> None:
-        def describe(event: Any, _: Any) -> Any:
+        def describe(event: Any, hint: Any) -> Any:
             """Says whose event it is; most runs have none, so nothing is said before."""
             delivery = self._delivery
             message = delivery.message
@@ -110,6 +111,7 @@ class Run:
             context = context_of(delivery, self.task, self.worker, now)
             event.setdefault("contexts", {}).setdefault("qtasks", context)
             known = known_of(message, self.task)
+            clean_records(event, hint, known)
             clean_crumbs(event, known)
             return clean_frames(event, known, as_they_are=send_data)
 

@@ -196,18 +196,20 @@ class Watching(Plugin):
 
     async def _convicted(self, worker: Any, task_id: str) -> None:
         for record in await find_records(worker, [task_id]):
-            self._survivors.convicted(record)
-            if self._now.crons:
-                now = worker.app.clock.time()
-                self._check_ins.close(
-                    record.id,
-                    record.headers,
-                    None,
-                    ok=False,
-                    history=record.history,
-                    started=record.started_at,
-                    now=now,
-                )
+            try:
+                self._survivors.convicted(record)
+            finally:  # before_report is the application's, and may fail
+                if self._now.crons:
+                    now = worker.app.clock.time()
+                    self._check_ins.close(
+                        record.id,
+                        record.headers,
+                        None,
+                        ok=False,
+                        history=record.history,
+                        started=record.started_at,
+                        now=now,
+                    )
 
     async def _taken_back(self, worker: Any, ids: list[str]) -> None:
         self._survivors.taken_back(await find_records(worker, ids))
