@@ -166,6 +166,7 @@ class AsyncTask(BaseTask[P, R, C]):
             UniqueConflictError: ``on_conflict="raise"``, and another task holds the unique key.
             WaitTimeoutError: ``timeout`` ran out; it carries the handle.
             ServerError: the broker did not acknowledge the call.
+            TaskCancelError: it is called within a run that is over.
         """
         return await self._app._add(self._call_with_options(args, kwargs))  # noqa: SLF001 - one concept, two classes
 

@@ -219,6 +219,7 @@ class AsyncContext(BaseContext):
 
         Raises:
             TaskArgumentsError: the id is not a uuid.
+            TaskCancelError: the run is over.
         """
         self._run.check()
         return await self._app.get(self._run.delivery.id if uuid is None else uuid)
