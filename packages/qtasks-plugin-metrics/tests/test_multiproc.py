@@ -40,10 +40,38 @@ def test_the_folder_that_is_named_is_emptied(
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     (tmp_path / "counter_17.db").write_bytes(b"")
+    (tmp_path / "gauge_livesum_17.db").write_bytes(b"")
     (tmp_path / "other.txt").write_text("stays")
+    (tmp_path / "qtasks.db").write_text("the queue stays")
 
     assert multiproc.prepare() == str(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.txt", "qtasks.db"]
+
+
+def test_an_empty_name_is_no_folder_and_not_the_current_one(tmp_path: Path) -> None:
+    """The folder in which a program runs has its queue."""
+    (tmp_path / "counter_17.db").write_bytes(b"")
+    code = "from qtasks_plugin_metrics import multiproc; print(multiproc.prepare())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "qtasks-metrics-" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["counter_17.db"]
+
+
+def test_a_folder_that_is_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(file))
+    with pytest.raises(ConfigError, match="name a folder that may be written"):
+        multiproc.prepare()
 
 
 def test_without_a_folder_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,8 @@ def test_what_is_no_options_or_no_registry_is_refused() -> None:
     wrong = "default"
     with pytest.raises(ConfigError, match=r"registry='default': give a prometheus_client"):
         MetricsPlugin(registry=wrong)
+    with pytest.raises(ConfigError, match=r"serve MetricsPlugin\.registry"):
+        MetricsPlugin(options=Options(mode="multiproc"), registry=CollectorRegistry())
 
 
 @pytest.mark.parametrize("address", ["http://ann:hunter2@gateway", "ann:hunter2@gateway:9091"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from qtasks.testing import make_app, run_task
 from qtasks_plugin_metrics import MetricsPlugin, Options
+from qtasks_plugin_metrics.pushing import push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +84,15 @@ def test_a_gateway_that_is_away_fails_no_run(
 
     assert run_task(app, "add").status == "success"
     assert any("The metrics were not pushed" in text for text in caplog.messages)
+
+
+def test_a_gateway_that_never_ends_its_answer_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        push(Options(push_gateway=address), CollectorRegistry(), patience=0.01)
+        assert "The metrics were not pushed to push_gateway: no answer in 0.01 s" in caplog.messages
+    for thread in threading.enumerate():
+        if thread.name == "qtasks-metrics-push":
+            thread.join(60)

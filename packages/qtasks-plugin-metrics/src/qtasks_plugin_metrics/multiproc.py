@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -39,31 +40,38 @@ if TYPE_CHECKING:
 __all__ = ["FileTally", "forget", "make_registry", "prepare"]
 
 _FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+#: What prometheus_client calls its files; others, such as those of queues, are not touched.
+_VALUES: Final = re.compile(r"(counter|summary|histogram|gauge_[a-z]+)_\d+\.db")
 
 
 def prepare() -> str:
     """Makes the folder of the values, empty, and returns its path.
 
     To be called once, by the process that starts the others and before anything imports
-    ``prometheus_client``. A folder that ``PROMETHEUS_MULTIPROC_DIR`` names is emptied; without one
-    a temporary one is made, and removed at the end.
+    ``prometheus_client``. A folder that ``PROMETHEUS_MULTIPROC_DIR`` names is emptied of its files
+    of values; without one a temporary one is made, and removed at the end.
 
     Raises:
-        ConfigError: ``prometheus_client`` was imported already.
+        ConfigError: ``prometheus_client`` was imported already, or the folder cannot be used.
     """
-    if "prometheus_client.values" in sys.modules and _FOLDER not in os.environ:
+    folder = os.environ.get(_FOLDER) or None
+    if "prometheus_client.values" in sys.modules and folder is None:
         msg = (
             "multiproc.prepare() comes too late: prometheus_client was imported without"
             f" {_FOLDER}; call it first of all, or set {_FOLDER}"
         )
         raise ConfigError(msg)
-    folder = os.environ.get(_FOLDER)
     if folder is None:
         folder = os.environ[_FOLDER] = tempfile.mkdtemp(prefix="qtasks-metrics-")
         atexit.register(_remove, folder, os.getpid())
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for path in Path(folder).glob("*.db"):
-        path.unlink()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for path in Path(folder).glob("*.db"):
+            if _VALUES.fullmatch(path.name):
+                path.unlink()
+    except OSError as error:
+        msg = f"{_FOLDER}={folder!r} cannot be used: {error}; name a folder that may be written"
+        raise ConfigError(msg) from None
     return folder
 
 

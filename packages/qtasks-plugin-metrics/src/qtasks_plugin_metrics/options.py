@@ -116,6 +116,9 @@ def check_given(options: object, registry: object) -> None:
     if not isinstance(registry, CollectorRegistry | None):
         msg = f"registry={registry!r}: give a prometheus_client.CollectorRegistry"
         raise ConfigError(msg)
+    if registry is not None and options is not None and options.mode == "multiproc":
+        msg = "registry= would stay empty in mode='multiproc': serve MetricsPlugin.registry"
+        raise ConfigError(msg)
 
 
 def _check_gateway(address: str) -> None:
