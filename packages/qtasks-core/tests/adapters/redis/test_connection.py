@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -251,8 +251,8 @@ def test_an_attempt_that_is_given_up_leaves_nothing_open(
 
     async def give_up() -> None:
         url = f"{proxy.url}?ssl_ca_certs={certificates.ca_file}"
-        client = redis.asyncio.Redis.from_url(url, protocol=2)
-        pool = client.connection_pool
+        client = redis.asyncio.Redis.from_url(url, protocol=2, socket_timeout=None)
+        pool: Any = client.connection_pool  # the driver does not type all of it
         driver = pool.make_connection()
         monkeypatch.setattr(pool, "make_connection", lambda: driver)
         connecting = asyncio.create_task(open_connection(pool, SILENCE))
