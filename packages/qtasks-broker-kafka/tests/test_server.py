@@ -166,6 +166,14 @@ async def test_a_sign_of_life_does_not_hold_up_the_keeper(
     assert [presence.worker for presence in await broker.workers()] == ["w"]
 
 
+async def test_a_queue_is_paused_before_its_first_task(opened: Any, kafka: str) -> None:
+    broker = await opened(kafka)
+    await broker.pause("later")
+    assert (await broker.stats("later")).paused
+    await broker.resume("later")
+    assert not (await broker.stats("later")).paused
+
+
 async def test_fewer_copies_than_asked_for_are_refused(opened: Any, kafka: str) -> None:
     broker = await opened(f"{kafka}?min_insync=2")
     with pytest.raises(ServerError, match=r"min_insync=2 .* smaller number") as caught:
