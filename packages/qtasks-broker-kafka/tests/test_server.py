@@ -149,6 +149,31 @@ async def test_who_has_waited_for_a_silent_server_does_not_wait_again() -> None:
     assert "cannot be reached: TimeoutError; if it runs, see whether it wants TLS" in str(told)
 
 
+async def test_a_sign_of_life_does_not_hold_up_the_keeper(
+    opened: Any, make_kafka: Callable[..., KafkaServer]
+) -> None:
+    """The thread that says it renews the leases at the storage, which must not run out."""
+    server = make_kafka()
+    broker = await opened(f"{server.url}/p.?timeout=600")
+    await broker.report(Presence("w"), 60.0)
+    server.freeze()
+    for ttl in (1.0, 60.0, 0.0):
+        with pytest.raises(ServerUnavailableError):
+            async with asyncio.timeout(PATIENCE):
+                await broker.report(Presence("w"), ttl)
+    server.thaw()
+    await broker.report(Presence("w"), 60.0)
+    assert [presence.worker for presence in await broker.workers()] == ["w"]
+
+
+async def test_a_queue_is_paused_before_its_first_task(opened: Any, kafka: str) -> None:
+    broker = await opened(kafka)
+    await broker.pause("later")
+    assert (await broker.stats("later")).paused
+    await broker.resume("later")
+    assert not (await broker.stats("later")).paused
+
+
 async def test_fewer_copies_than_asked_for_are_refused(opened: Any, kafka: str) -> None:
     broker = await opened(f"{kafka}?min_insync=2")
     with pytest.raises(ServerError, match=r"min_insync=2 .* smaller number") as caught:

@@ -238,8 +238,6 @@ class KafkaBroker(BaseBroker):
             found = await self._call(lambda engine: _settled_partitions(engine, queue))
         else:
             found = await self.partitions(queue)
-        if not found:
-            return QueueStats(queue)
         ages = [one.oldest_age for one in found if one.oldest_age is not None and one.ready]
         return QueueStats(
             queue,

@@ -34,6 +34,12 @@ log = logging.getLogger(__name__)
 _LOOK: Final = 1.0
 #: Seconds after which what a worker left behind is removed.
 _LEFT_BEHIND: Final = 60.0
+#: Seconds that a sign of life may take at most and at least, and between them the part of the time
+#: for which it counts. Who gives it renews leases too, and those must not run out because Kafka is
+#: silent.
+_SIGN: Final = 3.0
+_QUICK: Final = 1.0
+_PART: Final = 0.2
 
 
 class Control:
@@ -111,7 +117,8 @@ class Control:
         """Notes a worker's sign of life, or that it says goodbye."""
         word = report(presence, ttl) if ttl > 0 else None
         try:
-            await self._say(worker_key(presence.worker), word)
+            async with asyncio.timeout(min(_SIGN, max(_QUICK, _PART * ttl))):
+                await self._say(worker_key(presence.worker), word)
         except ServerError as error:
             if error.retriable or self._options.create:
                 raise
@@ -128,9 +135,10 @@ class Control:
     async def tidy(self) -> None:
         """Removes what dead workers left behind."""
         long_ago = time.time() - _LEFT_BEHIND
-        for key, one in [*self._words.reports.items()]:
-            if one.until < long_ago:
-                await self._say(key, None)
+        async with asyncio.timeout(_SIGN):
+            for key, one in [*self._words.reports.items()]:
+                if one.until < long_ago:
+                    await self._say(key, None)
 
     async def refresh(self) -> None:
         """Reads what was said since."""
