@@ -112,3 +112,56 @@ def test_records_of_tasks_stay_as_they_are(plain_sentry: Any) -> None:
 
     [event] = plain_sentry.events
     assert event["logentry"]["formatted"] == "order 4711-22 is late"
+
+
+#: An app whose client is made by itself or by the plugin, and a plugin that fails in it.
+CALLED = """
+import sys
+import sentry_sdk
+from sentry_sdk.transport import Transport
+from qtasks import QueueTasks
+from qtasks.plugins import Plugin, on
+from qtasks_plugin_sentry import SentryPlugin
+
+class Kept(Transport):
+    def capture_envelope(self, envelope):
+        sys.stdout.write(repr(envelope.serialize()) + "\\n")
+
+class Telling(Plugin):
+    @on("qtasks_publish")
+    def publish(self, messages):
+        sentry_sdk.capture_message("published")
+
+options = {"dsn": "http://key@127.0.0.1:1/1", "transport": Kept}
+if {early}:
+    sentry_sdk.init(**options)
+    app = QueueTasks(broker_url="sqlite:///q.db")
+else:
+    app = QueueTasks(broker_url="sqlite:///q.db", plugins=[SentryPlugin(init=options)])
+app.add_plugin(Telling("telling"))
+
+@app.task
+def pay(card):
+    pass
+"""
+
+
+@pytest.mark.parametrize("early", ["True", "False"])
+@pytest.mark.parametrize("written", [["--args", f'["{CANARY}"]'], [f'--args=["{CANARY}"]']])
+def test_arguments_of_a_call_by_command_are_not_sent_as_its_command_line(
+    tmp_path: Path, early: str, written: list[str]
+) -> None:
+    (tmp_path / "called.py").write_text(CALLED.replace("{early}", early), "utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "qtasks", "-A", "called:app", "call", "pay", *written],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert "published" in done.stdout, done.stderr
+    assert "sys.argv" in done.stdout
+    assert CANARY not in done.stdout

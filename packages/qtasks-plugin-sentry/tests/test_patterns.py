@@ -127,7 +127,17 @@ def test_values_are_masked_by_names_by_flags_and_where_they_are_known() -> None:
 
 
 def test_names_that_are_secret_are_told_from_others() -> None:
-    secret = ["DB_PASSWORD", "api-key", "x_token", "Cookie", "pin", "db_dsn", "jwt", "user.pwd"]
+    secret = [
+        "DB_PASSWORD",
+        "api-key",
+        "x_token",
+        "Cookie",
+        "pin",
+        "db_dsn",
+        "jwt",
+        "user.pwd",
+        "pw",
+    ]
     others = ["author", "opinion", "name", "key", "keyboard", 5]
 
     assert [name for name in secret if not is_secret_name(name)] == []

@@ -38,3 +38,9 @@ def test_what_is_no_schedule_is_none(headers: dict[str, str]) -> None:
 def test_a_schedule_that_says_nothing_or_too_much_is_refused(schedule: Schedule, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         schedule_headers(schedule)
+
+
+@pytest.mark.parametrize("every", [-60, float("nan"), float("inf")])
+def test_a_period_that_is_none_is_refused(every: float) -> None:
+    with pytest.raises(ValueError, match=r"schedule 'hourly' has every=.*: use seconds above 0"):
+        schedule_headers(Schedule(name="hourly", every=every))

@@ -28,7 +28,7 @@ _NAMES: Final = (
     r"(?:pass|pwd|secret|token|credential|signature|authorization|cookie|session|csrf"
     r"|(?:api|access|account|private|encryption|signing|master|auth|ssh)[_.\-]?key"
     r"|connection[_.\-]?string"
-    r"|(?<![a-z])(?:pin|otp|cvv|cvc|jwt|dsn|auth|ssn|iban)(?![a-z]))"
+    r"|(?<![a-z])(?:pw|pin|otp|cvv|cvc|jwt|dsn|auth|ssn|iban)(?![a-z]))"
 )
 _SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 #: The end of a name, as it stands before a value; and a whole one, where something is before it.

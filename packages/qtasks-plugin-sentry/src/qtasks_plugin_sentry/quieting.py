@@ -18,13 +18,15 @@ from qtasks_plugin_sentry.sdk import ignore_logger
 if TYPE_CHECKING:
     from qtasks_plugin_sentry.redaction import Known
 
-__all__ = ["clean_records", "prepare_sdk"]
+__all__ = ["clean_command", "clean_records", "hide_arguments", "prepare_sdk"]
 
 #: Loggers whose records repeat what the plugin says better, with texts that it would filter.
 _LOGGERS: Final = ("qtasks.worker", "qtasks.supervisor")
 #: What the names of our loggers begin with; what tasks say themselves is theirs.
 _OURS: Final = ("qtasks.", "qtasks_")
 _THEIRS: Final = "qtasks.task"
+#: Options of our commands that are followed by data of a task.
+_DATA: Final = ("--args", "--kwargs")
 
 
 def prepare_sdk() -> None:
@@ -36,6 +38,35 @@ def prepare_sdk() -> None:
         ignore_logger(name)
     add_global_event_processor(hide_engine)
     add_global_event_processor(clean_records)
+    add_global_event_processor(clean_command)
+
+
+def hide_arguments() -> None:
+    """Has what ``qtasks call`` is given left out of the command line that the SDK tells.
+
+    The SDK adds it in the order of registration: once there is a client, we come after it.
+    """
+    if not _hidden:
+        _hidden.append(True)
+        add_global_event_processor(clean_command)
+
+
+def clean_command(event: Any, _hint: Any = None) -> Any:
+    """Takes the arguments of a task out of the command line of an event.
+
+    Args:
+        event: the event; it is changed.
+        _hint: not used; the SDK gives it.
+    """
+    extra = event.get("extra")
+    command = extra.get("sys.argv") if isinstance(extra, dict) else None
+    if isinstance(command, list):
+        flags = (None, *command)
+        extra["sys.argv"] = [
+            FILTERED if flag in _DATA else _without_value(word)
+            for flag, word in zip(flags, command, strict=False)
+        ]
+    return event
 
 
 def clean_records(event: Any, hint: Any = None, known: Known = NOTHING) -> Any:
@@ -73,6 +104,11 @@ def _data_of_hint(hint: Any) -> Known:
     return NOTHING if error is None else data_of(error)
 
 
+def _without_value(word: Any) -> Any:
+    flag, equals, _ = word.partition("=") if isinstance(word, str) else (word, "", "")
+    return f"{flag}={FILTERED}" if equals and flag in _DATA else word
+
+
 def _is_ours(name: Any) -> bool:
     """Tells whether a logger is one of QTasks, and not one of the tasks."""
     if not isinstance(name, str) or not name.startswith(_OURS):
@@ -81,3 +117,4 @@ def _is_ours(name: Any) -> bool:
 
 
 _prepared: list[bool] = []
+_hidden: list[bool] = []

@@ -13,6 +13,7 @@ from qtasks_plugin_sentry import options
 from qtasks_plugin_sentry.checkins import CheckIns
 from qtasks_plugin_sentry.events import Sender
 from qtasks_plugin_sentry.flushing import ask_to_flush, flush, listen
+from qtasks_plugin_sentry.quieting import hide_arguments
 from qtasks_plugin_sentry.sdk import active_client
 from qtasks_plugin_sentry.survivors import Survivors, find_records
 
@@ -68,6 +69,8 @@ class Watching(Plugin):
         """Makes a client if that was asked for."""
         if self._init is not None and active_client() is None:
             sentry_sdk.init(**self._init)
+        if active_client() is not None:
+            hide_arguments()
 
     # What others left behind
 

@@ -6,6 +6,7 @@ loop, marks them; plugins that watch schedules read the mark where the task runs
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,13 +30,16 @@ def schedule_headers(schedule: Schedule) -> dict[str, str]:
         schedule: the schedule.
 
     Raises:
-        ValueError: it has no name, or both a crontab and a period.
+        ValueError: it has no name, both a crontab and a period, or a period that is none.
     """
     if not schedule.name.strip():
         msg = f"{schedule!r} has no name: give it one, such as Schedule(name='nightly')"
         raise ValueError(msg)
     if schedule.crontab and schedule.every:
         msg = f"schedule {schedule.name!r} has crontab= and every=: use one of them"
+        raise ValueError(msg)
+    if not 0 <= schedule.every < math.inf:  # no number is neither
+        msg = f"schedule {schedule.name!r} has every={schedule.every!r}: use seconds above 0"
         raise ValueError(msg)
     return {_HEADER: msgspec.json.encode(schedule).decode()}
 
