@@ -13,6 +13,7 @@ from qtasks.adapters.redis.scripts import load
 from qtasks.asyncio import QueueTasks
 from qtasks.configs import QueueConfig
 from qtasks.exc import ServerUnavailableError
+from qtasks.testing.conformance.base import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -463,3 +464,27 @@ async def test_a_full_server_can_be_emptied(
         with pytest.raises(ServerUnavailableError, match="its memory is full"):
             await work.add(50)
     assert set(await work.deliveries(handles)) == {(1, 0)}
+
+
+async def test_a_server_that_was_met_is_not_asked_whether_it_speaks_tls(
+    make_server: Callable[..., Server],
+) -> None:
+    """It is away, whatever a broken connection may mean where nobody has been before."""
+    server = make_server()
+    broker = RedisBroker(server.url)
+    await broker.start()
+    twin = broker.client()
+    await broker.stop()
+    server.stop()
+    met = 0
+
+    def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", server.port):
+        with pytest.raises(ServerUnavailableError, match="cannot be reached"):
+            await asyncio.to_thread(lambda: complete(twin.start()))
+
+    assert met == 1

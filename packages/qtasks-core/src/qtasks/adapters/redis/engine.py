@@ -58,13 +58,14 @@ class Engine:
         self.retention = Retention()
         self.greeting = Greeting()
         self._per_queue = per_queue
+        self._twin_of: Engine | None = None
         self._users: set[str] = set()
         self._link: Link | None = None
 
     def twin(self) -> Engine:
         """Returns a blocking engine for the same server."""
         twin = Engine(self.url, self.clock, blocking=True, per_queue=self._per_queue)
-        twin.retention = self.retention
+        twin.retention, twin._twin_of = self.retention, self
         return twin
 
     # Life
@@ -80,7 +81,9 @@ class Engine:
             several = len(self.target.hosts) > 1 and self.target.sentinel is None
             link = connect(self.target, blocking=self.blocking, cluster=several)
             try:
-                self.greeting = await greet(link, self.target, blocking=self.blocking)
+                self.greeting = await greet(
+                    link, self.target, blocking=self.blocking, known=self._has_met
+                )
                 if self.greeting.cluster and not several:
                     await link.close()
                     link = connect(self.target, blocking=self.blocking, cluster=True)
@@ -91,6 +94,12 @@ class Engine:
                 await link.close()
                 raise
         self._users.add(user)
+
+    @property
+    def _has_met(self) -> bool:
+        """Whether it, or that whose twin it is, has spoken with the server before."""
+        both = (self, self._twin_of or self)
+        return any(engine.greeting.version for engine in both)
 
     async def _try_out(self) -> None:
         """Sees whether it serves, and lets us in, before somebody relies on it."""

@@ -43,13 +43,15 @@ class Greeting(msgspec.Struct, frozen=True):
         return self.mode == "cluster"
 
 
-async def greet(link: Link, target: Target, *, blocking: bool) -> Greeting:
+async def greet(link: Link, target: Target, *, blocking: bool, known: bool = False) -> Greeting:
     """Asks a server what it is.
 
     Args:
         link: how it is reached.
         target: what the URL said.
         blocking: whether the link blocks its thread.
+        known: whether it was spoken with before, so that it is away if it does not answer, and
+            nobody has to find out whether it speaks TLS.
 
     Raises:
         ConfigError: it cannot be used as the URL says: too old, a wrong password or database, TLS
@@ -61,7 +63,7 @@ async def greet(link: Link, target: Target, *, blocking: bool) -> Greeting:
         answer = await link.call("HELLO")
     except DRIVER_ERRORS as error:
         found = explain(error, target)
-        if found is None and target.path is None and may_be_tls(error):
+        if found is None and not known and target.path is None and may_be_tls(error):
             found = await _other_language(target, blocking=blocking)
         if found is not None:
             raise ConfigError(found) from error
