@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 import redis.asyncio
-import uvloop
 from redis import exceptions
 
 from qtasks.adapters.redis.connection import Connection, open_connection
@@ -18,12 +16,9 @@ from qtasks.adapters.redis.resp import pack
 from qtasks.adapters.redis.wires import LoopWires, SharedWire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import ConnectionPool
-    from servers.certificates import Certificates
-    from servers.process import Server
-    from servers.proxy import Proxy
 
 #: Seconds without an answer; none of the tests but one lets them pass.
 SILENCE = 60.0
@@ -235,33 +230,3 @@ async def test_what_was_closed_while_it_connected_leaves_nothing_open(
         await wires.call("PING")
     while len(other.client_list()) > before:
         await asyncio.sleep(0.01)
-
-
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_an_attempt_that_is_given_up_leaves_nothing_open(
-    run: Callable[[Coroutine[None, None, None]], None],
-    make_server: Callable[..., Server],
-    make_proxy: Callable[..., Proxy],
-    certificates: Certificates,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """TLS would say good-bye first, and wait for that of a server that says nothing."""
-    proxy = make_proxy(make_server(), tls=certificates.server)
-    proxy.blackhole()
-
-    async def give_up() -> None:
-        url = f"{proxy.url}?ssl_ca_certs={certificates.ca_file}"
-        client = redis.asyncio.Redis.from_url(url, protocol=2, socket_timeout=None)
-        pool: Any = client.connection_pool  # the driver does not type all of it
-        driver = pool.make_connection()
-        monkeypatch.setattr(pool, "make_connection", lambda: driver)
-        connecting = asyncio.create_task(open_connection(pool, SILENCE))
-        while not driver.is_connected:  # then it says who we are
-            await asyncio.sleep(0)
-        connecting.cancel()
-        await asyncio.gather(connecting, return_exceptions=True)
-        await client.aclose()
-
-    run(give_up())  # whatever is open still would complain
-
-    gc.collect()
