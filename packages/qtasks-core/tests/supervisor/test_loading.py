@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from typing import TYPE_CHECKING
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qtasks import QueueTasks
+from qtasks._runtime.channel import Channel
+from qtasks._supervisor.child import Child
 from qtasks._supervisor.loading import AppLoadError, find_app, load_app
-from qtasks._supervisor.messages import Order
+from qtasks._supervisor.messages import Failed, Goodbye, Order, Stop
 from qtasks.exc import ConfigError
 
 if TYPE_CHECKING:
@@ -112,3 +115,28 @@ def test_a_queue_that_lives_in_one_process_is_refused(
 
     with pytest.raises(ConfigError, match="memory://: this queue lives in one process"):
         app.run_forever(processes=2)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_who_is_asked_to_stop_while_it_loads_says_of_no_failure(
+    stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ending a process may take time, as where coverage is measured, and imports break in it."""
+    monkeypatch.setattr(os, "_exit", lambda _: None)
+    requests, answers = os.pipe()
+    child = Child(answers)
+    order, said = Channel(child.channel.feed), Channel(lambda _: None)
+    heard: list[object] = []
+    for kind in (Failed, Goodbye):
+        said.on(kind, heard.append)
+    order.send(Order("nowhere:app", [*sys.path]))
+    if stopped:
+        order.send(Stop())
+
+    code = child.serve()
+
+    os.close(answers)
+    with os.fdopen(requests, "rb") as pipe:
+        said.feed(pipe.read())
+    assert (code == 0) is stopped
+    assert [type(message) for message in heard] == [Goodbye if stopped else Failed]

@@ -126,6 +126,8 @@ class Child:
             failed = Failed("config", str(error))
         else:
             return 0
+        if self._asked:  # it ends anyway, and may have failed because of that
+            return 0
         self.channel.send(failed)
         return _CANNOT
 
