@@ -29,7 +29,7 @@ class Producer:
     blocking = False
 
     async def start(self) -> None:
-        pass
+        await app.stats()  # connects before the time is taken, as some others do
 
     async def stop(self) -> None:
         await app.close()
