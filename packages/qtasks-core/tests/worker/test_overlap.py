@@ -118,6 +118,14 @@ class Bench:
         while len(self.running) < ROOM:
             await asyncio.sleep(0)
 
+    async def two_calls(self, second: int = MUCH) -> tuple[Call, Call]:
+        """Ends a run, and then so many: returns the calls that this leads to."""
+        await self.fill()
+        self.end(1)
+        first = await self.broker.next()
+        self.end(second)
+        return first, await self.broker.next()
+
     async def silent(self) -> bool:
         """Tells whether no call is made, whatever the loop has to do."""
         for _ in range(20):
@@ -186,11 +194,7 @@ async def test_where_it_is_not_allowed_one_waits_for_the_other() -> None:
 
 async def test_the_outcomes_of_a_second_call_that_fails_go_with_the_next() -> None:
     async with pumping(Answered()) as bench:
-        await bench.fill()
-        bench.end(1)
-        first = await bench.broker.next()
-        bench.end(MUCH)
-        second = await bench.broker.next()
+        first, second = await bench.two_calls()
 
         second.answer.set_exception(ServerUnavailableError("away"))
         assert await bench.silent()  # the first says whether the broker is there
@@ -202,11 +206,7 @@ async def test_the_outcomes_of_a_second_call_that_fails_go_with_the_next() -> No
 
 async def test_what_comes_beside_a_suspect_on_its_last_chance_is_given_back() -> None:
     async with pumping(Answered()) as bench:
-        await bench.fill()
-        bench.end(1)
-        first = await bench.broker.next()
-        bench.end(MUCH)
-        second = await bench.broker.next()
+        first, second = await bench.two_calls()
 
         first.gives(delivery(1000, lost=2))
         second.gives(*map(delivery, range(2000, 2010)))
@@ -219,11 +219,7 @@ async def test_what_comes_beside_a_suspect_on_its_last_chance_is_given_back() ->
 async def test_it_ends_when_both_have_been_answered() -> None:
     bench = Bench(Answered())
     task = asyncio.create_task(bench.pump.run())
-    await bench.fill()
-    bench.end(1)
-    first = await bench.broker.next()
-    bench.end(ROOM - 1)
-    second = await bench.broker.next()
+    first, second = await bench.two_calls(ROOM - 1)
     bench.pump.drain()
     first.gives()
     assert await bench.silent()
@@ -238,11 +234,7 @@ async def test_it_does_not_end_before_all_is_told_of_the_second_call() -> None:
     """A plugin takes its time with what the second call settled."""
     bench = Bench(Answered())
     task = asyncio.create_task(bench.pump.run())
-    await bench.fill()
-    bench.end(1)
-    first = await bench.broker.next()
-    bench.end(ROOM - 1)
-    second = await bench.broker.next()
+    first, second = await bench.two_calls(ROOM - 1)
     bench.pump.drain()
     bench.slow = second.settled
     second.gives()
@@ -261,11 +253,7 @@ async def test_a_second_call_that_breaks_ends_the_worker() -> None:
     """As the first does: what it was to settle would be lost, and held for ever."""
     bench = Bench(Answered())
     task = asyncio.create_task(bench.pump.run())
-    await bench.fill()
-    bench.end(1)
-    first = await bench.broker.next()
-    bench.end(MUCH)
-    second = await bench.broker.next()
+    first, second = await bench.two_calls()
 
     second.answer.set_exception(LookupError("a defect of the adapter"))
     assert await bench.silent()

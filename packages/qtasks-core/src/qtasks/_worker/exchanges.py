@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from qtasks._config import QueueConfig
     from qtasks.contracts.broker import BaseBroker
 
-__all__ = ["Exchanges", "Overlap"]
-
+__all__ = ["Exchanges", "Overlap", "settlement_of"]
 
 #: The least outcomes for which a second call goes out while the first is under way.
 _LEAST: Final = 16
@@ -62,6 +61,7 @@ class Exchanges:
         lease: seconds for which what is claimed belongs to the worker.
 
     Attributes:
+        queues: the queues, that which is first next time at the beginning.
         coming: deliveries that may come in place of nothing; what comes in place of an outcome
             that goes with the same call takes no room of its own.
         made: calls so far.
@@ -76,16 +76,11 @@ class Exchanges:
     ) -> None:
         self._broker = broker
         self._worker_id = worker_id
-        self._queues = queues
+        self.queues = queues
         self._lease = lease
         self._asked_at: list[float] = []
         self.coming = 0
         self.made = 0
-
-    @property
-    def queues(self) -> tuple[str, ...]:
-        """The queues, that which is first next time at the beginning."""
-        return self._queues
 
     @property
     def under_way(self) -> int:
@@ -110,24 +105,28 @@ class Exchanges:
             ServerError: the broker failed.
         """
         request = Claim(
-            queues=self._queues,
+            queues=self.queues,
             limit=want,
             lease=self._lease,
             worker=self._worker_id,
             suspects=suspects,
         )
-        self._queues = self._queues[1:] + self._queues[:1]  # each queue is first in its turn
-        settlements = [e.settlement if isinstance(e, Finished) else e for e in batch]
+        self.queues = self.queues[1:] + self.queues[:1]  # each queue is first in its turn
         coming = max(0, want - len(batch))
         self.coming += coming
         self.made += 1
         asked_at = time.monotonic()
         self._asked_at.append(asked_at)
         try:
-            answer = await self._broker.exchange(settlements, request)
+            answer = await self._broker.exchange([*map(settlement_of, batch)], request)
             if self.waits() > self._lease / 2:
                 answer = await still_ours(self._broker, answer, self._lease)
         finally:
             self.coming -= coming
             self._asked_at.remove(asked_at)
         return answer
+
+
+def settlement_of(entry: Finished | Settlement) -> Settlement:
+    """Returns what is to be written of something that has ended."""
+    return entry.settlement if isinstance(entry, Finished) else entry

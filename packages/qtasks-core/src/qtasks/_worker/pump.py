@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from qtasks._core.decisions.outcomes import releases
 from qtasks._worker.deadlines import Deadlines
-from qtasks._worker.exchanges import Exchanges, Overlap
+from qtasks._worker.exchanges import Exchanges, Overlap, settlement_of
 from qtasks._worker.outages import Outages
 from qtasks._worker.watcher import Watcher
 from qtasks.exc import ServerError
@@ -293,7 +293,7 @@ class Pump:
         if not suspects:
             return False
         # What a lost lease has left to settle is of the same task, but not of this delivery.
-        leaving = {(settlement.id, settlement.token) for settlement in map(_settlement, settled)}
+        leaving = {(settlement.id, settlement.token) for settlement in map(settlement_of, settled)}
         return any((delivery.id, delivery.token) not in leaving for delivery in suspects)
 
     def _take(self, answer: Exchange, want: int, asked: float) -> None:
@@ -319,7 +319,7 @@ class Pump:
     async def _report(self, batch: list[Finished | Settlement], answer: Exchange) -> None:
         refused = frozenset(answer.refused)
         for entry in batch:
-            settlement = _settlement(entry)
+            settlement = settlement_of(entry)
             self._let_go(settlement.id, settlement.token)
             if isinstance(entry, Finished):
                 await self._committed(entry, settlement.id in refused)
@@ -385,7 +385,3 @@ class Pump:
         if self._draining or not self._want() or self._look:
             return
         self._watcher.watch(less=self._keeps_suspect([]))
-
-
-def _settlement(entry: Finished | Settlement) -> Settlement:
-    return entry.settlement if isinstance(entry, Finished) else entry

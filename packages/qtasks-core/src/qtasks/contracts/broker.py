@@ -115,7 +115,10 @@ class BaseBroker(ABC):
         """
 
     async def exchange(self, settlements: Sequence[Settlement], request: Claim) -> Exchange:
-        """Settles and claims; a broker that can do both in one round trip overrides this."""
+        """Settles and claims; a broker that can do both in one round trip overrides this.
+
+        With ``capabilities.overlap`` a worker may call it while another call of it is under way.
+        """
         refused = await self.settle(settlements) if settlements else []
         deliveries = await self.claim(request) if request.limit > 0 else []
         return Exchange(tuple(refused), tuple(deliveries))

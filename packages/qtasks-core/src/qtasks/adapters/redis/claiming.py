@@ -70,10 +70,10 @@ class Claimer:
         asked = _Asked(request)
         try:
             for shard, queues in claims.items():
-                *before, mine = [*in_steps(parts.get(shard, []))] or [[]]
                 if request is None or self._has_enough(shard, request, asked):
                     refused += (await self._settle(shard, parts.get(shard, []))).refused
                     continue
+                *before, mine = [*in_steps(parts.get(shard, []))] or [[]]
                 for step in before:
                     refused += (await self._settle(shard, step)).refused
                 answer = await self._both(shard, mine, queues, request, asked)
